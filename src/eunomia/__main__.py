@@ -1,0 +1,5 @@
+"""`python -m eunomia`."""
+
+from eunomia.cli.main import main
+
+main()

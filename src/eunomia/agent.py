@@ -1,0 +1,328 @@
+"""The composition root: a configuration becomes a running agent, step by step in one place."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from eunomia.config import AgentConfig, TrackerConfig
+from eunomia.containers.identify import Announcements, Decisions, Identify
+from eunomia.containers.names import Names
+from eunomia.containers.registry import Container, Containers
+from eunomia.errors import PrivilegeError
+from eunomia.host.cgroupfs import Cgroups
+from eunomia.host.clock import BootClock
+from eunomia.host.hierarchies import Hierarchy
+from eunomia.host.roots import Roots
+from eunomia.kernel.barrier import wait_for_programs
+from eunomia.kernel.features import missing_capabilities
+from eunomia.kernel.filter import Kind
+from eunomia.kernel.object import Settings
+from eunomia.kernel.paths import object_file
+from eunomia.kernel.ring import Records
+from eunomia.kernel.spec import ObjectSpec
+from eunomia.kernel.tracing import Tracing
+from eunomia.pipeline.chain import Chain
+from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.losses import Losses
+from eunomia.pipeline.queue import Queue
+from eunomia.schema.batch import Batch, Schema
+from eunomia.targets import Targets, container_hierarchy, docker_client
+from eunomia.trackers import registry
+from eunomia.trackers.declaration import Tracker
+
+GATHER_S = 0.01
+"""After the first event the reader lets others come for so long, to take them all at once."""
+_IDLE_S = 0.25
+_HOLDING_S = 0.02
+_STOP_S = 5.0
+_BUSY_SHARE = 8  # a drain of more than this part of a ring is followed by the next one at once
+_CONTROLLERS = {"": 0, "pids": 1, "memory": 2, "cpu": 3, "devices": 4}  # enum cgroup_controller in eunomia.bpf.h
+_ANNOUNCER = "cgroup"
+
+SinkFactory = Callable[[str, Tracker, Schema], Handler]
+"""Makes the sink of a tracker from its name, its declaration and the columns its batches have at the end."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a run: emitted = delivered + filtered + the sum of lost, for each tracker and in all.
+
+    Attributes:
+        emitted: events that passed the filter in the kernel.
+        delivered: events that reached the sink.
+        filtered: events that turned out in user space to be none that were asked for.
+        lost: cause -> events.
+        duration_s, cpu_s: from start to stop, and this process's own CPU time within it.
+    """
+
+    emitted: int
+    delivered: int
+    filtered: int
+    lost: dict[str, int]
+    duration_s: float
+    cpu_s: float
+
+
+@dataclass
+class _Line:
+    """One tracker's way from the kernel to its sink."""
+
+    name: str
+    tracing: Tracing
+    chain: Chain
+    losses: Losses
+    queue: Queue
+
+
+class Agent:
+    """A run of trackers. Use it as a context manager: entering starts it, leaving stops it on every path.
+
+    Args:
+        config: what to do.
+        make_sink: where the events go; each sink works on a thread of its own.
+        roots: where the host's file systems are.
+        on_appear: told the name of each container or process that was waited for, when it is there.
+
+    Raises (on entering):
+        PrivilegeError, UsageError, UnsupportedError, LoadError: it cannot run; nothing is left behind.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        make_sink: SinkFactory,
+        roots: Roots | None = None,
+        on_appear: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._config = config
+        self._make_sink = make_sink
+        self._roots = roots or Roots()
+        self._on_appear = on_appear
+        self._resources = ExitStack()
+        self._lines: list[_Line] = []
+        self._ended = Event()
+        self._failure: BaseException | None = None
+        self._clock = BootClock()
+        self._thread: Thread | None = None
+        self.missing: list[str] = []
+        """Containers and processes asked for that are not there yet."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The first error of a sink or handler, if there was one; the run should end then."""
+        return self._failure
+
+    def __enter__(self) -> Agent:
+        self._check_privileges()
+        self._started_s, self._cpu_s = time.monotonic(), time.process_time()
+        try:
+            self._start()
+        except BaseException:
+            self._resources.close()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def _check_privileges(self) -> None:
+        missing = missing_capabilities(self._roots)
+        if missing:
+            raise PrivilegeError(
+                f"tracing needs {' and '.join(missing)}, which this process lacks: run it as root (sudo), or in a"
+                " container with --cap-add BPF --cap-add PERFMON --pid host"
+            )
+
+    # Start: each step needs only those before it.
+
+    def _start(self) -> None:
+        hierarchy = container_hierarchy(self._roots)
+        docker = docker_client(self._config.docker_host)
+        targets = Targets(self._config.filter, hierarchy, docker, self._roots)
+        # Filter and announcements stand before anything is looked up, so that nothing falls in between.
+        self._filter = targets.open_filter()
+        self._resources.callback(self._filter.close)
+        self._announcer = self._trace(TrackerConfig(_ANNOUNCER), hierarchy, filtered=False)
+        self._resources.callback(self._announcer.close)
+        names = Names(docker)
+        self._resources.callback(names.close)
+        cgroups = Cgroups(hierarchy)
+        self._containers = Containers(names, cgroups.path)
+        for cgroup_id, path in cgroups.scan().items():
+            self._containers.add(cgroup_id, path)
+        selection, self.missing = targets.select(self._containers)
+        for kind, value in targets.values(self._containers, selection):
+            self._filter.watch(kind, value)
+        self._decisions = Decisions(selection, self._decide)
+        self._announced_losses = Losses()
+        self._announcements = Announcements(self._containers, self._decisions, hierarchy.hierarchy_id)
+        for tracker in self._config.trackers:
+            self._add(tracker, hierarchy)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._resources.callback(os.close, self._wake)
+        self._thread = Thread(target=self._run, name="eunomia-reader", daemon=True)
+        self._thread.start()
+
+    def _trace(self, config: TrackerConfig, hierarchy: Hierarchy, *, filtered: bool = True) -> Tracing:
+        tracker = registry.get(config.tracker)
+        options = tracker.settle(config.options)
+        constants = {
+            **tracker.constants(options),
+            "agent_pid": os.getpid(),
+            "cgroup_controller": _CONTROLLERS[hierarchy.controller],
+            "filter_kinds": int(self._filter.kinds) if filtered else 0,
+        }
+        spec = ObjectSpec.read(object_file(registry.folder(config.tracker), config.tracker))
+        hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
+        shared = self._filter.shared_maps if filtered else {}
+        return Tracing(spec, hooks, Settings(constants, shared, config.ring_bytes), self._roots)
+
+    def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
+        """Puts up a tracker with its whole chain; the sink first, so that no event waits for one that cannot be."""
+        tracker, losses = registry.get(config.tracker), Losses()
+        options = tracker.settle(config.options)
+        spec = ObjectSpec.read(object_file(registry.folder(config.tracker), config.tracker))
+        steps: list[Handler] = [Identify(self._containers, self._decisions, losses)]
+        schema = steps[0].columns(spec.event.schema)
+        for step in tracker.handlers(options, schema, self._roots):
+            steps.append(step)
+            schema = step.columns(schema)
+        sink = Chain([self._make_sink(config.tracker, tracker, schema)], losses, self._failed)
+        queue = Queue(sink, losses, name=f"{config.tracker} sink")
+        self._resources.callback(queue.close)
+        tracing = self._trace(config, hierarchy)
+        self._resources.callback(tracing.close)
+        self._lines.append(_Line(config.tracker, tracing, Chain([*steps, queue], losses, self._failed), losses, queue))
+
+    def _decide(self, cgroup_id: int, wanted: bool) -> None:
+        if not wanted:
+            self._filter.forget(Kind.CGROUP, cgroup_id)
+            return
+        self._filter.watch(Kind.CGROUP, cgroup_id)
+        found = self._containers.of_cgroup(cgroup_id)
+        if isinstance(found, Container):
+            self._on_appear(found.name or found.short_id)
+
+    def _failed(self, _handler: Handler, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._ended.set()
+
+    # The reader's thread.
+
+    def _run(self) -> None:
+        try:
+            self._read_until_stopped()
+            for line in self._lines:
+                line.tracing.detach()
+            wait_for_programs()
+            while self._cycle():
+                pass
+            for line in self._lines:
+                list(line.chain.flush())
+        except Exception as error:  # noqa: BLE001 (handed to whoever waits for the run)
+            self._failure = self._failure or error
+        finally:
+            self._ended.set()
+
+    def _read_until_stopped(self) -> None:
+        with select.epoll() as poll:
+            for tracing in (self._announcer, *(line.tracing for line in self._lines)):
+                poll.register(tracing.ring.fd, select.EPOLLIN)
+            poll.register(self._wake, select.EPOLLIN)
+            while True:
+                ready = poll.poll(_HOLDING_S if self._containers.waiting else _IDLE_S)
+                if any(fd == self._wake for fd, _ in ready):
+                    return
+                if ready:
+                    time.sleep(GATHER_S)
+                while self._cycle():
+                    pass
+
+    def _cycle(self) -> bool:
+        """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
+
+        The announcements are drained last and handled first: a cgroup is announced before its first process runs, so
+        whatever cgroup the other rings have given us, its announcement is among those read after them.
+        """
+        drained = [(line, line.tracing.drain()) for line in self._lines]
+        announced = self._announcer.drain()
+        if announced is not None:
+            self._announcements.handle(self._batch(self._announcer, announced, _ANNOUNCER))
+        self._announcements.tick()
+        busy = False
+        for line, records in drained:
+            if records is not None:
+                batch = self._batch(line.tracing, records, line.name)
+                line.chain.handle(batch)
+                busy |= len(records.data) * _BUSY_SHARE > line.tracing.ring.size
+            list(line.chain.tick())
+        return busy
+
+    def _batch(self, tracing: Tracing, records: Records, source: str) -> Batch:
+        layout = tracing.layout
+        frame = layout.decode(
+            records.data,
+            records.count,
+            start=records.start,
+            stride=records.stride,
+            clock_offset_ns=self._clock.offset_ns(),
+        )
+        return Batch(source, layout.schema, frame)
+
+    # For whoever runs it.
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until the run has ended by itself, which it does after a failure only; says whether it has."""
+        return self._ended.wait(timeout_s)
+
+    def ways(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Tracker -> hook -> the sections of the programs that serve it."""
+        return {
+            line.name: {
+                hook: tuple(line.tracing.spec.programs[program] for program in way)
+                for hook, way in line.tracing.ways.items()
+            }
+            for line in self._lines
+        }
+
+    def stop(self) -> Summary:
+        """Detaches, delivers what has come until now, closes everything, and says what became of it all.
+
+        Calling it again gives the same summary.
+        """
+        if self._thread is not None:
+            os.eventfd_write(self._wake, 1)
+            self._thread.join()
+            self._thread = None
+            for line in self._lines:
+                line.queue.end(_STOP_S)
+            self._summary = self._summarise()
+            self._resources.close()
+        return self._summary
+
+    def _summarise(self) -> Summary:
+        lost: dict[str, int] = {}
+        emitted = 0
+        for line in self._lines:
+            counters = dict(line.tracing.counters())
+            emitted += counters.pop("emitted")
+            for cause, events in (*counters.items(), *line.losses.lost.items()):
+                if events:
+                    lost[cause] = lost.get(cause, 0) + events
+        announcer_lost = sum(events for name, events in self._announcer.counters().items() if name != "emitted")
+        if announcer_lost:
+            lost["cgroup announcements"] = announcer_lost
+        return Summary(
+            emitted,
+            sum(line.losses.delivered for line in self._lines),
+            sum(line.losses.filtered for line in self._lines),
+            lost,
+            time.monotonic() - self._started_s,
+            time.process_time() - self._cpu_s,
+        )

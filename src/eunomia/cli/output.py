@@ -1,0 +1,104 @@
+"""Where events go: the format, the file, the columns."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+import click
+
+from eunomia.agent import SinkFactory
+from eunomia.cli import terminal
+from eunomia.errors import UsageError
+from eunomia.pipeline.handler import Handler
+from eunomia.schema.batch import Batch, Schema
+from eunomia.sinks.csvfile import CsvSink
+from eunomia.sinks.jsonlines import JsonLinesSink
+from eunomia.sinks.outputs import Output, OutputFile
+from eunomia.sinks.parquet import ParquetSink
+from eunomia.sinks.table import CONTAINER, DEPTH, TableSink
+from eunomia.trackers.declaration import Tracker
+
+FORMATS = ("table", "json", "csv", "parquet")
+_ENDINGS = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv", ".parquet": "parquet"}
+
+
+def choose_format(fmt: str | None, output: Path | None) -> str:
+    """The format asked for, or what the file's ending says, or the table."""
+    chosen = fmt or (_ENDINGS.get(output.suffix, "table") if output else "table")
+    if chosen == "parquet" and output is None:
+        raise click.UsageError("Parquet cannot be printed: give a file with -o FILE.parquet")
+    return chosen
+
+
+class _Select(Handler):
+    """Only some columns, in the order asked for, for a sink behind it."""
+
+    def __init__(self, schema: Schema, names: list[str], sink: Handler) -> None:
+        self._schema = schema
+        self._names = names
+        self._sink = sink
+
+    def handle(self, batch: Batch) -> Batch | None:
+        return self._sink.handle(Batch(batch.source, self._schema, batch.frame.select(self._names)))
+
+    def tick(self) -> tuple[()]:
+        list(self._sink.tick())
+        return ()
+
+    def flush(self) -> tuple[()]:
+        list(self._sink.flush())
+        return ()
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+def _names(columns: str, schema: Schema, extra: tuple[str, ...] = ()) -> list[str]:
+    known = [*(column.name for column in schema), *extra]
+    names = [name.strip() for name in columns.split(",")]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or known
+            raise UsageError(f"no column {name!r}; the nearest is {near[0]!r}; `eunomia trackers NAME` lists them")
+    if len(set(names)) < len(names):
+        raise UsageError(f"--columns {columns}: a column is named twice")
+    return names
+
+
+def _output(path: Path | None) -> Output:
+    return Output(os.dup(1)) if path is None else OutputFile(path)
+
+
+def _table(tracker: Tracker, schema: Schema, out: Output, columns: str | None, *, to_file: bool) -> Handler:
+    shown = _names(columns, schema, (CONTAINER,)) if columns else [*tracker.table]
+    on_terminal = terminal.is_terminal() and not to_file
+    return TableSink(
+        out,
+        schema,
+        shown,
+        width=terminal.width if on_terminal else None,
+        style=None if to_file else terminal.style(),
+    )
+
+
+def sink_factory(fmt: str, output: Path | None, columns: str | None) -> SinkFactory:
+    """What makes the sink of a run."""
+
+    def make(_name: str, tracker: Tracker, schema: Schema) -> Handler:
+        if fmt == "table":
+            return _table(tracker, schema, _output(output), columns, to_file=output is not None)
+        shown = schema
+        if columns is not None:
+            shown = Schema(tuple(schema[name] for name in _names(columns, schema)))
+        if fmt == "parquet" and output is not None:
+            sink: Handler = ParquetSink(output, shown)
+        else:
+            sink = (CsvSink if fmt == "csv" else JsonLinesSink)(_output(output), shown)
+        return sink if columns is None else _Select(shown, [column.name for column in shown], sink)
+
+    return make
+
+
+__all__ = ["DEPTH", "FORMATS", "choose_format", "sink_factory"]

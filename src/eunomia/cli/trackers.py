@@ -1,0 +1,87 @@
+"""`eunomia trackers [NAME]`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import polars as pl
+
+from eunomia.cli.terminal import print_table
+from eunomia.containers.identify import COLUMNS
+from eunomia.kernel.paths import object_file
+from eunomia.kernel.spec import ObjectSpec
+from eunomia.schema.batch import Schema
+from eunomia.schema.semantic import Column
+from eunomia.trackers import registry
+from eunomia.trackers.declaration import Option, Tracker
+
+
+def type_name(column: Column) -> str:
+    """A column's type as people say it."""
+    if isinstance(column.dtype, pl.Enum):
+        return "name"
+    if isinstance(column.dtype, pl.List):
+        return "list of text"
+    return {pl.String: "text", pl.Boolean: "yes/no"}.get(column.dtype, str(column.dtype).lower())  # type: ignore[call-overload, no-any-return]
+
+
+def schema_of(name: str) -> Schema:
+    """The columns of a tracker's batches, the container's among them."""
+    spec = ObjectSpec.read(object_file(registry.folder(name), name))
+    return spec.event.schema.insert(COLUMNS, after="time")
+
+
+def usage(option: Option) -> str:
+    """An option as it is written."""
+    if isinstance(option.default, bool):
+        return f"--{option.name}/--no-{option.name}"
+    return f"--{option.name} {option.metavar}"
+
+
+def _facts(name: str, tracker: Tracker) -> dict[str, object]:
+    return {
+        "name": name,
+        "aliases": list(tracker.aliases),
+        "description": tracker.description,
+        "columns": [
+            {"name": column.name, "type": type_name(column), "description": column.description}
+            for column in schema_of(name)
+        ],
+        "options": [
+            {"name": option.name, "default": option.default, "description": option.description}
+            for option in tracker.options
+        ],
+        "hooks": [{"name": hook.name, "description": hook.description} for hook in tracker.hooks],
+    }
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
+def command(name: str | None, fmt: str) -> None:
+    """List the trackers, or show the columns and options of tracker NAME."""
+    chosen = registry.names() if name is None else (registry.resolve(name),)
+    if fmt == "json":
+        for one in chosen:
+            click.echo(json.dumps(_facts(one, registry.get(one))))
+    elif name is None:
+        print_table(("tracker", "description"), [(one, registry.get(one).description) for one in chosen])
+    else:
+        _show(chosen[0], registry.get(chosen[0]))
+
+
+def _show(name: str, tracker: Tracker) -> None:
+    click.echo(f"{name}: {tracker.description}\n")
+    print_table(
+        ("column", "type", "description"),
+        [(column.name, type_name(column), column.description) for column in schema_of(name)],
+    )
+    if tracker.options:
+        click.echo("")
+        print_table(
+            ("option", "default", "description"),
+            [(usage(option), str(option.default).lower(), option.description) for option in tracker.options],
+        )
+    click.echo("")
+    print_table(("hook", "seen there"), [(hook.name, hook.description) for hook in tracker.hooks])

@@ -1,0 +1,73 @@
+"""What the running kernel offers to a program's section, as far as a look at the host tells; no version is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from eunomia.host.roots import Roots
+
+BTF = "kernel/btf/vmlinux"
+_TRACEFS = ("kernel/tracing", "kernel/debug/tracing")
+_CAPABILITIES = {"CAP_BPF": 39, "CAP_PERFMON": 38}
+_SYS_ADMIN = 21
+
+
+def tracefs(roots: Roots) -> Path | None:
+    """Where tracefs is mounted, or None. Older hosts have it below debugfs only."""
+    places = (roots.sys / place for place in _TRACEFS)
+    return next((place for place in places if (place / "events").is_dir()), None)
+
+
+def _against_btf(_target: str, roots: Roots) -> str | None:
+    return None if (roots.sys / BTF).exists() else "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)"
+
+
+def _against_tracepoint(target: str, roots: Roots) -> str | None:
+    mounted = tracefs(roots)
+    if mounted is None:
+        return "tracefs is not mounted (mount -t tracefs none /sys/kernel/tracing)"
+    return None if (mounted / "events" / target).is_dir() else f"the kernel has no tracepoint {target}"
+
+
+def _against_kprobe(_target: str, roots: Roots) -> str | None:
+    pmu = roots.sys / "bus/event_source/devices/kprobe"
+    return None if pmu.exists() else "the kernel has no kprobes (CONFIG_KPROBES)"
+
+
+def _against_lsm(_target: str, roots: Roots) -> str | None:
+    listed = roots.sys / "kernel/security/lsm"
+    if listed.exists() and "bpf" not in listed.read_text().strip().split(","):
+        return "BPF is not among the active security modules (boot with lsm=…,bpf)"
+    return _against_btf("", roots)
+
+
+_PROBES: dict[str, Callable[[str, Roots], str | None]] = {
+    "tp_btf": _against_btf,
+    "fentry": _against_btf,
+    "fexit": _against_btf,
+    "tracepoint": _against_tracepoint,
+    "tp": _against_tracepoint,
+    "kprobe": _against_kprobe,
+    "kretprobe": _against_kprobe,
+    "lsm": _against_lsm,
+}
+
+
+def reason_against(section: str, roots: Roots) -> str | None:
+    """Why a program of that section cannot work here, or None when nothing speaks against trying."""
+    kind, _, target = section.partition("/")
+    probe = _PROBES.get(kind)
+    return None if probe is None else probe(target, roots)
+
+
+def missing_capabilities(roots: Roots) -> tuple[str, ...]:
+    """Which of the capabilities for tracing this process lacks; CAP_SYS_ADMIN stands for all of them.
+
+    CAP_BPF and CAP_PERFMON exist since 5.8: include/uapi/linux/capability.h.
+    """
+    status = (roots.proc / "self/status").read_text()
+    effective = int(next(line for line in status.splitlines() if line.startswith("CapEff:")).split()[1], 16)
+    if effective >> _SYS_ADMIN & 1:
+        return ()
+    return tuple(name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1)

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What every tracker's program shares: the typedefs that carry meaning, the event's prefix, the filter and the loss
+ * counters. A tracker declares `struct event { struct event_base; … }` and EVENTS(struct event, bytes), asks
+ * filter_pass() first, and then event_reserve() … event_submit().
+ */
+#ifndef __EUNOMIA_BPF_H
+#define __EUNOMIA_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* A column's description: a decl tag in BTF, read by the loader. */
+#define DOC(text) __attribute__((btf_decl_tag("doc:" text)))
+
+/* Typedefs that carry meaning; eunomia/schema/semantic.py says how each is shown. */
+typedef u64 ktime_ns_t;	   /* CLOCK_BOOTTIME */
+typedef u64 duration_ns_t; /* 0: none */
+typedef u64 cgroup_id_t;
+typedef u32 namespace_t;
+typedef s32 exit_code_t; /* -1: none */
+typedef u16 errno_t;	 /* 0: none */
+typedef u16 signal_nr_t; /* 0: none */
+typedef char argv_t;	 /* strings, each ended by a NUL */
+
+struct event_base {
+	ktime_ns_t time DOC("when it happened, UTC");
+	cgroup_id_t cgroup_id DOC("id of the cgroup, the inode number of its directory");
+	u32 pid DOC("process id as the host sees it (kernel: tgid)");
+	u32 tid DOC("thread id as the host sees it (kernel: pid)");
+	u32 ppid DOC("process id of the parent");
+	u32 uid DOC("real user id as the host sees it");
+	u32 gid DOC("real group id as the host sees it");
+	namespace_t mnt_ns DOC("mount namespace, its inode number");
+	namespace_t pid_ns DOC("PID namespace, its inode number");
+	namespace_t user_ns DOC("user namespace, its inode number");
+	char comm[16] DOC("name of the thread's program, at most 15 characters");
+};
+
+/* Loss accounting: emitted = delivered + lost, always. */
+enum counter {
+	COUNTER_EMITTED,
+	COUNTER_RING_FULL,
+	COUNTER_MAX,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_MAX);
+	__type(key, u32);
+	__type(value, u64);
+} counters SEC(".maps");
+
+/* Tells the loader the counters' names, in order. */
+const enum counter *const volatile counter_type = 0;
+
+static __always_inline void count(u32 which)
+{
+	u64 *value = bpf_map_lookup_elem(&counters, &which);
+
+	if (value)
+		*value += 1; /* per CPU, and tracing programs are not preempted by one of the same object */
+}
+
+/* Declares the ring and tells the loader which struct travels in it. */
+#define EVENTS(event_struct, ring_bytes)                                                                               \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                                    \
+		__uint(max_entries, ring_bytes);                                                                       \
+	} events SEC(".maps");                                                                                         \
+	const event_struct *const volatile event_type = 0
+
+/* A record of the ring, or NULL; either way it is counted. Its memory is not zeroed: set every member. */
+#define event_reserve(event_struct)                                                                                    \
+	({                                                                                                             \
+		event_struct *reserved_ = bpf_ringbuf_reserve(&events, sizeof(event_struct), 0);                       \
+		count(COUNTER_EMITTED);                                                                                \
+		if (!reserved_)                                                                                        \
+			count(COUNTER_RING_FULL);                                                                      \
+		reserved_;                                                                                             \
+	})
+
+/* Without flags the kernel wakes the reader exactly when it had nothing left to read: ring_buffer commit, 5.8+. */
+#define event_submit(event) bpf_ringbuf_submit(event, 0)
+
+/*
+ * The filter: kinds are combined with AND, the values of one kind with OR. The constants are frozen before the load,
+ * so the verifier removes what is not asked for.
+ */
+enum filter_kind {
+	FILTER_CGROUP = 1,
+	FILTER_PID = 2,
+	FILTER_UID = 4,
+	FILTER_MNT_NS = 8,
+	FILTER_PID_NS = 16,
+};
+
+struct filter_key {
+	u64 kind;
+	u64 value;
+};
+
+const volatile u32 filter_kinds = 0;
+const volatile u32 agent_pid = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct filter_key);
+	__type(value, u8);
+} filter SEC(".maps");
+
+static __always_inline bool filter_has(u64 kind, u64 value)
+{
+	struct filter_key key = {.kind = kind, .value = value};
+
+	return !(filter_kinds & kind) || bpf_map_lookup_elem(&filter, &key);
+}
+
+/* Which hierarchy tells containers apart: 0 is cgroup v2, else the v1 hierarchy of a controller. */
+enum cgroup_controller {
+	CGROUP_V2,
+	CGROUP_PIDS,
+	CGROUP_MEMORY,
+	CGROUP_CPU,
+	CGROUP_DEVICES,
+};
+
+const volatile u32 cgroup_controller = CGROUP_V2;
+
+static __always_inline u64 task_cgroup_v1(struct task_struct *task)
+{
+	void *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup_subsys_state *css = 0;
+	u64 index;
+
+	if (cgroup_controller == CGROUP_PIDS)
+		index = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+	else if (cgroup_controller == CGROUP_MEMORY)
+		index = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	else if (cgroup_controller == CGROUP_CPU)
+		index = bpf_core_enum_value(enum cgroup_subsys_id, cpu_cgrp_id);
+	else
+		index = bpf_core_enum_value(enum cgroup_subsys_id, devices_cgrp_id);
+	set += bpf_core_field_offset(struct css_set, subsys) + index * sizeof(css);
+	bpf_probe_read_kernel(&css, sizeof(css), set);
+	return BPF_CORE_READ(css, cgroup, kn, id);
+}
+
+static __always_inline u64 task_cgroup_id(struct task_struct *task)
+{
+	if (cgroup_controller != CGROUP_V2)
+		return task_cgroup_v1(task);
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+static __always_inline u32 task_mnt_ns(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+}
+
+/* The namespace the task lives in, which unlike nsproxy's does not change by unshare(): task_active_pid_ns(). */
+static __always_inline u32 task_pid_ns(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	u64 level = BPF_CORE_READ(pid, level);
+	struct upid *upid =
+		(void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+
+	return BPF_CORE_READ(upid, ns, ns.inum);
+}
+
+/* Whether the task is one we were asked to watch. The agent itself never is. */
+static __always_inline bool filter_pass(struct task_struct *task)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+
+	if (tgid == agent_pid)
+		return false;
+	if (!filter_kinds)
+		return true;
+	if ((filter_kinds & FILTER_CGROUP) && !filter_has(FILTER_CGROUP, task_cgroup_id(task)))
+		return false;
+	if ((filter_kinds & FILTER_PID) && !filter_has(FILTER_PID, tgid))
+		return false;
+	if ((filter_kinds & FILTER_UID) && !filter_has(FILTER_UID, BPF_CORE_READ(task, cred, uid.val)))
+		return false;
+	if ((filter_kinds & FILTER_MNT_NS) && !filter_has(FILTER_MNT_NS, task_mnt_ns(task)))
+		return false;
+	if ((filter_kinds & FILTER_PID_NS) && !filter_has(FILTER_PID_NS, task_pid_ns(task)))
+		return false;
+	return true;
+}
+
+static __always_inline void event_fill(struct event_base *base, struct task_struct *task)
+{
+	base->time = bpf_ktime_get_boot_ns();
+	base->cgroup_id = task_cgroup_id(task);
+	base->pid = BPF_CORE_READ(task, tgid);
+	base->tid = BPF_CORE_READ(task, pid);
+	base->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	base->uid = BPF_CORE_READ(task, cred, uid.val);
+	base->gid = BPF_CORE_READ(task, cred, gid.val);
+	base->mnt_ns = task_mnt_ns(task);
+	base->pid_ns = task_pid_ns(task);
+	base->user_ns = BPF_CORE_READ(task, cred, user_ns, ns.inum);
+	BPF_CORE_READ_INTO(&base->comm, task, comm);
+}
+
+#endif

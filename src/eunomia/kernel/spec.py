@@ -1,0 +1,84 @@
+"""What a BPF object holds, read from its file alone: no root, no kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from eunomia.kernel import elf
+from eunomia.schema.btf import Btf, BtfType, Variable
+from eunomia.schema.layout import Layout, LayoutError
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    """A map as the program declares it. Type is the number of `enum bpf_map_type`."""
+
+    name: str
+    type: int
+    max_entries: int
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """A parsed object.
+
+    Attributes:
+        name: for messages.
+        data: the file's bytes, as libbpf takes them.
+        programs: function name -> section name, such as `tp_btf/sched_process_exec`.
+    """
+
+    name: str
+    data: bytes
+    programs: dict[str, str]
+    btf: Btf
+
+    @classmethod
+    def parse(cls, name: str, data: bytes) -> ObjectSpec:
+        """Reads an object from bytes.
+
+        Raises:
+            ElfError, BtfError: the bytes are not a BPF object with type information.
+        """
+        parsed = elf.parse(data)
+        if ".BTF" not in parsed.sections:
+            raise elf.ElfError("no type information (.BTF): compile with clang -g -target bpf")
+        programs = {name: section for name, section in parsed.functions.items() if section != ".text"}
+        return cls(name, data, programs, Btf(parsed.sections[".BTF"]))
+
+    @classmethod
+    def read(cls, path: Path, name: str = "") -> ObjectSpec:
+        """Reads an object file."""
+        return cls.parse(name or path.name.split(".")[0], path.read_bytes())
+
+    @cached_property
+    def constants(self) -> dict[str, Variable]:
+        """The `const volatile` variables, which can be set before the object is loaded."""
+        return {variable.name: variable for variable in self.btf.variables(".rodata")}
+
+    @cached_property
+    def maps(self) -> dict[str, MapSpec]:
+        """The maps, by name."""
+        return {variable.name: self._map(variable) for variable in self.btf.variables(".maps")}
+
+    def _map(self, variable: Variable) -> MapSpec:
+        definition, _ = self.btf.resolve(variable.type_id)
+        # libbpf's __uint(name, value) declares a pointer to an array of that length.
+        numbers = {member.name: self._uint(member.type_id) for member in definition.members}
+        return MapSpec(variable.name, numbers.get("type", 0), numbers.get("max_entries", 0))
+
+    def _uint(self, type_id: int) -> int:
+        pointer = self.btf.bare(type_id)
+        target: BtfType = self.btf.bare(pointer.target) if pointer.kind == "ptr" else pointer
+        return target.length if target.kind == "array" else 0
+
+    @cached_property
+    def event(self) -> Layout:
+        """The layout of the object's event: the struct that its `EVENTS()` declaration names."""
+        marker = self.constants.get("event_type")
+        if marker is None:
+            raise LayoutError(f"object {self.name} declares no event: EVENTS(struct NAME, bytes) is missing")
+        pointer = self.btf.bare(marker.type_id)
+        return Layout(self.btf, self.btf.bare(pointer.target).name)

@@ -1,0 +1,101 @@
+"""Chains: handlers in a row, and one batch to several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.losses import Losses
+from eunomia.schema.batch import Batch
+
+OnFailure = Callable[[Handler, Exception], None]
+
+
+class Chain(Handler):
+    """Handlers in a row. One that fails loses the batch it failed on, which is counted, and nothing else.
+
+    Args:
+        handlers: in order.
+        losses: where a failing handler's events are counted.
+        on_failure: told of every failure.
+    """
+
+    def __init__(self, handlers: Sequence[Handler], losses: Losses, on_failure: OnFailure) -> None:
+        self._handlers = tuple(handlers)
+        self._losses = losses
+        self._on_failure = on_failure
+
+    def handle(self, batch: Batch) -> Batch | None:
+        """Passes a batch through all handlers until one keeps it."""
+        return self._pass_on(batch, 0)
+
+    def _pass_on(self, batch: Batch, start: int) -> Batch | None:
+        current: Batch | None = batch
+        for handler in self._handlers[start:]:
+            if current is None or not len(current):
+                return None
+            events = len(current)
+            try:
+                current = handler.handle(current)
+            except Exception as error:  # noqa: BLE001 (isolated: counted, reported, and the others go on)
+                self._losses.lose(f"{type(handler).__name__} failed", events)
+                self._on_failure(handler, error)
+                return None
+        return current
+
+    def tick(self) -> Iterable[Batch]:
+        """Gives what falls out at the end of the chain of batches that were held back in it."""
+        return self._release(lambda handler: handler.tick())
+
+    def flush(self) -> Iterable[Batch]:
+        """The same for everything that is still held back."""
+        return self._release(lambda handler: handler.flush())
+
+    def _release(self, ask: Callable[[Handler], Iterable[Batch]]) -> list[Batch]:
+        out = []
+        for place, handler in enumerate(self._handlers, start=1):
+            try:
+                due = list(ask(handler))
+            except Exception as error:  # noqa: BLE001 (as above)
+                self._on_failure(handler, error)
+                continue
+            out += [passed for batch in due if (passed := self._pass_on(batch, place)) is not None]
+        return out
+
+    def close(self) -> None:
+        """Closes every handler, the last one too when an earlier one fails to."""
+        for handler in self._handlers:
+            try:
+                handler.close()
+            except Exception as error:  # noqa: BLE001 (as above)
+                self._on_failure(handler, error)
+
+
+class FanOut(Handler):
+    """Gives each batch to several handlers, typically chains, and passes it on unchanged."""
+
+    def __init__(self, branches: Sequence[Handler]) -> None:
+        self._branches = tuple(branches)
+
+    def handle(self, batch: Batch) -> Batch:
+        """Hands the batch to every branch; what they give back is of no interest."""
+        for branch in self._branches:
+            branch.handle(batch)
+        return batch
+
+    def tick(self) -> tuple[()]:
+        """Lets every branch release what is due within it."""
+        for branch in self._branches:
+            list(branch.tick())
+        return ()
+
+    def flush(self) -> tuple[()]:
+        """Lets every branch release everything within it."""
+        for branch in self._branches:
+            list(branch.flush())
+        return ()
+
+    def close(self) -> None:
+        """Closes every branch."""
+        for branch in self._branches:
+            branch.close()

@@ -1,0 +1,85 @@
+"""What a C typedef means: how its values become a Polars column and how they are shown.
+
+A typedef's name carries the meaning (`ktime_ns_t`, `errno_t` …); everything else about a column follows from it.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+Show = Literal["plain", "time", "duration", "bytes", "hex"]
+
+
+def dense_names(known: Mapping[int, str], size: int) -> tuple[str, ...]:
+    """Names for 0 … size-1: the known ones, and the number itself where there is none."""
+    return tuple(known.get(number, str(number)) for number in range(size))
+
+
+# Kernel-internal codes that tracing sees though no program does: include/linux/errno.h.
+_KERNEL_ERRNO = {
+    512: "ERESTARTSYS",
+    513: "ERESTARTNOINTR",
+    514: "ERESTARTNOHAND",
+    515: "ENOIOCTLCMD",
+    516: "ERESTART_RESTARTBLOCK",
+    517: "EPROBE_DEFER",
+    524: "ENOTSUPP",
+}
+_SIGNALS = {number.value: number.name for number in signal.Signals if number.name not in ("SIGRTMIN", "SIGRTMAX")}
+_REALTIME = {34 + step: f"SIGRTMIN+{step}" if step else "SIGRTMIN" for step in range(31)}
+
+# Of two names for one number Python knows the older one.
+_ALIASES = {errno.EDEADLK: "EDEADLK", errno.EOPNOTSUPP: "EOPNOTSUPP"}
+
+ERRNO_NAMES = dense_names({**errno.errorcode, **_ALIASES, **_KERNEL_ERRNO}, 532)
+SIGNAL_NAMES = dense_names({**_SIGNALS, **_REALTIME}, 65)
+
+
+@dataclass(frozen=True)
+class Semantic:
+    """The meaning of a typedef.
+
+    Attributes:
+        null: the value that stands for "not there", if any.
+        names: names of the values 0, 1, 2 …: the column becomes an Enum of them.
+        dtype: the Polars type, where it is not simply the C type's.
+        show: how the table prints it. Every other output gives the value itself.
+    """
+
+    null: int | None = None
+    names: tuple[str, ...] | None = None
+    dtype: pl.DataType | DataTypeClass | None = None
+    show: Show = "plain"
+
+
+PLAIN = Semantic()
+
+SEMANTICS: Mapping[str, Semantic] = {
+    "ktime_ns_t": Semantic(dtype=pl.Datetime("ns", "UTC"), show="time"),
+    "duration_ns_t": Semantic(null=0, show="duration"),
+    "cgroup_id_t": PLAIN,
+    "namespace_t": PLAIN,
+    "exit_code_t": Semantic(null=-1),
+    "errno_t": Semantic(null=0, names=ERRNO_NAMES),
+    "signal_nr_t": Semantic(null=0, names=SIGNAL_NAMES),
+    "bytes_t": Semantic(show="bytes"),
+    "hex_t": Semantic(show="hex"),
+}
+"""Typedef name -> meaning. A typedef that is not here is just its C type."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a batch: its name, its Polars type, what it says in one line, how the table shows it."""
+
+    name: str
+    dtype: pl.DataType | DataTypeClass
+    description: str
+    show: Show = "plain"

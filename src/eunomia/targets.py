@@ -1,0 +1,117 @@
+"""Whom a run watches: from what was asked for to values in the kernel's filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from eunomia.config import FilterConfig
+from eunomia.containers.cgroup_path import parse
+from eunomia.containers.docker import Docker, DockerContainer, RuntimeUnavailable
+from eunomia.containers.registry import Containers
+from eunomia.containers.selection import Known, Selection, select
+from eunomia.errors import UsageError
+from eunomia.host.cgroupfs import Cgroups
+from eunomia.host.hierarchies import Hierarchy, detect, identifying
+from eunomia.host.procfs import Procfs
+from eunomia.host.roots import Roots
+from eunomia.kernel.filter import KernelFilter, Kind
+
+
+def container_hierarchy(roots: Roots) -> Hierarchy:
+    """The cgroup hierarchy that tells containers apart on this host."""
+    return identifying(detect(roots), roots, lambda path: parse(path) is not None)
+
+
+def docker_client(host: str | None) -> Docker | None:
+    """A client for that address, or None when Docker is not to be asked."""
+    return None if host is None else Docker(host)
+
+
+class Targets:
+    """Resolves a filter.
+
+    Args:
+        config: what was asked for.
+        hierarchy: the cgroups that containers are told apart by.
+        docker: who knows names, if anybody.
+    """
+
+    def __init__(self, config: FilterConfig, hierarchy: Hierarchy, docker: Docker | None, roots: Roots) -> None:
+        self._config = config
+        self._cgroups = Cgroups(hierarchy)
+        self._docker = docker
+        self._roots = roots
+        self._procfs = Procfs(roots)
+
+    def open_filter(self) -> KernelFilter:
+        """The kernel's filter with what is known without looking: containers and cgroups are put in afterwards."""
+        config = self._config
+        asked = {
+            Kind.PID: config.pids,
+            Kind.UID: config.uids,
+            Kind.MNT_NS: config.mnt_namespaces,
+            Kind.PID_NS: config.pid_namespaces,
+        }
+        values = {kind: given for kind, given in asked.items() if given}
+        if config.containers or config.cgroups:
+            values[Kind.CGROUP] = ()
+        self._check_pids()
+        return KernelFilter(values, children=config.children, undecided=bool(config.containers), roots=self._roots)
+
+    def _check_pids(self) -> None:
+        if self._config.wait or not self._config.pids:
+            return
+        running = set(self._procfs.pids())
+        for pid in self._config.pids:
+            if pid not in running:
+                raise UsageError(f"no process {pid}: {self._nearest(pid)}; --wait would wait for it")
+
+    def _nearest(self, pid: int) -> str:
+        comms = self._procfs.comms()
+        near = sorted(comms, key=lambda other: abs(other - pid))[:3]
+        return "the nearest are " + ", ".join(f"{other} ({comms[other]})" for other in sorted(near))
+
+    def select(self, containers: Containers) -> tuple[Selection, list[str]]:
+        """The containers asked for, and what is not there yet: containers and processes, in words.
+
+        Raises:
+            UsageError: one is unknown and not to be waited for.
+        """
+        missing = [f"process {pid}" for pid in self._config.pids if pid not in set(self._procfs.pids())]
+        if not self._config.containers:
+            return Selection(), missing
+        listed, advice = self._listed()
+        known = {one.id: Known(one.id, one.name) for one in containers}
+        known.update({one.id: Known(one.id, one.name or None) for one in listed})
+        selection, absent = select(
+            self._config.containers, list(known.values()), wait=self._config.wait, advice=f"{advice}; see --wait"
+        )
+        return selection, [*missing, *(f"container {name}" for name in absent)]
+
+    def _listed(self) -> tuple[Sequence[DockerContainer], str]:
+        if self._docker is None:
+            return (), ""
+        try:
+            return self._docker.list(), ""
+        except RuntimeUnavailable as error:
+            return (), f" (names are not known: {error})"
+
+    def values(self, containers: Containers, selection: Selection) -> Iterator[tuple[Kind, int]]:
+        """What goes into the kernel's filter for what runs now."""
+        for container in containers:
+            if selection and selection.matches(container):
+                yield from ((Kind.CGROUP, cgroup_id) for cgroup_id in container.cgroups)
+        for path in self._config.cgroups:
+            yield Kind.CGROUP, self._cgroups.id(path)
+            inside = self._cgroups.inside(path).rstrip("/") + "/"
+            yield from ((Kind.CGROUP, one) for one, below in self._cgroups.scan().items() if below.startswith(inside))
+        if self._config.children:
+            yield from ((Kind.PID, pid) for pid in self._descendants())
+
+    def _descendants(self) -> list[int]:
+        """Processes that the watched ones had started before. Newer ones the kernel puts in by itself."""
+        parents = {pid: int(status["PPid"]) for pid in self._procfs.pids() if (status := self._procfs.status(pid))}
+        found = set(self._config.pids)
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found - set(self._config.pids))
