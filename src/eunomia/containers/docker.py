@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from eunomia.errors import EunomiaError, UsageError
 
@@ -19,6 +20,7 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 _TCP_PORT = 2375
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 """What an id or a name of a container can be (moby daemon/names); nothing in it needs quoting in a URL."""
+list_ = list  # the method of that name hides it
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -71,11 +73,16 @@ class Docker:
         answer: dict[str, Any] = self._ask("/version")
         return answer
 
-    def list(self) -> Sequence[DockerContainer]:
-        """All containers, those that do not run too."""
+    def list(self, ids: Sequence[str] = ()) -> Sequence[DockerContainer]:
+        """All containers, those that do not run too, or those of some full ids.
+
+        Unlike `inspect` this does not wait for a container that is just being started: the daemon answers from a copy
+        of its state, without the container's lock (moby daemon/list.go).
+        """
+        wanted = f"&filters={quote(json.dumps({'id': list_(ids)}))}" if ids else ""
         return [
             DockerContainer(one["Id"], _own_name(one["Names"]), one["Image"], one["State"], one["Labels"] or {})
-            for one in self._ask("/containers/json?all=1")
+            for one in self._ask(f"/containers/json?all=1{wanted}")
         ]
 
     def inspect(self, container: str) -> DockerContainer | None:

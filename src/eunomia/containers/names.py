@@ -50,32 +50,32 @@ class Names:
         return found
 
     def _run(self) -> None:
-        known = {container.id: container for container in self._list()}
-        while (asked := self._questions.get()) is not None:
-            # The first list answers for all containers that were there at the start with one request.
-            first = known.pop(asked, None)
-            self._answers.put(Answer(asked, first, reached=True) if first else self._inspect(asked))
+        while asked := self._questions_waiting():
+            for answer in self._answer(asked):
+                self._answers.put(answer)
 
-    def _list(self) -> Sequence[DockerContainer]:
-        if self._docker is None:
-            return ()
-        try:
-            return self._docker.list()
-        except RuntimeUnavailable:
-            self._unavailable_until = time.monotonic() + RETRY_S
-            return ()
+    def _questions_waiting(self) -> list[str]:
+        """All questions there are, at least one; none when it is time to end."""
+        asked = []
+        while not asked or not self._questions.empty():
+            question = self._questions.get()
+            if question is None:
+                return []
+            asked.append(question)
+        return asked
 
-    def _inspect(self, container_id: str) -> Answer:
+    def _answer(self, asked: Sequence[str]) -> Sequence[Answer]:
+        """One request for all of them: containers come in bursts."""
         if self._docker is None:
-            return Answer(container_id, None, reached=True)
-        if time.monotonic() < self._unavailable_until:
-            return Answer(container_id, None, reached=False)
+            return [Answer(one, None, reached=True) for one in asked]
         try:
-            return Answer(container_id, self._docker.inspect(container_id), reached=True)
+            if time.monotonic() >= self._unavailable_until:
+                found = {container.id: container for container in self._docker.list(asked)}
+                return [Answer(one, found.get(one), reached=True) for one in asked]
         except RuntimeUnavailable:
             # Not asked again at once: with a daemon that is down, questions come by the dozen.
             self._unavailable_until = time.monotonic() + RETRY_S
-            return Answer(container_id, None, reached=False)
+        return [Answer(one, None, reached=False) for one in asked]
 
     def close(self) -> None:
         """Ends the thread, after the question it is busy with."""

@@ -93,8 +93,8 @@ def select(wanted: Iterable[str], known: Sequence[Known], *, wait: bool, advice:
             names.add(text)
             if _could_be_id(text):
                 ids.add(text)
-        elif text == found.name:  # whoever has that name later is meant as well
-            names.add(text)
         else:
             ids.add(found.id)
+            if text == found.name:  # whoever has that name later is meant as well
+                names.add(text)
     return Selection(frozenset(ids), frozenset(names)), missing

@@ -9,7 +9,7 @@ _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _SYMTAB, _NOBITS = 2, 8
-_FUNCTION = 2
+_OBJECT, _FUNCTION = 1, 2
 
 
 class ElfError(ValueError):
@@ -18,10 +18,17 @@ class ElfError(ValueError):
 
 @dataclass(frozen=True)
 class Elf:
-    """Section name -> bytes, and function name -> the section it lies in."""
+    """An object's parts.
+
+    Attributes:
+        sections: section name -> bytes.
+        functions: function name -> name of the section it lies in.
+        variables: variable name -> where it lies in its section, in bytes.
+    """
 
     sections: dict[str, bytes]
     functions: dict[str, str]
+    variables: dict[str, int]
 
 
 def _text(table: bytes, offset: int) -> str:
@@ -42,13 +49,15 @@ def parse(data: bytes) -> Elf:
         heads = [_SECTION.unpack_from(data, at + index * size) for index in range(count)]
         bodies = [b"" if head[1] == _NOBITS else data[head[4] : head[4] + head[5]] for head in heads]
         names = [_text(bodies[names_at], head[0]) for head in heads]
-        functions = {}
+        functions, variables = {}, {}
         for head, body in zip(heads, bodies, strict=True):
             if head[1] != _SYMTAB:
                 continue
-            for name, info, _other, section, _value, _size in _SYMBOL.iter_unpack(body):
+            for name, info, _other, section, value, _size in _SYMBOL.iter_unpack(body):
                 if info & 0xF == _FUNCTION and section < count:
                     functions[_text(bodies[head[6]], name)] = names[section]
+                if info & 0xF == _OBJECT:
+                    variables[_text(bodies[head[6]], name)] = value
     except (struct.error, IndexError, ValueError) as error:
         raise ElfError(f"the object is cut short or damaged: {error}") from error
-    return Elf(dict(zip(names, bodies, strict=True)), functions)
+    return Elf(dict(zip(names, bodies, strict=True)), functions, variables)

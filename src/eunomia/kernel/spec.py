@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,11 +28,13 @@ class ObjectSpec:
         name: for messages.
         data: the file's bytes, as libbpf takes them.
         programs: function name -> section name, such as `tp_btf/sched_process_exec`.
+        variables: name -> place in its section; the type information leaves places to the symbol table.
     """
 
     name: str
     data: bytes
     programs: dict[str, str]
+    variables: dict[str, int]
     btf: Btf
 
     @classmethod
@@ -46,7 +48,7 @@ class ObjectSpec:
         if ".BTF" not in parsed.sections:
             raise elf.ElfError("no type information (.BTF): compile with clang -g -target bpf")
         programs = {name: section for name, section in parsed.functions.items() if section != ".text"}
-        return cls(name, data, programs, Btf(parsed.sections[".BTF"]))
+        return cls(name, data, programs, parsed.variables, Btf(parsed.sections[".BTF"]))
 
     @classmethod
     def read(cls, path: Path, name: str = "") -> ObjectSpec:
@@ -56,7 +58,10 @@ class ObjectSpec:
     @cached_property
     def constants(self) -> dict[str, Variable]:
         """The `const volatile` variables, which can be set before the object is loaded."""
-        return {variable.name: variable for variable in self.btf.variables(".rodata")}
+        return {
+            variable.name: replace(variable, offset=self.variables[variable.name])
+            for variable in self.btf.variables(".rodata")
+        }
 
     @cached_property
     def maps(self) -> dict[str, MapSpec]:

@@ -57,7 +57,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable in a data section: its type and where it lies in the section, in bytes."""
+    """A variable in a data section: its type, its size, and where it lies in the section, in bytes.
+
+    Compilers leave the place at 0 for the linker to fill in: in an unlinked object the symbol table has it.
+    """
 
     name: str
     type_id: int

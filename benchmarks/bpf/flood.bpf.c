@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* The smallest event: what every event carries, and a kind. */
+#include "flood.bpf.h"
+
+struct event {
+	struct event_base;
+	enum kind event DOC("first or later of its call");
+};
+
+EVENTS(struct event, 8 * 1024 * 1024);
+
+static __always_inline void emit(struct task_struct *task, u32 index)
+{
+	struct event *event;
+
+	if (!filter_pass(task))
+		return;
+	event = event_reserve(struct event);
+	if (!event)
+		return;
+	event_fill((struct event_base *)event, task);
+	event->event = index ? KIND_LATER : KIND_FIRST;
+	event_submit(event);
+}
+
+FLOOD(emit)

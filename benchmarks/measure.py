@@ -1,0 +1,94 @@
+"""What all benchmarks share: a row of results, rounds that take turns, and what a process has used."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. `at_most` or `at_least` is what it should be; with neither it is there for comparison."""
+
+    case: str
+    value: float
+    unit: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the figure is as good as it should be; None where nothing is asked of it."""
+        if self.at_most is None and self.at_least is None:
+            return None
+        return (self.at_most is None or self.value <= self.at_most) and (
+            self.at_least is None or self.value >= self.at_least
+        )
+
+    @property
+    def target(self) -> str:
+        """What is asked of it, in words."""
+        bounds = (("≤", self.at_most), ("≥", self.at_least))
+        return " ".join(f"{sign} {show(bound)}" for sign, bound in bounds if bound is not None)
+
+
+def show(value: float) -> str:
+    """A figure with three digits that mean something."""
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def take_turns(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Runs every case once a round, each round beginning with another: a busy minute of the machine hits them all."""
+    names = list(cases)
+    results: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        for place in range(len(names)):
+            name = names[(turn + place) % len(names)]
+            results[name].append(cases[name]())
+    return results
+
+
+def median_ratio(values: list[float], base: list[float]) -> float:
+    """The median of the ratios within each round."""
+    return statistics.median(value / other for value, other in zip(values, base, strict=True))
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of all threads a process has now, to the nanosecond (/proc/PID/stat counts in hundredths)."""
+    used = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        used += int((task / "schedstat").read_text().split()[0])
+    return used / 1e9
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Resident and proportional set size."""
+    sizes = dict(
+        line.split(":")[0:2] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if ":  " in line
+    )
+    return tuple(int(sizes[name].split()[0]) * 1024 / 1e6 for name in ("Rss", "Pss"))  # type: ignore[return-value]
+
+
+def pin(pid: int, cpu: int) -> None:
+    """Puts all threads that a process has now on one CPU."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {cpu})
+
+
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    """Waits for something.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
+        time.sleep(0.02)

@@ -1,0 +1,77 @@
+"""What several tests share: the machine's abilities, a Docker daemon of our own, and a check that nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.dockerd import DockerDaemon, docker_daemon
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests that need root say so; in CI that is a failure, since there they have to run."""
+    needs_root = any(item.get_closest_marker(name) for name in ("kernel", "docker", "guest"))
+    if needs_root and os.geteuid() != 0:
+        if os.environ.get("CI"):
+            pytest.fail("this test needs root and must run in CI")
+        pytest.skip("needs root")
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[DockerDaemon]:
+    """A Docker daemon for the whole session, with no container of anybody else."""
+    for program in ("dockerd", "busybox"):
+        if shutil.which(program) is None:
+            pytest.fail(f"{program} is missing: scripts/install.sh test")
+    directory = Path(tempfile.mkdtemp(prefix="eunomia-"))
+    try:
+        with docker_daemon(directory) as daemon:
+            yield daemon
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _bpf_ids() -> dict[str, set[int]]:
+    """Ids of the programs, maps and links in the kernel that no other process holds."""
+    found = {}
+    for kind in ("prog", "map", "link"):
+        listed = subprocess.run(["bpftool", "-j", kind, "list"], capture_output=True, text=True, check=True).stdout
+        found[kind] = {one["id"] for one in json.loads(listed or "[]") if not _held_by_others(one)}
+    return found
+
+
+def _held_by_others(listed: dict[str, Any]) -> bool:
+    holders = {holder["pid"] for holder in listed.get("pids", ())}
+    return bool(holders) and os.getpid() not in holders
+
+
+def _left(before: dict[str, set[int]], timeout_s: float = 3.0) -> dict[str, set[int]]:
+    """What is there now and was not before; the kernel frees late, after a grace period."""
+    end = time.monotonic() + timeout_s
+    while True:
+        left = {kind: ids - before[kind] for kind, ids in _bpf_ids().items() if ids - before[kind]}
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Fails a test that leaves a file descriptor, BPF program, map or link behind."""
+    one = pl.DataFrame({"a": [1]})
+    one.join(one, on="a").lazy().collect()  # Polars opens descriptors of its own at the first query, and keeps them
+    descriptors, objects = set(os.listdir("/proc/self/fd")), _bpf_ids()
+    yield
+    left = _left(objects)
+    assert not left, f"left in the kernel: {left}"
+    assert set(os.listdir("/proc/self/fd")) <= descriptors

@@ -1,0 +1,104 @@
+"""What an object holds, against its source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from build_bpf import ARCHITECTURES, HEADERS, object_path
+from eunomia.kernel.elf import ElfError
+from eunomia.kernel.spec import MapSpec, ObjectSpec
+from eunomia.schema.layout import LayoutError
+from tests.bpf_objects import SOURCES, compile_text, fixture, fixture_file
+
+_PROGRAM = re.compile(r'^SEC\("([^"]+)"\)\n(?:int|s64|long) (?:BPF_\w+\()?(\w+)', re.MULTILINE)
+_CONSTANT = re.compile(r"^const volatile \w+ (\w+)", re.MULTILINE)
+_MAP = re.compile(r'^\} (\w+) SEC\("\.maps"\);', re.MULTILINE)
+_INCLUDE = re.compile(r'^#include "(.*)"', re.MULTILINE)
+
+
+def text_of(source: Path) -> str:
+    """A program's source with the headers of ours that it includes."""
+    text = source.read_text()
+    included = "".join(text_of(HEADERS / name) for name in _INCLUDE.findall(text) if (HEADERS / name).exists())
+    return included + text
+
+
+JOBS = [(source, arch) for source in SOURCES for arch in ARCHITECTURES]
+
+
+@pytest.fixture(params=JOBS, ids=lambda job: f"{job[0].name}-{job[1]}")
+def job(request: pytest.FixtureRequest) -> tuple[ObjectSpec, str]:
+    source, arch = request.param
+    return ObjectSpec.read(object_path(source, arch)), text_of(source)
+
+
+def test_programs(job: tuple[ObjectSpec, str]) -> None:
+    spec, text = job
+    written = {name: section for section, name in _PROGRAM.findall(text)}
+    assert written
+    assert spec.programs == written
+
+
+def test_constants(job: tuple[ObjectSpec, str]) -> None:
+    spec, text = job
+    assert set(_CONSTANT.findall(text)) <= set(spec.constants)
+    assert {"agent_pid", "filter_kinds", "cgroup_controller"} <= set(spec.constants)
+    for name, variable in spec.constants.items():
+        assert variable.name == name
+        assert variable.size in (1, 2, 4, 8)
+    ends = [(variable.offset, variable.offset + variable.size) for variable in spec.constants.values()]
+    assert all(end <= start for (_, end), (start, _) in zip(ends, ends[1:], strict=False))
+
+
+def test_maps(job: tuple[ObjectSpec, str]) -> None:
+    spec, text = job
+    written = set(_MAP.findall(text)) | ({"events"} if "\nEVENTS(" in text else set())
+    assert set(spec.maps) == written
+    assert spec.maps["counters"] == MapSpec("counters", 6, 2)
+    assert spec.maps["filter"] == MapSpec("filter", 1, 65536)
+
+
+def test_name() -> None:
+    path = fixture_file("flood")
+    assert ObjectSpec.read(path).name == "flood"
+    assert ObjectSpec.read(path, "other").name == "other"
+    assert ObjectSpec.read(path).data == path.read_bytes()
+
+
+def test_fixture() -> None:
+    spec = fixture("flood")
+    assert spec.programs == {"flood_btf": "tp_btf/sys_enter", "flood_raw": "raw_tp/sys_enter"}
+    assert spec.maps["events"] == MapSpec("events", 27, 64 * 1024)
+    assert spec.constants["flood_pid"].size == 4
+    assert [column.name for column in spec.event.schema][-2:] == ["number", "text"]
+    assert fixture("maps").maps["t_lru"] == MapSpec("t_lru", 9, 20000)
+
+
+def test_event_and_nothing_else() -> None:
+    with pytest.raises(LayoutError, match=r"object maps declares no event: EVENTS\(struct NAME, bytes\) is missing"):
+        _ = fixture("maps").event
+
+
+def test_functions_that_are_no_programs(tmp_path: Path) -> None:
+    spec = compile_text(
+        "static __noinline int helper(int n) { return n + (int)bpf_get_prandom_u32(); }\n"
+        'SEC("raw_tp/sys_enter") int program(void *ctx) { return helper(1) + helper(2); }',
+        tmp_path,
+    )
+    assert spec.programs == {"program": "raw_tp/sys_enter"}
+
+
+def test_object_without_types() -> None:
+    data = fixture_file("flood").read_bytes().replace(b".BTF\0", b".XXX\0")
+    with pytest.raises(ElfError, match=r"no type information \(\.BTF\): compile with clang -g"):
+        ObjectSpec.parse("bare", data)
+
+
+def test_no_object(tmp_path: Path) -> None:
+    path = tmp_path / "x.bpf.o"
+    path.write_text("int main;")
+    with pytest.raises(ElfError, match="not a 64-bit"):
+        ObjectSpec.read(path)
