@@ -82,19 +82,20 @@ def bpftool(*arguments: str | Path) -> Any:
     return json.loads(done.stdout or "[]")
 
 
-def left_in_kernel(spec: ObjectSpec, own_maps: Iterable[str] = ()) -> list[str]:
+def in_kernel(spec: ObjectSpec, own_maps: Iterable[str] = ()) -> list[str]:
     """Programs of a fixture, and maps of the given names, that are in the kernel.
 
-    By name and not by comparing all ids, since others on this machine may load BPF meanwhile. The kernel frees
-    programs a moment after their last user is gone, so what is there is looked at again for a second.
+    By name and not by comparing all ids, since others on this machine may load BPF meanwhile.
     """
     programs = {name[:15] for name in spec.programs}
     maps = {name[:15] for name in own_maps}
-    found: list[str] = []
-    for _ in range(50):
-        found = [f"program {one['name']}" for one in bpftool("prog", "list") if one.get("name") in programs]
-        found += [f"map {one['name']}" for one in bpftool("map", "list") if one.get("name") in maps]
-        if not found:
-            break
+    found = [f"program {one['name']}" for one in bpftool("prog", "list") if one.get("name") in programs]
+    return found + [f"map {one['name']}" for one in bpftool("map", "list") if one.get("name") in maps]
+
+
+def left_in_kernel(spec: ObjectSpec, own_maps: Iterable[str] = ()) -> list[str]:
+    """What stays there: the kernel frees programs and maps a moment after their last user is gone."""
+    deadline_s = time.monotonic() + 1
+    while (found := in_kernel(spec, own_maps)) and time.monotonic() < deadline_s:
         time.sleep(0.02)
     return found

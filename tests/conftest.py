@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import ctypes
 import os
+import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -43,16 +43,26 @@ def dockerd() -> Iterator[DockerDaemon]:
 
 def _bpf_ids() -> dict[str, set[int]]:
     """Ids of the programs, maps and links in the kernel that no other process holds."""
-    found = {}
-    for kind in ("prog", "map", "link"):
-        listed = subprocess.run(["bpftool", "-j", kind, "list"], capture_output=True, text=True, check=True).stdout
-        found[kind] = {one["id"] for one in json.loads(listed or "[]") if not _held_by_others(one)}
-    return found
+    held = _held_by_others()
+    return {kind: set(_ids(kind)) - held[kind] for kind in ("prog", "map", "link")}
 
 
-def _held_by_others(listed: dict[str, Any]) -> bool:
-    holders = {holder["pid"] for holder in listed.get("pids", ())}
-    return bool(holders) and os.getpid() not in holders
+def _ids(kind: str) -> Iterator[int]:
+    next_id = getattr(ctypes.CDLL("libbpf.so.1"), f"bpf_{kind}_get_next_id")
+    current = ctypes.c_uint32()
+    while next_id(current, ctypes.byref(current)) == 0:
+        yield current.value
+
+
+def _held_by_others() -> dict[str, set[int]]:
+    """What the descriptors of other processes stand for: somebody else may work on the same machine."""
+    held: dict[str, set[int]] = {"prog": set(), "map": set(), "link": set()}
+    for info in Path("/proc").glob("[0-9]*/fdinfo/*"):
+        with contextlib.suppress(OSError):
+            if info.parts[2] != str(os.getpid()):
+                for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)", info.read_text(), re.MULTILINE):
+                    held[kind].add(int(number))
+    return held
 
 
 def _left(before: dict[str, set[int]], timeout_s: float = 3.0) -> dict[str, set[int]]:

@@ -58,7 +58,7 @@ def test_by_name_id_and_prefix(dockerd: DockerDaemon, two: list[str], nothing_le
     for text in ("one", "/one", two[0], two[0][:12], two[0][:7]):
         with collecting(watch=FilterConfig(containers=(text,)), docker_host=dockerd.host) as run:
             subprocess.run(["true"], check=True)
-            until(lambda: run.events.filter(event="exec").height >= 3)  # noqa: B023 (called at once)
+            until(lambda: run.events.filter(event="exec").height >= 3)
         assert names(run) == {"one"}
         assert set(run.events["container_id"].to_list()) == {two[0][:12]}
     with collecting(watch=FilterConfig(containers=("one", "other")), docker_host=dockerd.host) as run:
@@ -115,7 +115,7 @@ def test_cgroup_path_and_everything_below(dockerd: DockerDaemon, two: list[str])
     mount = container_hierarchy(Roots()).mount
     for path in (f"/docker/{two[0]}", f"{mount}/docker/{two[0]}"):
         with collecting(watch=FilterConfig(cgroups=(path,)), docker_host=dockerd.host) as run:
-            until(lambda: run.events.height >= 3)  # noqa: B023 (called at once)
+            until(lambda: run.events.height >= 3)
         assert names(run) == {"one"}
     mine = Path(mount, f"eunomia-test-{os.getpid()}")
     mine.mkdir()

@@ -84,7 +84,9 @@ def test_damaged(changes: list[tuple[int, int]]) -> None:
         elf.parse(bytes(damaged))
 
 
-@pytest.mark.xfail(strict=True, reason="the same, and Btf lets ValueError and IndexError out of damaged type information")
+@pytest.mark.xfail(
+    strict=True, reason="the same, and Btf lets ValueError and IndexError out of damaged type information"
+)
 @many
 @given(st.lists(st.tuples(interesting, st.integers(0, 255)), min_size=1, max_size=6))
 def test_damaged_object(changes: list[tuple[int, int]]) -> None:

@@ -245,17 +245,17 @@ def test_pid_filter_and_children() -> None:
 
 
 def test_pid_filter_without_children() -> None:
-    with subprocess.Popen(["sh", "-c", "sleep 0.3; true; exit 4"]) as watched:
-        with collecting(watch=FilterConfig(pids=(watched.pid,))) as run:
-            watched.wait()
+    watched = subprocess.Popen(["sh", "-c", "read line; true; sh -c true; exit 4"], stdin=subprocess.PIPE, text=True)
+    with collecting(watch=FilterConfig(pids=(watched.pid,))) as run:
+        watched.communicate("\n")
     assert run.events.select("pid", "event", "exit_code").rows() == [(watched.pid, "exit", 4)]
 
 
 def test_uid_and_namespace_filters() -> None:
-    nobody = 65534
-    with collecting(watch=FilterConfig(uids=(nobody,))) as run:
+    somebody = 54321
+    with collecting(watch=FilterConfig(uids=(somebody,))) as run:
         subprocess.run(["true"], check=True)
-        child = subprocess.Popen(["true"], user=nobody)
+        child = subprocess.Popen(["true"], user=somebody)
         child.wait()
     assert set(run.events["pid"].to_list()) == {child.pid}
     with collecting(watch=FilterConfig(mnt_namespaces=(os.stat("/proc/self/ns/mnt").st_ino,))) as run:

@@ -1,0 +1,75 @@
+"""What the tests of this room share: container ids, cgroup paths, a clock that is turned by hand, and names that come
+when a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eunomia.containers.docker import DockerContainer
+from eunomia.containers.names import Answer, Names
+from eunomia.containers.registry import Containers
+
+A, B, C = ("a" * 64, "b" * 64, "c" * 64)
+
+
+def path(container_id: str, below: str = "") -> str:
+    """A cgroup path as Docker makes it."""
+    return f"/docker/{container_id}{below}"
+
+
+def described(container_id: str, name: str, image: str = "image:1", state: str = "running") -> DockerContainer:
+    """What Docker says of a container."""
+    return DockerContainer(container_id, name, image, state)
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self, now_s: float = 1000.0) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class LateNames(Names):
+    """Names without a thread: questions are kept, answers given when a test says them."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._ready: list[Answer] = []
+
+    def ask(self, container_id: str) -> None:
+        self.asked.append(container_id)
+
+    def say(self, container_id: str, name: str | None, *, reached: bool = True) -> None:
+        """The runtime's answer: a name, or that it knows none of that id, or that it was not reached."""
+        container = None if name is None else described(container_id, name)
+        self._ready.append(Answer(container_id, container, reached))
+
+    def answers(self) -> Sequence[Answer]:
+        ready, self._ready = self._ready, []
+        return ready
+
+    def close(self) -> None:
+        """There is no thread to end."""
+
+
+class Host:
+    """Containers of a host that is made up: cgroups by number, names that come late."""
+
+    def __init__(self, **paths: str) -> None:
+        self.clock = Clock()
+        self.names = LateNames()
+        self.unannounced: dict[int, str] = {}
+        self.looked_up: list[int] = []
+        self.containers = Containers(self.names, self._find, self.clock)
+
+    def _find(self, cgroup_id: int) -> str | None:
+        self.looked_up.append(cgroup_id)
+        return self.unannounced.get(cgroup_id)
+
+    def answer(self, container_id: str, name: str | None, *, reached: bool = True) -> None:
+        """An answer that comes in at once."""
+        self.names.say(container_id, name, reached=reached)
+        self.containers.take_answers()

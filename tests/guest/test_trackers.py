@@ -1,0 +1,41 @@
+"""The trackers on older kernels: every way to every hook, and the kernel tests that need no container runtime."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.guest.kernels import KERNELS
+from tests.guest.machine import run_in_guest
+from tests.trackers.test_ways import ALL_WAYS
+
+pytestmark = pytest.mark.guest
+
+
+def _pytest(kernel: str, *arguments: str, cgroup: str = "v2", tracefs: bool = True, **environment: str) -> int:
+    """Runs tests in the guest; gives how many passed. None may fail, none may be skipped."""
+    settings = [f"{name}={value}" for name, value in environment.items()]
+    command = ["env", *settings, "python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    result = run_in_guest(kernel, command, cgroup=cgroup, tracefs=tracefs, timeout_s=400)
+    passed = re.search(r"(\d+) passed", result.output)
+    assert result.exit_code == 0, result.output
+    assert passed, result.output
+    assert "skipped" not in result.output, result.output
+    return int(passed[1])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_way_and_every_event(kernel: str) -> None:
+    passed = _pytest(kernel, "tests/trackers/test_ways.py", "tests/trackers/process/test_process.py", **{ALL_WAYS: "1"})
+    assert passed > 20
+
+
+@pytest.mark.parametrize("layout", ["v1", "hybrid"])
+def test_older_cgroup_layouts(layout: str) -> None:
+    assert _pytest("5.10", "tests/guest/inside_cgroups.py", cgroup=layout, EUNOMIA_TEST_CGROUP=layout)
+
+
+def test_failed_execs_without_tracefs() -> None:
+    tests = ("tests/trackers/process/test_process.py", "-k", "failed_execs or exec_and_exit")
+    assert _pytest("5.10", *tests, tracefs=False) == 2

@@ -1,0 +1,58 @@
+"""Every way to every hook of every tracker: it loads, attaches and reports; or it says why it cannot here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from eunomia.host.roots import Roots
+from eunomia.kernel.hooks import try_way
+from eunomia.kernel.object import Settings
+from eunomia.kernel.paths import object_file
+from eunomia.kernel.spec import ObjectSpec
+from eunomia.kernel.tracing import Tracing
+from eunomia.trackers import registry
+from eunomia.trackers.declaration import Hook
+from tests.trackers.provoke import PROVOKE
+
+ALL_WAYS = "EUNOMIA_TEST_ALL_WAYS"
+"""Set where every way has to work: in the guest kernels."""
+
+WAYS = [
+    pytest.param(name, hook, way, id=f"{name}-{hook.name}-{way[0]}")
+    for name in registry.names()
+    for hook in registry.get(name).hooks
+    for way in hook.ways
+]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("name", "hook", "way"), WAYS)
+def test_way(name: str, hook: Hook, way: tuple[str, ...], nothing_left: None) -> None:
+    spec = ObjectSpec.read(object_file(registry.folder(name), name))
+    trial = try_way(spec, hook, way, Settings(), Roots())
+    if trial.reason is not None:
+        assert ALL_WAYS not in os.environ, trial.reason
+        # What works here at all is known from the next way of the same hook; a reason is a must.
+        pytest.skip(trial.reason)
+    tracing = Tracing(spec, [replace(hook, ways=(way,))], Settings(), Roots())
+    try:
+        PROVOKE[name]()
+        records = tracing.drain()
+    finally:
+        tracing.close()
+    assert records is not None
+    frame = tracing.layout.decode(records.data, records.count, start=records.start, stride=records.stride)
+    # A hook is named after the event it gives.
+    assert set(frame["event"].to_list()) == {hook.name}
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", registry.names())
+def test_some_way_to_every_hook_works_here(name: str) -> None:
+    spec = ObjectSpec.read(object_file(registry.folder(name), name))
+    for hook in registry.get(name).hooks:
+        reasons = [try_way(spec, hook, way, Settings(), Roots()).reason for way in hook.ways]
+        assert None in reasons, reasons
