@@ -21,7 +21,7 @@ _SCRIPT = (
 def run(*, quick: bool) -> Iterator[Row]:
     """The benchmark."""
     rounds, spawns = (2, 100) if quick else (9, 500)
-    tools = {"eunomia": (*EUNOMIA, "run", "process", "--fmt", "json")}
+    tools: dict[str, tuple[str, ...]] = {"eunomia": (*EUNOMIA, "run", "process", "--fmt", "json")}
     if peer("bpftrace"):
         tools["bpftrace"] = with_tracefs(["bpftrace", "-e", _SCRIPT])
     if execsnoop := peer("execsnoop-libbpf", "execsnoop"):

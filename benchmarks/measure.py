@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,16 +70,16 @@ def cpu_s(pid: int) -> float:
 
 def memory_mb(pid: int) -> tuple[float, float]:
     """Resident and proportional set size."""
-    sizes = dict(
-        line.split(":")[0:2] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if ":  " in line
-    )
-    return tuple(int(sizes[name].split()[0]) * 1024 / 1e6 for name in ("Rss", "Pss"))  # type: ignore[return-value]
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    sizes = {name: int(value.split()[0]) * 1024 / 1e6 for name, value in (line.split(":") for line in lines)}
+    return sizes["Rss"], sizes["Pss"]
 
 
-def pin(pid: int, cpu: int) -> None:
-    """Puts all threads that a process has now on one CPU."""
+def pin(pid: int, cpus: set[int]) -> None:
+    """Puts all threads that a process has now on these CPUs."""
     for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {cpu})
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(task.name), cpus)
 
 
 def until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:

@@ -26,7 +26,7 @@ def run(*, quick: bool) -> Iterator[Row]:
     """The benchmark."""
     rounds = 3 if quick else 11
     yield Row("eunomia --help", statistics.median(_help_s() for _ in range(rounds)), "s", at_most=0.2)
-    tools = {"eunomia run process": _RUN}
+    tools: dict[str, tuple[str, ...]] = {"eunomia run process": _RUN}
     if peer("bpftrace"):
         script = "tracepoint:sched:sched_process_exec { print(pid); }"
         tools["bpftrace"] = with_tracefs(["stdbuf", "-oL", "bpftrace", "-e", script])

@@ -65,7 +65,7 @@ def _at(rate: int, seconds: float) -> Iterator[Row]:
         config = AgentConfig((TrackerConfig("flood", {"producer": producer.pid}),))
         with Agent(config, lambda _name, _tracker, _schema: _Count()) as agent:
             allowed = os.sched_getaffinity(0)
-            pin(os.getpid(), _AGENT_CPU)
+            pin(os.getpid(), {_AGENT_CPU})
             try:
                 time.sleep(0.5)
                 start = time.process_time()
@@ -73,8 +73,7 @@ def _at(rate: int, seconds: float) -> Iterator[Row]:
                 used, took = time.process_time() - start, float(out)
                 summary = agent.stop()
             finally:
-                for task in Path("/proc/self/task").iterdir():
-                    os.sched_setaffinity(int(task.name), allowed)
+                pin(os.getpid(), allowed)
     asked = f"{rate:,} events/s" if rate else "full speed"
     lost = sum(summary.lost.values())
     if summary.emitted != summary.delivered + summary.filtered + lost:

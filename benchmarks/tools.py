@@ -27,7 +27,9 @@ _SETTLE_S = 0.4
 
 def peer(*names: str) -> str | None:
     """The first of these commands that there is."""
-    return next((found for name in names if (found := shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin"))), None)
+    return next(
+        (found for name in names if (found := shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin"))), None
+    )
 
 
 def with_tracefs(command: Sequence[str]) -> tuple[str, ...]:

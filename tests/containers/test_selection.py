@@ -26,8 +26,9 @@ def selection(ids: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> Selecti
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        ("web", selection(names=("web",))),
-        ("/web", selection(names=("web",))),
+        # The name too: whoever has it later is meant as well.
+        ("web", selection((WEB,), ("web",))),
+        ("/web", selection((WEB,), ("web",))),
         (WEB, selection(ids=(WEB,))),
         (WEB[:12], selection(ids=(WEB,))),
         ("ab1", selection(ids=(WEB,))),
@@ -39,15 +40,16 @@ def test_one(wanted: str, expected: Selection) -> None:
 
 
 def test_several() -> None:
-    assert chosen("web", "cd", "db", "web") == (selection((CACHE,), ("web", "db")), [])
+    assert chosen("web", "cd", "db", "web") == (selection((WEB, DB, CACHE), ("web", "db")), [])
     assert chosen() == (Selection(), [])
     assert not Selection()
     assert chosen("web")[0]
 
 
 def test_an_exact_name_goes_before_the_beginning_of_an_id() -> None:
-    known = (*KNOWN, Known("ee" + "0" * 62, "ab"))
-    assert select(["ab"], known, wait=False, advice="") == (selection(names=("ab",)), [])
+    named = "ee" + "0" * 62
+    found, _ = select(["ab"], (*KNOWN, Known(named, "ab")), wait=False, advice="")
+    assert found == selection((named,), ("ab",))
 
 
 def test_ambiguous() -> None:
@@ -88,7 +90,7 @@ def test_unknown_where_there_is_nothing() -> None:
 
 
 def test_waiting() -> None:
-    assert chosen("later", "web", wait=True) == (selection(names=("later", "web")), ["later"])
+    assert chosen("later", "web", wait=True) == (selection((WEB,), ("later", "web")), ["later"])
     assert chosen("dead", wait=True) == (selection(ids=("dead",), names=("dead",)), ["dead"])
     assert chosen("ABCD", wait=True) == (selection(names=("ABCD",)), ["ABCD"])
 

@@ -1,0 +1,160 @@
+"""What every tracker keeps to, found by looking for them: a new one is held to it by its mere presence."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import polars as pl
+import pytest
+
+from build_bpf import ARCHITECTURES
+from eunomia.containers.identify import COLUMNS
+from eunomia.host.roots import Roots
+from eunomia.kernel.spec import ObjectSpec
+from eunomia.schema.batch import Schema
+from eunomia.sinks.table import CONTAINER
+from eunomia.trackers import registry
+from eunomia.trackers.declaration import Tracker
+
+NAMES = registry.names()
+GIVEN_BY_THE_AGENT = {"agent_pid", "cgroup_controller", "filter_kinds"}
+EACH = pytest.mark.parametrize("name", NAMES)
+EACH_OBJECT = pytest.mark.parametrize("arch", ARCHITECTURES)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OPTION = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@cache
+def spec(name: str, arch: str = "x86") -> ObjectSpec:
+    return ObjectSpec.read(registry.folder(name) / f"{name}.{arch}.bpf.o", name)
+
+
+def schema(name: str) -> Schema:
+    return spec(name).event.schema
+
+
+def assert_one_line(text: str, of: str) -> None:
+    assert text, f"{of} has no description"
+    assert text == text.strip(), of
+    assert "\n" not in text, of
+    assert len(text) <= 100, f"{of}: longer than a line"
+    assert not text.endswith("."), f"{of}: a phrase, not a sentence"
+
+
+def test_there_are_trackers() -> None:
+    assert {"process", "cgroup"} <= set(NAMES)
+
+
+@EACH
+def test_folder(name: str) -> None:
+    folder = registry.folder(name)
+    assert _NAME.fullmatch(name)
+    assert isinstance(registry.get(name), Tracker)
+    assert (folder / f"{name}.bpf.c").exists()
+
+
+@EACH
+def test_readme(name: str) -> None:
+    path = registry.folder(name) / "README.md"
+    assert path.exists()
+    assert len(path.read_text()) > 200
+
+
+@EACH
+def test_descriptions(name: str) -> None:
+    tracker = registry.get(name)
+    assert_one_line(tracker.description, f"tracker {name}")
+    for column in schema(name):
+        assert_one_line(column.description, f"column {column.name}")
+    for option in tracker.options:
+        assert_one_line(option.description, f"option {option.name}")
+    for hook in tracker.hooks:
+        assert_one_line(hook.description, f"hook {hook.name}")
+
+
+@EACH
+def test_columns(name: str) -> None:
+    columns = schema(name)
+    assert all(_NAME.fullmatch(column.name) for column in columns)
+    # What the house's handlers and sinks ask of every batch.
+    assert {"time", "cgroup_id", "pid", "comm"} <= {column.name for column in columns}
+    assert isinstance(columns["time"].dtype, pl.Datetime)
+    columns.insert(COLUMNS, after="time")
+
+
+@EACH
+def test_table_shows_columns_that_exist(name: str) -> None:
+    tracker = registry.get(name)
+    known = schema(name).insert(COLUMNS, after="time")
+    options = tracker.settle({})
+    for handler in tracker.handlers(options, known, Roots()):
+        known = handler.columns(known)
+    assert tracker.table, "the table shows something by default"
+    assert len(set(tracker.table)) == len(tracker.table)
+    assert [shown for shown in tracker.table if shown not in known and shown != CONTAINER] == []
+
+
+@EACH
+def test_options(name: str) -> None:
+    tracker = registry.get(name)
+    for option in tracker.options:
+        assert _OPTION.fullmatch(option.name)
+        assert option.metavar is not None or isinstance(option.default, bool), f"{option.name}: VALUE of what?"
+        assert option.scale == 1 or option.constant, f"{option.name}: scaled for nobody"
+    assert len({option.key for option in tracker.options}) == len(tracker.options)
+    settled = tracker.settle({})
+    assert set(settled) == {option.key for option in tracker.options}
+    assert all(isinstance(value, int) for value in tracker.constants(settled).values())
+    with pytest.raises(KeyError):
+        tracker.settle({"no_such_option": 1})
+
+
+@EACH_OBJECT
+@EACH
+def test_constants(name: str, arch: str) -> None:
+    constants = spec(name, arch).constants
+    assert GIVEN_BY_THE_AGENT <= set(constants)
+    for option in registry.get(name).options:
+        if option.constant is not None:
+            assert option.constant in constants
+            assert option.constant not in GIVEN_BY_THE_AGENT
+
+
+@EACH_OBJECT
+@EACH
+def test_every_program_has_its_place(name: str, arch: str) -> None:
+    hooks = registry.get(name).hooks
+    assert hooks
+    assert len({hook.name for hook in hooks}) == len(hooks)
+    named = {program for hook in hooks for way in hook.ways for program in way}
+    assert named == set(spec(name, arch).programs)
+    for hook in hooks:
+        assert hook.ways
+        assert all(hook.ways), f"{hook.name}: a way of no programs"
+        assert len(set(hook.ways)) == len(hook.ways), f"{hook.name}: a way is given twice"
+
+
+@EACH
+def test_some_hook_is_wanted(name: str) -> None:
+    tracker = registry.get(name)
+    options = tracker.settle({})
+    assert [hook for hook in tracker.hooks if hook.wanted(options)]
+
+
+@EACH
+def test_both_architectures_have_the_same_columns(name: str) -> None:
+    first, *others = [spec(name, arch) for arch in ARCHITECTURES]
+    for other in others:
+        assert other.event.schema == first.event.schema
+        assert other.maps == first.maps
+
+
+@EACH
+def test_names_and_aliases_are_of_one_tracker(name: str) -> None:
+    aliases = registry.get(name).aliases
+    assert not set(aliases) & set(NAMES)
+    others = [alias for other in NAMES if other != name for alias in registry.get(other).aliases]
+    assert not set(aliases) & set(others)
+    for alias in (name, *aliases):
+        assert registry.resolve(alias) == name
