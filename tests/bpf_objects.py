@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,11 @@ def in_kernel(spec: ObjectSpec, own_maps: Iterable[str] = ()) -> list[str]:
     return found + [f"map {one['name']}" for one in bpftool("map", "list") if one.get("name") in maps]
 
 
-def left_in_kernel(spec: ObjectSpec, own_maps: Iterable[str] = ()) -> list[str]:
-    """What stays there: the kernel frees programs and maps a moment after their last user is gone."""
+def left_in_kernel(spec: ObjectSpec, own_maps: Iterable[str] = (), *, but: Sequence[str] = ()) -> list[str]:
+    """What is there besides what should be; the kernel frees programs and maps a moment after their last user."""
     deadline_s = time.monotonic() + 1
-    while (found := in_kernel(spec, own_maps)) and time.monotonic() < deadline_s:
+    while True:
+        found = Counter(in_kernel(spec, own_maps)) - Counter(but)
+        if not found or time.monotonic() > deadline_s:
+            return sorted(found.elements())
         time.sleep(0.02)
-    return found

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Sequence
 
 KINDS = (
-    "void int ptr array struct union enum fwd typedef volatile const restrict func func_proto var datasec float"
-    " decl_tag type_tag enum64"
-).split()
+    *("void", "int", "ptr", "array", "struct", "union", "enum", "fwd", "typedef", "volatile", "const", "restrict"),
+    *("func", "func_proto", "var", "datasec", "float", "decl_tag", "type_tag", "enum64"),
+)
 
 
 class BtfBytes:
@@ -35,7 +35,7 @@ class BtfBytes:
         self._types.append(struct.pack("<III", self.text(name), info, size) + rest)
         return len(self._types)
 
-    def int(self, size: int, *, signed: bool = False, boolean: bool = False, name: str = "number") -> int:
+    def integer(self, size: int, *, signed: bool = False, boolean: bool = False, name: str = "number") -> int:
         """An integer type."""
         encoding = signed | boolean << 2
         return self.add("int", name, size, rest=struct.pack("<I", encoding << 24 | size * 8))
@@ -44,7 +44,7 @@ class BtfBytes:
         """An array type."""
         return self.add("array", rest=struct.pack("<III", element, index, length))
 
-    def struct(self, name: str, size: int, members: Sequence[tuple[str, int, int]]) -> int:
+    def structure(self, name: str, size: int, members: Sequence[tuple[str, int, int]]) -> int:
         """A struct of (member, type, offset in bytes)."""
         rest = b"".join(struct.pack("<III", self.text(one), kind, offset * 8) for one, kind, offset in members)
         return self.add("struct", name, size, count=len(members), rest=rest)
@@ -56,7 +56,7 @@ class BtfBytes:
         )
         return self.add("enum64", name, 8, count=len(values), flag=signed, rest=rest)
 
-    def bytes(self) -> bytes:
+    def section(self) -> bytes:
         """The whole section."""
         types = b"".join(self._types)
         return (

@@ -55,7 +55,9 @@ def test_arguments_are_spoken_of(path: tuple[str, ...]) -> None:
 @each
 def test_options_have_names_of_their_own(path: tuple[str, ...]) -> None:
     spelled = [
-        name for param in COMMANDS[path].params if isinstance(param, click.Option)
+        name
+        for param in COMMANDS[path].params
+        if isinstance(param, click.Option)
         for name in (*param.opts, *param.secondary_opts)
     ]
     assert len(spelled) == len(set(spelled)), "an option of a tracker hides a common one"
@@ -63,7 +65,7 @@ def test_options_have_names_of_their_own(path: tuple[str, ...]) -> None:
 
 @each
 def test_help_can_be_printed(path: tuple[str, ...]) -> None:
-    for flag in ("--help", "-h") if path in ((), ("run",)) else ("--help",):
+    for flag in ("--help", "-h"):
         result = CliRunner().invoke(cli, [*path, flag])
         assert result.exit_code == 0, result.output
         assert "Usage:" in result.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from eunomia.targets import Targets, container_hierarchy, docker_client
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
-GATHER_S = 0.01
+GATHER_S = 0.02
 """After the first event the reader lets others come for so long, to take them all at once."""
 _IDLE_S = 0.25
 _HOLDING_S = 0.02
@@ -58,6 +59,7 @@ class Summary:
         delivered: events that reached the sink.
         filtered: events that turned out in user space to be none that were asked for.
         lost: cause -> events.
+        missed: what kept events from being seen or attributed -> how often; how many events, nobody can know.
         duration_s, cpu_s: from start to stop, and this process's own CPU time within it.
     """
 
@@ -65,6 +67,7 @@ class Summary:
     delivered: int
     filtered: int
     lost: dict[str, int]
+    missed: dict[str, int]
     duration_s: float
     cpu_s: float
 
@@ -181,7 +184,8 @@ class Agent:
         spec = ObjectSpec.read(object_file(registry.folder(config.tracker), config.tracker))
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
         shared = self._filter.shared_maps if filtered else {}
-        return Tracing(spec, hooks, Settings(constants, shared, config.ring_bytes), self._roots)
+        sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
+        return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots)
 
     def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
         """Puts up a tracker with its whole chain; the sink first, so that no event waits for one that cannot be."""
@@ -307,22 +311,23 @@ class Agent:
         return self._summary
 
     def _summarise(self) -> Summary:
-        lost: dict[str, int] = {}
-        emitted = 0
-        for line in self._lines:
-            counters = dict(line.tracing.counters())
-            emitted += counters.pop("emitted")
-            for cause, events in (*counters.items(), *line.losses.lost.items()):
-                if events:
-                    lost[cause] = lost.get(cause, 0) + events
-        announcer_lost = sum(events for name, events in self._announcer.counters().items() if name != "emitted")
-        if announcer_lost:
-            lost["cgroup announcements"] = announcer_lost
+        lost: Counter[str] = Counter()
+        counters = [line.tracing.counters() for line in self._lines]
+        for line, counted in zip(self._lines, counters, strict=True):
+            lost.update(line.losses.lost)
+            lost["ring full"] += counted.ring_full
+        announced = self._announcer.counters()
+        missed = {
+            "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
+            "processes or cgroups not followed": self._filter.full,
+            "cgroup announcements": announced.ring_full,
+        }
         return Summary(
-            emitted,
+            sum(counted.emitted for counted in counters),
             sum(line.losses.delivered for line in self._lines),
             sum(line.losses.filtered for line in self._lines),
-            lost,
+            {cause: events for cause, events in lost.items() if events},
+            {what: times for what, times in missed.items() if times},
             time.monotonic() - self._started_s,
             time.process_time() - self._cpu_s,
         )

@@ -17,7 +17,7 @@ struct everything {
 	struct only_declared *declared;
 	callback call;
 	char *restrict text;
-	int __attribute__((btf_type_tag("user"))) *tagged;
+	int __attribute__((btf_type_tag("user"))) * tagged;
 	s64 narrow : 37;
 	long matrix[2][3];
 	enum { NEGATIVE = -7, POSITIVE = 7 } sign;

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eunomia.containers import registry
 from eunomia.containers.identify import (
     NAME_WAIT_S,
     SELECTION_WAIT_S,
@@ -167,7 +168,6 @@ def test_the_order_within_a_container_is_kept_while_it_waits(scene: Scene) -> No
     assert [number for number, *_ in scene.tick()] == [1, 2, 3, 5]
 
 
-@pytest.mark.xfail(strict=True, reason="handle() lets new events pass those that still wait for the next tick")
 @pytest.mark.parametrize("by", ["name", "time"])
 def test_the_order_is_kept_when_the_wait_ends_between_two_ticks(scene: Scene, by: str) -> None:
     # An agent takes the answers, then handles what has come in, and only then lets go of what was held.
@@ -276,10 +276,7 @@ def test_forgotten_refusals(chosen: Scene) -> None:
     assert not chosen.decisions.is_open(4711)
 
 
-@pytest.mark.xfail(strict=True, reason="nobody calls Decisions.forget(): the set of refused cgroups only grows")
 def test_refusals_do_not_pile_up(chosen: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eunomia.containers import registry
-
     monkeypatch.setattr(registry, "_REMEMBERED", 10)
     for cgroup_id in range(100, 200):
         chosen.announce(("created", cgroup_id, "/user.slice/y"), ("removed", cgroup_id, "/user.slice/y"))

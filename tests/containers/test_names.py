@@ -125,7 +125,6 @@ def test_a_runtime_that_is_down_is_left_alone_for_a_while(make: Make, monkeypatc
     assert asked.ask(A)[A] == Answer(A, described(A, "web"), True)
 
 
-@pytest.mark.xfail(strict=True, reason="any other error ends the thread, and every later question stays open")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_runtime_that_talks_nonsense(make: Make) -> None:
     def nonsense() -> None:

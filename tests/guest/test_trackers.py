@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -13,9 +14,15 @@ from tests.trackers.test_ways import ALL_WAYS
 pytestmark = pytest.mark.guest
 
 
-def _pytest(kernel: str, *arguments: str, cgroup: str = "v2", tracefs: bool = True, **environment: str) -> int:
+def _pytest(
+    kernel: str,
+    *arguments: str,
+    cgroup: str = "v2",
+    tracefs: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> int:
     """Runs tests in the guest; gives how many passed. None may fail, none may be skipped."""
-    settings = [f"{name}={value}" for name, value in environment.items()]
+    settings = [f"{name}={value}" for name, value in (environment or {}).items()]
     command = ["env", *settings, "python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     result = run_in_guest(kernel, command, cgroup=cgroup, tracefs=tracefs, timeout_s=400)
     passed = re.search(r"(\d+) passed", result.output)
@@ -27,13 +34,15 @@ def _pytest(kernel: str, *arguments: str, cgroup: str = "v2", tracefs: bool = Tr
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_way_and_every_event(kernel: str) -> None:
-    passed = _pytest(kernel, "tests/trackers/test_ways.py", "tests/trackers/process/test_process.py", **{ALL_WAYS: "1"})
+    tests = ("tests/trackers/test_ways.py", "tests/trackers/process/test_process.py")
+    passed = _pytest(kernel, *tests, environment={ALL_WAYS: "1"})
     assert passed > 20
 
 
 @pytest.mark.parametrize("layout", ["v1", "hybrid"])
 def test_older_cgroup_layouts(layout: str) -> None:
-    assert _pytest("5.10", "tests/guest/inside_cgroups.py", cgroup=layout, EUNOMIA_TEST_CGROUP=layout)
+    environment = {"EUNOMIA_TEST_CGROUP": layout}
+    assert _pytest("5.10", "tests/guest/inside_cgroups.py", cgroup=layout, environment=environment)
 
 
 def test_failed_execs_without_tracefs() -> None:

@@ -73,7 +73,6 @@ def test_truncated(length: int) -> None:
 interesting = st.integers(0, 63) | st.integers(len(DATA) - 64 * 20, len(DATA) - 1) | st.integers(0, len(DATA) - 1)
 
 
-@pytest.mark.xfail(strict=True, reason="an offset of 2**63 and more is an OverflowError")
 @many
 @given(st.lists(st.tuples(interesting, st.integers(0, 255)), min_size=1, max_size=6))
 def test_damaged(changes: list[tuple[int, int]]) -> None:
@@ -84,9 +83,6 @@ def test_damaged(changes: list[tuple[int, int]]) -> None:
         elf.parse(bytes(damaged))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the same, and Btf lets ValueError and IndexError out of damaged type information"
-)
 @many
 @given(st.lists(st.tuples(interesting, st.integers(0, 255)), min_size=1, max_size=6))
 def test_damaged_object(changes: list[tuple[int, int]]) -> None:

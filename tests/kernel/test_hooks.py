@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -76,8 +77,9 @@ def test_the_first_that_works_is_taken(
     with loaded:
         assert chosen == {"moment": taken}
         assert loaded.programs == taken
-        present = in_kernel(spec)
-        assert sorted(present) == sorted(f"program {name[:15]}" for name in taken)
+        own = [f"program {name[:15]}" for name in taken]
+        assert left_in_kernel(spec, but=own) == [], "nothing stays of those that were tried"
+        assert sorted(in_kernel(spec)) == sorted(own)
         first = ticks(loaded)
         assert ticks(loaded) > first, "it is attached"
 
@@ -164,7 +166,7 @@ def test_a_map_that_is_not_there(spec: ObjectSpec) -> None:
 def test_a_ring_of_a_size_that_cannot_be(spec: ObjectSpec, ring_bytes: int) -> None:
     # libbpf rounds up to what can be, and the kernel or the mapping must not be fooled by what was asked for.
     try:
-        with BpfObject(spec, ("works_first",), Settings(ring_bytes=ring_bytes)):
+        with BpfObject(spec, ("works_first",), Settings(max_entries={"events": ring_bytes})):
             pass
     except LoadError as error:
         assert "refused" in str(error)
@@ -188,10 +190,6 @@ def test_shared_map_of_another_kind(spec: ObjectSpec) -> None:
 
 
 def test_bytes_that_are_no_object(spec: ObjectSpec) -> None:
-    broken = ObjectSpec(**{**vars_of(spec), "data": spec.data[:200]})
+    broken = replace(spec, data=spec.data[:200])
     with pytest.raises(LoadError, match="object refused: the object could not be opened"):
         BpfObject(broken, (), SETTINGS)
-
-
-def vars_of(spec: ObjectSpec) -> dict[str, object]:
-    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}

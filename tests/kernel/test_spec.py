@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,12 @@ from tests.bpf_objects import SOURCES, compile_text, fixture, fixture_file
 
 _PROGRAM = re.compile(r'^SEC\("([^"]+)"\)\n(?:int|s64|long) (?:BPF_\w+\()?(\w+)', re.MULTILINE)
 _CONSTANT = re.compile(r"^const volatile \w+ (\w+)", re.MULTILINE)
-_MAP = re.compile(r'^\} (\w+) SEC\("\.maps"\);', re.MULTILINE)
+_MAP_TYPE = re.compile(r"\b(BPF_MAP_TYPE_\w+) = (\d+)")
+_MAP = re.compile(
+    r"^struct \{\n\t__uint\(type, (\w+)\);.*\n(?:\t__.*\n)*?\t__uint\(max_entries, (\w+)\);.*\n(?:\t__.*\n)*\} (\w+)"
+    r' SEC\("\.maps"\);',
+    re.MULTILINE,
+)
 _INCLUDE = re.compile(r'^#include "(.*)"', re.MULTILINE)
 
 
@@ -50,15 +56,19 @@ def test_constants(job: tuple[ObjectSpec, str]) -> None:
         assert variable.name == name
         assert variable.size in (1, 2, 4, 8)
     ends = [(variable.offset, variable.offset + variable.size) for variable in spec.constants.values()]
-    assert all(end <= start for (_, end), (start, _) in zip(ends, ends[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(sorted(ends)))
 
 
 def test_maps(job: tuple[ObjectSpec, str]) -> None:
     spec, text = job
-    written = set(_MAP.findall(text)) | ({"events"} if "\nEVENTS(" in text else set())
-    assert set(spec.maps) == written
-    assert spec.maps["counters"] == MapSpec("counters", 6, 2)
-    assert spec.maps["filter"] == MapSpec("filter", 1, 65536)
+    types = {name: int(number) for name, number in _MAP_TYPE.findall(text)}
+    written = {name: (types[kind], int(size) if size.isdigit() else None) for kind, size, name in _MAP.findall(text)}
+    if "\nEVENTS(" in text:
+        written["events"] = (types["BPF_MAP_TYPE_RINGBUF"], None)
+    assert set(spec.maps) == set(written)
+    for name, (kind, size) in written.items():
+        assert spec.maps[name] == MapSpec(name, kind, size or spec.maps[name].max_entries)
+        assert spec.maps[name].max_entries > 0
 
 
 def test_name() -> None:

@@ -49,15 +49,15 @@ def test_insert_behind_nobody() -> None:
 
 
 def test_names_are_unique() -> None:
-    with pytest.raises(ValueError, match="named twice.*'a', 'b', 'a'"):
+    with pytest.raises(ValueError, match=r"named twice.*'a', 'b', 'a'"):
         Schema((A, B, column("a")))
     with pytest.raises(ValueError, match="named twice"):
         SCHEMA.insert((A,), after="b")
 
 
 def test_value() -> None:
-    assert SCHEMA == Schema((A, B))
-    assert SCHEMA != Schema((B, A))
+    assert Schema((A, B)) == SCHEMA
+    assert Schema((B, A)) != SCHEMA
     assert hash(SCHEMA) == hash(Schema((A, B)))
     with pytest.raises(dataclasses.FrozenInstanceError):
         SCHEMA.columns = ()  # type: ignore[misc]

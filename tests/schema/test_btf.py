@@ -140,7 +140,7 @@ def test_kinds_that_trackers_do_not_use(name: str) -> None:
 @needs_bpftool
 def test_kinds_that_our_compiler_does_not_make(tmp_path: Path) -> None:
     written = BtfBytes()
-    number = written.int(4, signed=True)
+    number = written.integer(4, signed=True)
     written.enum64("wide", [("A", 0), ("B", 2**63), ("C", 2**64 - 1)], signed=False)
     written.enum64("below", [("D", -1), ("E", -(2**63)), ("F", 2**40 + 1)], signed=True)
     values = struct.pack("<IiIi", written.text("G"), -5, written.text("H"), 5)
@@ -148,10 +148,10 @@ def test_kinds_that_our_compiler_does_not_make(tmp_path: Path) -> None:
     written.add("float", "double", 8)
     written.add("type_tag", "user", number)
     written.add("restrict", "", written.add("ptr", "", number))
-    written.int(1, boolean=True)
+    written.integer(1, boolean=True)
     path = tmp_path / "btf"
-    path.write_bytes(written.bytes())
-    btf = Btf(written.bytes())
+    path.write_bytes(written.section())
+    btf = Btf(written.section())
     assert_same_types(btf, reference(path))
     assert btf.types[2].values == (("A", 0), ("B", 2**63), ("C", 2**64 - 1))
     assert btf.types[3].values == (("D", -1), ("E", -(2**63)), ("F", 2**40 + 1))
@@ -187,16 +187,16 @@ def test_what_is_asked_of_types() -> None:
 @pytest.mark.parametrize("kind", [0, 20, 31])
 def test_unknown_kind(kind: int) -> None:
     written = BtfBytes()
-    written.int(4)
+    written.integer(4)
     written.add(kind, "later")
     with pytest.raises(BtfError, match=rf"type 2 is of unknown kind {kind}"):
-        Btf(written.bytes())
+        Btf(written.section())
 
 
 @pytest.mark.parametrize("head", [b"\xeb\x9f\x01", b"\x9f\xeb\x02", b"\0\0\1"])
 def test_not_ours(head: bytes) -> None:
     with pytest.raises(BtfError, match="little-endian BTF version 1"):
-        Btf(head + BtfBytes().bytes()[3:])
+        Btf(head + BtfBytes().section()[3:])
 
 
 SAMPLE = elf.parse(fixture_file("kinds").read_bytes()).sections[".BTF"]
@@ -233,14 +233,10 @@ def examine(data: bytes) -> None:
                 btf.variables(item.name)
 
 
-broken = pytest.mark.xfail(strict=True, reason="Btf lets ValueError and IndexError out, and loops on cyclic types")
-
-
 def test_the_sample_is_sound() -> None:
     examine(SAMPLE)
 
 
-@broken
 @quick
 @given(st.integers(0, len(SAMPLE) - 1))
 def test_truncated(length: int) -> None:
@@ -249,7 +245,6 @@ def test_truncated(length: int) -> None:
         Btf(SAMPLE[:length])
 
 
-@broken
 @quick
 @given(st.lists(st.tuples(st.integers(0, len(SAMPLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged(changes: list[tuple[int, int]]) -> None:
@@ -260,7 +255,6 @@ def test_damaged(changes: list[tuple[int, int]]) -> None:
         examine(bytes(damaged))
 
 
-@broken
 @quick
 @given(st.binary(max_size=200))
 def test_anything_behind_a_header(rest: bytes) -> None:
@@ -269,7 +263,6 @@ def test_anything_behind_a_header(rest: bytes) -> None:
         examine(header + rest)
 
 
-@broken
 @pytest.mark.parametrize("kind", ["typedef", "const", "volatile", "restrict", "type_tag", "array"])
 def test_a_type_of_itself(kind: str) -> None:
     written = BtfBytes()
@@ -278,13 +271,12 @@ def test_a_type_of_itself(kind: str) -> None:
     else:
         written.add(kind, "ring", 1)
     with pytest.raises(BtfError), no_hang():
-        Btf(written.bytes()).size(1)
+        Btf(written.section()).size(1)
 
 
-@broken
 def test_a_type_that_is_not_there() -> None:
     written = BtfBytes()
     written.add("ptr", "", 7)
     written.add("const", "", 7)
     with pytest.raises(BtfError):
-        Btf(written.bytes()).resolve(2)
+        Btf(written.section()).resolve(2)

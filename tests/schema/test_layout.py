@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import struct
 import subprocess
@@ -119,8 +120,8 @@ def signed_enum(size: int, values: list[tuple[str, int]]) -> Layout:
     else:
         rest = b"".join(struct.pack("<Ii", written.text(name), value) for name, value in values)
         enum = written.add("enum", "balance", size, count=len(values), flag=True, rest=rest)
-    written.struct("event", size, [("balance", enum, 0)])
-    return Layout(Btf(written.bytes()), "event")
+    written.structure("event", size, [("balance", enum, 0)])
+    return Layout(Btf(written.section()), "event")
 
 
 @pytest.mark.parametrize("size", [4, 8])
@@ -136,6 +137,16 @@ def test_an_enum_of_negative_values_alone() -> None:
     assert decode(layout, struct.pack("<i", -2))["balance"].to_list() == [None]
 
 
+ROOT = Path(__file__).parents[2]
+
+
+def in_a_process(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """For what may take the whole process with it."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment, check=False)
+
+
 BOUNDED = """
 import resource, sys
 from pathlib import Path
@@ -149,23 +160,19 @@ except LayoutError as error:
 """
 
 
-@pytest.mark.xfail(strict=True, reason="a name is made for each of up to 4 billion values below the highest")
 @pytest.mark.parametrize(("name", "member"), [("owing", "balance"), ("with_far_enum", "far")])
 def test_enums_with_huge_values_take_no_memory(name: str, member: str) -> None:
     # clang before 15 does not mark an enum as signed, so that -2 looks like 4294967294.
-    done = subprocess.run(
-        [sys.executable, "-c", BOUNDED, fixture_file("shapes"), name], capture_output=True, text=True, timeout=20
-    )
+    done = in_a_process(BOUNDED, fixture_file("shapes"), name)
     assert done.returncode == 0, done.stderr[-300:]
     assert member in done.stdout
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="Polars' own error: not a LayoutError, names nothing")
 def test_enumerators_that_differ_in_case_alone() -> None:
     try:
         assert one("with_twins", struct.pack("<I", 1))["twins"] is not None
     except LayoutError as error:
-        assert "with_twins" in str(error)  # noqa: PT017 (either is fine)
+        assert "with_twins" in str(error)
 
 
 # Bit fields
@@ -201,20 +208,18 @@ def test_bit_fields(records: list[bytes]) -> None:
     assert frame.rows() == expected
 
 
-@pytest.mark.xfail(strict=True, reason="the sign of a signed bit field is not extended; one of full width overflows")
 def test_signed_bit_fields() -> None:
     record = bytearray(16)
     record[0:4] = (-3 & 7 | (-70_000 & (1 << 29) - 1) << 3).to_bytes(4, "little")
-    record[8:16] = (-(2**39) & (1 << 40) - 1 | (-1 & 0xFFFF) << 40).to_bytes(8, "little")
+    record[8:16] = (-(2**39) & (1 << 40) - 1 | (-1 & 0xFFFF) << 48).to_bytes(8, "little")
     assert one("signed_bits", bytes(record)) == {"three": -3, "whole": -70_000, "forty": -(2**39), "full": -1}
 
 
-@pytest.mark.xfail(strict=True, reason="a bit field that crosses its storage unit (packed) is read wrong, silently")
 def test_bit_fields_of_a_packed_struct() -> None:
     try:
         row = one("crossing", (0b1010101_0011).to_bytes(2, "little"))
     except LayoutError as error:
-        assert "crossing, member high" in str(error)  # noqa: PT017 (either is fine)
+        assert "crossing, member high" in str(error)
     else:
         assert row == {"low": 0b0011, "high": 0b1010101}
 
@@ -280,25 +285,21 @@ def test_no_such_struct() -> None:
         shape("nowhere")
 
 
-@pytest.mark.xfail(strict=True, reason="an anonymous union's members are left out without a word")
 def test_refused_anonymous_union() -> None:
-    with pytest.raises(LayoutError, match="struct with_hidden_union.*union"):
+    with pytest.raises(LayoutError, match=r"struct with_hidden_union.*union"):
         shape("with_hidden_union")
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="zip() complains instead")
 def test_refused_without_any_column() -> None:
     with pytest.raises(LayoutError, match="with_padding_only"):
         shape("with_padding_only")
 
 
-@pytest.mark.xfail(strict=True, reason="char rest[] makes a column that cannot be decoded")
 def test_refused_text_of_no_length() -> None:
     with pytest.raises(LayoutError, match="with_endless_text, member rest"):
         shape("with_endless_text")
 
 
-@pytest.mark.xfail(strict=True, reason="any NAME_len beside a NAME is taken for a text's length, and is no column")
 def test_a_length_of_what_is_no_text_is_a_number() -> None:
     assert one("lengths_of_nothing", struct.pack("<III", 1, 2, 3)) == {"path_len": 1, "header": 2, "header_len": 3}
 
@@ -353,18 +354,15 @@ from eunomia.kernel.spec import ObjectSpec
 from eunomia.schema.layout import Layout
 from tests.bpf_objects import decode
 layout = Layout(ObjectSpec.read(Path(sys.argv[1])).btf, "signed_length")
-frame = decode(layout, struct.pack("<i16sxxxxQ16s", int(sys.argv[2]), b"name", 2**63 + 1, b"wide"))
-assert frame.rows() == [(None, None)] or frame.rows() == [(None, "wide")], "wrong"
+frame = decode(layout, struct.pack("<i16sxxxxQ16s", int(sys.argv[2]), b"name", 2**63 + 1, b"w" * 16))
+assert frame.row(0) in [(None, None), (None, "w" * 16)], frame.row(0)
 """
 
 
-@pytest.mark.xfail(strict=True, reason="a negative length is an IndexError, or worse a length of 4 GiB")
 @pytest.mark.parametrize("length", [-2, -14])  # ENOENT, EFAULT
 def test_a_negative_length_is_none(length: int) -> None:
     # In a process of its own, since what goes wrong there is a segmentation fault.
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", NEGATIVE, fixture_file("shapes"), str(length)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=root, check=False)
+    done = in_a_process(NEGATIVE, fixture_file("shapes"), str(length))
     assert done.returncode == 0, (done.returncode, done.stderr[-300:])
 
 
@@ -448,7 +446,7 @@ def number(code: str) -> Part:
     signed, boolean = code.islower(), code == "?"
     return Part(
         form.size,
-        lambda btf: btf.int(form.size, signed=signed and not boolean, boolean=boolean),
+        lambda btf: btf.integer(form.size, signed=signed and not boolean, boolean=boolean),
         lambda raw: form.unpack(raw)[0],
     )
 
@@ -457,13 +455,13 @@ def array(code: str, length: int) -> Part:
     form = struct.Struct(f"<{length}{code}")
     return Part(
         form.size,
-        lambda btf: btf.array(btf.int(form.size // length, signed=code.islower()), length),
+        lambda btf: btf.array(btf.integer(form.size // length, signed=code.islower()), length),
         lambda raw: list(form.unpack(raw)),
     )
 
 
 def char(btf: BtfBytes) -> int:
-    return btf.int(1, signed=True, name="char")
+    return btf.integer(1, signed=True, name="char")
 
 
 def text(length: int) -> Part:
@@ -509,12 +507,12 @@ def structs(draw: st.DrawFn) -> RandomStruct:
         at += draw(st.integers(0, 3))
         reads.append((at, part))
         if part.length_bytes:
-            members.append((f"m{index}_len", btf.int(part.length_bytes), at))
+            members.append((f"m{index}_len", btf.integer(part.length_bytes), at))
             at += part.length_bytes
         members.append((f"m{index}", part.add(btf), at))
         at += part.size
-    btf.struct("event", at + draw(st.integers(0, 5)), members)
-    return RandomStruct(Layout(Btf(btf.bytes()), "event"), tuple(reads))
+    btf.structure("event", at + draw(st.integers(0, 5)), members)
+    return RandomStruct(Layout(Btf(btf.section()), "event"), tuple(reads))
 
 
 @settings(max_examples=150, deadline=None)
@@ -532,16 +530,11 @@ def test_random_structs(made: RandomStruct, data: st.DataObject) -> None:
 # Memory
 
 SHAPES = ("numbers", "arrays", "enums", "bits", "meanings", "texts")
-# One record alone lies in a row by itself, which NumPy and Polars take for a reason not to copy.
-broken_array = pytest.param(
-    "arrays", 1, marks=pytest.mark.xfail(strict=True, reason="an array of numbers shares the buffer's memory")
-)
 
 
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [*((name, count) for name in SHAPES for count in (1, 3) if (name, count) != ("arrays", 1)), broken_array],
-)
+# One record alone lies in a row by itself, which NumPy and Polars may take for a reason not to copy.
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", SHAPES)
 def test_a_frame_does_not_change_with_its_buffer(name: str, count: int) -> None:
     layout = shape(name)
     data = np.frombuffer(bytearray(b"A" * (layout.size * count + arrow.INLINE_BYTES)), np.uint8)

@@ -34,8 +34,14 @@ def batch(*rows: dict[str, Any], schema: Schema = SCHEMA) -> Batch:
     """Events; what a row leaves out is null, but for the time."""
     columns = {}
     for column in schema:
-        values = [row.get(column.name, NOON_NS + number if column.name == "time" else None) for number, row in enumerate(rows)]
-        columns[column.name] = pl.Series(column.name, values, strict=False).cast(column.dtype) if values else pl.Series(column.name, [], column.dtype)
+        values = [
+            row.get(column.name, NOON_NS + number if column.name == "time" else None) for number, row in enumerate(rows)
+        ]
+        columns[column.name] = (
+            pl.Series(column.name, values, strict=False).cast(column.dtype)
+            if values
+            else pl.Series(column.name, [], column.dtype)
+        )
     return Batch("test", schema, pl.DataFrame(columns))
 
 

@@ -7,7 +7,6 @@ import io
 import shlex
 
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,8 @@ def read(text: str) -> list[list[str]]:
 def test_header_of_an_empty_run() -> None:
     out = Memory()
     sink = CsvSink(out, SCHEMA)
+    assert out.text == "", "a run that fails to start destroys nothing"
+    sink.flush()
     assert out.text == ",".join(NAMES) + "\n"
     sink.close()
     assert out.closed == 1
@@ -47,7 +48,7 @@ def test_rows() -> None:
     assert (first["event"], first["pid"], first["exit_code"], first["ok"]) == ("exec", "7", "-1", "true")
     assert first["args"] == "sh -c 'a b'"
     assert set(rows[2][1:]) == {""}
-    assert len(out.pieces) == 3, "one write for the header and for each batch"
+    assert len(out.pieces) == 2, "one write for each batch"
 
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=15)
@@ -64,7 +65,6 @@ def test_quoting(rows: list[tuple[str, list[str]]]) -> None:
     assert [shlex.split(line[args_at]) for line in lines] == [args for _, args in rows]
 
 
-@pytest.mark.xfail(strict=True, reason="Polars writes no arrays as CSV, so any program with one ends the run")
 def test_arrays_of_numbers() -> None:
     schema = Schema((Column("words", pl.Array(pl.UInt32, 2), "two"), Column("number", pl.UInt8, "one")))
     out = Memory()

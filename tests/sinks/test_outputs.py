@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,8 @@ def pipe() -> Iterator[tuple[int, int]]:
     reading, writing = os.pipe()
     yield reading, writing
     for fd in (reading, writing):
-        try:
+        with suppress(OSError):
             os.close(fd)
-        except OSError:
-            pass
 
 
 def drain(fd: int, into: list[bytes]) -> threading.Thread:
@@ -170,9 +169,8 @@ def test_what_cannot_be_written_is_said_at_once(tmp_path: Path, wrong: str) -> N
         OutputFile(tmp_path / wrong)
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="path.exists() outside of the try: OSError, not UsageError")
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot write .*too long"):
+    with pytest.raises(UsageError, match=r"cannot write .*too long"):
         OutputFile(tmp_path / ("x" * 300))
 
 

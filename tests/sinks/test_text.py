@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
+from collections.abc import Sequence
 
 import polars as pl
 import pytest
@@ -16,10 +17,12 @@ from eunomia.sinks.text import printable, shell_words, times
 quick = settings(max_examples=200, deadline=None)
 # What the kernel hands over never holds a NUL, which ends each word.
 word = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
-special = st.sampled_from(["", "'", "''", '"', "\\", "$HOME", "a b", "*", "-n", "\n", "~", "a\nb", "é", "{a,b}", "#x", "="])
+special = st.sampled_from(
+    ["", "'", "''", '"', "\\", "$HOME", "a b", "*", "-n", "\n", "~", "a\nb", "é", "{a,b}", "#x", "="]
+)
 
 
-def joined(lists: list[list[str] | None]) -> list[str | None]:
+def joined(lists: Sequence[list[str] | None]) -> list[str | None]:
     frame = pl.DataFrame({"args": lists}, schema={"args": pl.List(pl.String)})
     texts: list[str | None] = frame.select(shell_words("args")).to_series().to_list()
     return texts

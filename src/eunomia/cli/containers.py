@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 
 import click
 
+from eunomia.cli import values
 from eunomia.cli.terminal import print_table, say
 from eunomia.containers.cgroup_path import parse
-from eunomia.containers.docker import DEFAULT_HOST, Docker, DockerContainer, RuntimeUnavailable
+from eunomia.containers.docker import Docker, DockerContainer, RuntimeUnavailable
 from eunomia.containers.registry import SHORT_ID
 from eunomia.containers.selection import Known, select
 from eunomia.host.cgroupfs import Cgroups
@@ -22,7 +22,7 @@ _COLUMNS = ("container_id", "name", "image", "runtime", "pod_uid", "processes", 
 
 def _named() -> dict[str, DockerContainer]:
     try:
-        return {one.id: one for one in Docker(os.environ.get("DOCKER_HOST") or DEFAULT_HOST).list()}
+        return {one.id: one for one in Docker(values.docker_host()).list()}
     except RuntimeUnavailable as error:
         say(f"names and images are not known: {error}")
         return {}
@@ -50,8 +50,24 @@ def _running(roots: Roots) -> dict[str, dict[str, object]]:
     return found
 
 
-@click.command()
-@click.option("-c", "--container", "wanted", multiple=True, help="only this one: id, beginning of an id, or name")
+_EXAMPLES = """\b
+Examples:
+  eunomia containers
+  eunomia containers -c web --fmt json    one of them, with its whole id
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "-c",
+    "--container",
+    "wanted",
+    multiple=True,
+    callback=values.containers,
+    shell_complete=values.complete_container,
+    metavar="CONTAINER",
+    help="only this one: id, beginning of an id, or name",
+)
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
 def command(wanted: Sequence[str], fmt: str) -> None:
     """List the containers that run on this host, with what their runtime says of them."""
@@ -65,6 +81,9 @@ def command(wanted: Sequence[str], fmt: str) -> None:
     if fmt == "json":
         for facts in running.values():
             click.echo(json.dumps(facts))
+        return
+    if not running:
+        say("no container runs here")
         return
     rows = [
         [str(facts[name] if facts[name] is not None else "-") for name in _COLUMNS[:-1]] for facts in running.values()

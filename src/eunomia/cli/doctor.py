@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 
+from eunomia.cli import values
 from eunomia.cli.terminal import print_table
-from eunomia.containers.docker import DEFAULT_HOST, Docker, RuntimeUnavailable
+from eunomia.containers.docker import Docker, RuntimeUnavailable
 from eunomia.errors import EunomiaError
 from eunomia.host.hierarchies import detect
 from eunomia.host.procfs import Procfs
@@ -74,7 +75,7 @@ def _privileges(roots: Roots) -> Iterator[Finding]:
     )
 
 
-def _containers(roots: Roots, docker_host: str) -> Iterator[Finding]:
+def _containers(roots: Roots) -> Iterator[Finding]:
     try:
         layout, chosen = detect(roots), container_hierarchy(roots)
         told = f"{layout.kind}; containers are told apart by {chosen.name} at {chosen.mount}"
@@ -82,12 +83,20 @@ def _containers(roots: Roots, docker_host: str) -> Iterator[Finding]:
     except EunomiaError as error:
         yield Finding("cgroups", "fail", str(error))
     try:
+        docker_host = values.docker_host()
         yield Finding("Docker", "ok", f"{Docker(docker_host).version()['Version']} at {docker_host}")
     except (RuntimeUnavailable, EunomiaError) as error:
         yield Finding("Docker", "note", f"{error}; containers are shown by id")
     for name, socket in _RUNTIME_SOCKETS.items():
-        there = (roots.run / socket).exists()
-        yield Finding(name, "ok" if there else "note", f"socket at {roots.run / socket}" if there else "not found")
+        yield Finding(name, *_socket(roots.run / socket))
+
+
+def _socket(path: Path) -> tuple[str, str]:
+    try:
+        there = path.exists()
+    except PermissionError:
+        return "note", f"cannot be looked for: no permission for {path.parent}"
+    return ("ok", f"socket at {path}") if there else ("note", "not found")
 
 
 def _hooks(name: str, roots: Roots) -> Iterator[Finding]:
@@ -108,11 +117,11 @@ def _first_line(text: str | None) -> str:
     return (text or "").splitlines()[0]
 
 
-def examine(roots: Roots, docker_host: str) -> Iterator[Finding]:
+def examine(roots: Roots) -> Iterator[Finding]:
     """Everything, in the order in which a person would ask."""
     yield from _kernel(roots)
     yield from _privileges(roots)
-    yield from _containers(roots, docker_host)
+    yield from _containers(roots)
     if missing_capabilities(roots):
         yield Finding("trackers", "note", "not tried: that needs the privileges above")
         return
@@ -120,15 +129,22 @@ def examine(roots: Roots, docker_host: str) -> Iterator[Finding]:
         yield from _hooks(name, roots)
 
 
-@click.command()
+_EXAMPLES = """\b
+Examples:
+  eunomia doctor
+  eunomia doctor --fmt json | jq -r 'select(.state == "fail").detail'
+"""
+
+
+@click.command(epilog=_EXAMPLES)
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
 def command(fmt: str) -> None:
     """Check what works on this kernel, and why something does not. Exit code 1 when something that is needed fails."""
-    findings = list(examine(Roots(), os.environ.get("DOCKER_HOST") or DEFAULT_HOST))
+    findings = list(examine(Roots()))
     if fmt == "json":
         for finding in findings:
             click.echo(json.dumps(asdict(finding)))
     else:
-        print_table(("", "state", "detail"), [(one.subject, one.state, one.detail) for one in findings])
+        print_table(("what", "state", "detail"), [(one.subject, one.state, one.detail) for one in findings])
     if any(finding.state == "fail" for finding in findings):
         raise click.exceptions.Exit(1)

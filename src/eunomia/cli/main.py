@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
+import signal
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -21,11 +26,11 @@ _COMMANDS = {
 
 _EPILOG = """\b
 Examples:
-  eunomia run process                        every program that starts or ends, live
-  eunomia run process -c web --fmt json      one container's, as JSON lines
+  eunomia run process                     programs that start or end, live
+  eunomia run process -c web --fmt json   one container's, as JSON lines
   eunomia run process -T 30 -o record.parquet
-  eunomia trackers process                   its columns and options
-  eunomia doctor
+  eunomia trackers process                its columns and options
+  eunomia doctor                          what works here, and why not
 """
 
 
@@ -37,8 +42,13 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"eunomia.cli.{cmd_name}").command
+            if ctx.resilient_parsing:  # a shell's completion, which has no use for an error
+                return None
+            near = difflib.get_close_matches(cmd_name, _COMMANDS)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"there is no command {cmd_name!r}; {hint}", ctx)
+        with _undisturbed():
+            command: click.Command = importlib.import_module(f"eunomia.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,33 +62,80 @@ def cli() -> None:
     """Eunomia watches what containers do, with eBPF."""
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keeps what Ctrl-C does, and lets it wait: importing Polars puts up a handler of its own, which ends nothing."""
+    meaning = signal.getsignal(signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, meaning)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted before it began."""
+    """Entry point. Exit codes: 0 done, 1 failed, 2 used wrongly; ended by a signal before it began."""
     # A wide machine would give every library a thread and stack per core for nothing.
     for name in ("OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ.setdefault(name, "1" if name.startswith("OPENBLAS") else "2")
+    # Ctrl-C ends us as it ends any program, where a run has not asked for better.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _open_standard_descriptors()
+    sys.exit(_run())
+
+
+def _open_standard_descriptors() -> None:
+    """Takes up closed ones (`>&-`), lest a file of ours gets that number and is printed to. To write there fails."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # gets the lowest number that is free: this one
+
+
+def _run() -> int:
     try:
         code = cli.main(prog_name="eunomia", standalone_mode=False)
-    except click.ClickException as error:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
+        return 2
+    except click.UsageError as error:
+        of = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
+        return _say(f"{error.format_message().rstrip('.')}{of}", 2)
+    except click.Abort:
+        return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads any more; Python's last flush must not complain
-        code = 0
+        _discard_stdout()
+        return 0
     except EunomiaError as error:
-        code = _report(error)
-    sys.exit(code)
+        if isinstance(error, LoadError) and error.log:
+            return _say(f"{error}\neunomia: run with --verbose for the kernel's whole log", 1)
+        return _say(str(error), 2 if isinstance(error, UsageError) else 1)
+    except OSError as error:
+        _discard_stdout()
+        return _say(f"{error.filename or 'stdout'}: {error.strerror}", 1)
+    except Exception as error:  # noqa: BLE001 (a bug: whoever runs this at night gets a line, and we the place)
+        steps = [f"{step.name} ({step.filename}:{step.lineno})" for step in traceback.extract_tb(error.__traceback__)]
+        return _say(
+            f"a bug in eunomia, please report it: {type(error).__name__}: {error}; in {', '.join(steps[-3:])}", 1
+        )
+    return int(code or 0)
 
 
-def _report(error: EunomiaError) -> int:
+def _say(message: str, code: int) -> int:
     from eunomia.cli.terminal import say
 
-    say(f"error: {error}")
-    if isinstance(error, LoadError) and error.log:
-        say("run with --verbose for the kernel's whole log")
-    return 2 if isinstance(error, UsageError) else 1
+    say(f"error: {message}")
+    return code
+
+
+def _discard_stdout() -> None:
+    """What is still in its buffer cannot be written either, of which Python would complain at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from eunomia.sinks.csvfile import CsvSink
 from eunomia.sinks.jsonlines import JsonLinesSink
 from eunomia.sinks.outputs import Output, OutputFile
 from eunomia.sinks.parquet import ParquetSink
-from eunomia.sinks.table import CONTAINER, DEPTH, TableSink
+from eunomia.sinks.table import DEPTH, TableSink, virtual
 from eunomia.trackers.declaration import Tracker
 
 FORMATS = ("table", "json", "csv", "parquet")
@@ -25,23 +25,21 @@ _ENDINGS = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv",
 
 
 def choose_format(fmt: str | None, output: Path | None) -> str:
-    """The format asked for, or what the file's ending says, or the table."""
-    chosen = fmt or (_ENDINGS.get(output.suffix, "table") if output else "table")
+    """The format asked for, or what the file's ending says, or the table. None as the file is stdout."""
+    chosen = fmt or (_ENDINGS.get(output.suffix.lower(), "table") if output else "table")
     if chosen == "parquet" and output is None:
         raise click.UsageError("Parquet cannot be printed: give a file with -o FILE.parquet")
     return chosen
 
 
-class _Select(Handler):
-    """Only some columns, in the order asked for, for a sink behind it."""
+class Wrapper(Handler):
+    """Something before a sink, which passes everything on to it."""
 
-    def __init__(self, schema: Schema, names: list[str], sink: Handler) -> None:
-        self._schema = schema
-        self._names = names
+    def __init__(self, sink: Handler) -> None:
         self._sink = sink
 
     def handle(self, batch: Batch) -> Batch | None:
-        return self._sink.handle(Batch(batch.source, self._schema, batch.frame.select(self._names)))
+        return self._sink.handle(batch)
 
     def tick(self) -> tuple[()]:
         list(self._sink.tick())
@@ -55,13 +53,26 @@ class _Select(Handler):
         self._sink.close()
 
 
+class _Select(Wrapper):
+    """Only some columns, in the order asked for, for a sink behind it."""
+
+    def __init__(self, schema: Schema, names: list[str], sink: Handler) -> None:
+        super().__init__(sink)
+        self._schema = schema
+        self._names = names
+
+    def handle(self, batch: Batch) -> Batch | None:
+        return super().handle(Batch(batch.source, self._schema, batch.frame.select(self._names)))
+
+
 def _names(columns: str, schema: Schema, extra: tuple[str, ...] = ()) -> list[str]:
     known = [*(column.name for column in schema), *extra]
     names = [name.strip() for name in columns.split(",")]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or known
-            raise UsageError(f"no column {name!r}; the nearest is {near[0]!r}; `eunomia trackers NAME` lists them")
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+            raise UsageError(f"--columns: there is no column {name!r}; {hint}")
     if len(set(names)) < len(names):
         raise UsageError(f"--columns {columns}: a column is named twice")
     return names
@@ -72,13 +83,14 @@ def _output(path: Path | None) -> Output:
 
 
 def _table(tracker: Tracker, schema: Schema, out: Output, columns: str | None, *, to_file: bool) -> Handler:
-    shown = _names(columns, schema, (CONTAINER,)) if columns else [*tracker.table]
+    shown = _names(columns, schema, virtual(schema)) if columns is not None else [*tracker.table]
     on_terminal = terminal.is_terminal() and not to_file
     return TableSink(
         out,
         schema,
         shown,
         width=terminal.width if on_terminal else None,
+        height=terminal.height if on_terminal else None,
         style=None if to_file else terminal.style(),
     )
 

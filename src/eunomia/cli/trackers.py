@@ -23,6 +23,8 @@ def type_name(column: Column) -> str:
         return "name"
     if isinstance(column.dtype, pl.List):
         return "list of text"
+    if isinstance(column.dtype, pl.Datetime):
+        return "time"
     return {pl.String: "text", pl.Boolean: "yes/no"}.get(column.dtype, str(column.dtype).lower())  # type: ignore[call-overload, no-any-return]
 
 
@@ -49,14 +51,22 @@ def _facts(name: str, tracker: Tracker) -> dict[str, object]:
             for column in schema_of(name)
         ],
         "options": [
-            {"name": option.name, "default": option.default, "description": option.description}
+            {"name": option.name, "usage": usage(option), "default": option.default, "description": option.description}
             for option in tracker.options
         ],
         "hooks": [{"name": hook.name, "description": hook.description} for hook in tracker.hooks],
     }
 
 
-@click.command()
+_EXAMPLES = """\b
+Examples:
+  eunomia trackers                        all of them
+  eunomia trackers process                columns, options and hooks of one
+  eunomia trackers process --fmt json | jq -r .columns[].name
+"""
+
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("name", required=False)
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
 def command(name: str | None, fmt: str) -> None:

@@ -56,7 +56,7 @@ class Names:
 
     def _questions_waiting(self) -> list[str]:
         """All questions there are, at least one; none when it is time to end."""
-        asked = []
+        asked: list[str] = []
         while not asked or not self._questions.empty():
             question = self._questions.get()
             if question is None:
@@ -72,8 +72,8 @@ class Names:
             if time.monotonic() >= self._unavailable_until:
                 found = {container.id: container for container in self._docker.list(asked)}
                 return [Answer(one, found.get(one), reached=True) for one in asked]
-        except RuntimeUnavailable:
-            # Not asked again at once: with a daemon that is down, questions come by the dozen.
+        except (RuntimeUnavailable, ValueError, LookupError, TypeError):
+            # Down, or it talks nonsense. Not asked again at once: questions come by the dozen.
             self._unavailable_until = time.monotonic() + RETRY_S
         return [Answer(one, None, reached=False) for one in asked]
 

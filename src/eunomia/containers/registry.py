@@ -95,17 +95,20 @@ class Containers:
             container.cgroups.add(cgroup_id)
         return container
 
-    def remove(self, cgroup_id: int) -> None:
-        """A cgroup is gone. It is forgotten only when many others have gone since."""
+    def remove(self, cgroup_id: int) -> list[int]:
+        """A cgroup is gone. It is forgotten only when many others have gone since; gives those that are now."""
         container = self._by_cgroup.get(cgroup_id)
         if container is not None:
             container.cgroups.discard(cgroup_id)
         self._gone[cgroup_id] = None
+        forgotten = []
         while len(self._gone) > _REMEMBERED:
             oldest, _ = self._gone.popitem(last=False)
-            forgotten = self._by_cgroup.pop(oldest, None)
-            if forgotten is not None and not forgotten.cgroups:
-                self._by_id.pop(forgotten.id, None)
+            forgotten.append(oldest)
+            container = self._by_cgroup.pop(oldest, None)
+            if container is not None and not container.cgroups:
+                self._by_id.pop(container.id, None)
+        return forgotten
 
     def of_cgroup(self, cgroup_id: int) -> Container | str | None:
         """The container of a cgroup, `HOST_ID` for the host's own, None when nobody knows the cgroup."""

@@ -58,6 +58,6 @@ def parse(data: bytes) -> Elf:
                     functions[_text(bodies[head[6]], name)] = names[section]
                 if info & 0xF == _OBJECT:
                     variables[_text(bodies[head[6]], name)] = value
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
         raise ElfError(f"the object is cut short or damaged: {error}") from error
     return Elf(dict(zip(names, bodies, strict=True)), functions, variables)

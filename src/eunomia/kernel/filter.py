@@ -16,6 +16,8 @@ from eunomia.kernel.spec import ObjectSpec
 
 _KEY = struct.Struct("<QQ")
 _WATCHED = b"\1"
+_GROWING_ENTRIES = 65_536
+"""Room for what comes while a run lasts; the object's own size, which fits into a cache, does for fixed values."""
 
 _CHILDREN = Hook("fork", "children of watched processes", (("fork_btf",), ("fork_raw",)))
 _FREED = Hook("free", "pids that are given back", (("free_btf",), ("free_raw",)))
@@ -52,7 +54,8 @@ class KernelFilter:
             return
         hooks = [hook for hook, wanted in self._hooks(children).items() if wanted]
         spec = ObjectSpec.read(object_file(Path(__file__).parent, "follow"))
-        settings = Settings({"undecided_cgroups": undecided, "filter_kinds": 0})
+        grows = children or Kind.CGROUP in self.kinds
+        settings = Settings({"undecided_cgroups": undecided}, max_entries={"filter": _GROWING_ENTRIES} if grows else {})
         self._object, _ = load(spec, hooks, settings, roots)
         self._fd = self._object.map_fd("filter")
         for kind, numbers in values.items():
@@ -75,6 +78,11 @@ class KernelFilter:
     def forget(self, kind: Kind, value: int) -> None:
         """Lets a value no longer pass."""
         maps.delete(self._fd, _KEY.pack(kind, value))
+
+    @property
+    def full(self) -> int:
+        """How many processes and cgroups could not be followed because the filter had no room."""
+        return self._object.counters().filter_full if self._object else 0
 
     def close(self) -> None:
         """Takes the programs away and frees the map."""

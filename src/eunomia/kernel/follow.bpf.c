@@ -16,7 +16,8 @@ static __always_inline void put(u64 kind, u64 value, u8 state)
 {
 	struct filter_key key = {.kind = kind, .value = value};
 
-	bpf_map_update_elem(&filter, &key, &state, BPF_NOEXIST);
+	if (bpf_map_update_elem(&filter, &key, &state, BPF_NOEXIST) && !bpf_map_lookup_elem(&filter, &key))
+		count(COUNTER_FILTER_FULL);
 }
 
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
@@ -46,7 +47,8 @@ static __always_inline int on_free(struct task_struct *task)
 	pid_t pid = BPF_CORE_READ(task, tgid);
 	struct filter_key key = {.kind = FILTER_PID, .value = pid};
 
-	if (BPF_CORE_READ(task, pid) == pid)
+	/* Looking first takes no lock, and nearly every process is none of ours. */
+	if (BPF_CORE_READ(task, pid) == pid && bpf_map_lookup_elem(&filter, &key))
 		bpf_map_delete_elem(&filter, &key);
 	return 0;
 }

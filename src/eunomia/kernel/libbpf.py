@@ -61,6 +61,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "bpf_map__set_max_entries": (c_int, c_void_p, c_uint32),
     "bpf_map__reuse_fd": (c_int, c_void_p, c_int),
     "bpf_map__initial_value": (c_void_p, c_void_p, POINTER(c_size_t)),
+    "bpf_obj_get_info_by_fd": (c_int, c_int, c_void_p, POINTER(c_uint32)),
     "bpf_map_update_elem": (c_int, c_int, c_void_p, c_void_p, c_uint64),
     "bpf_map_lookup_elem": (c_int, c_int, c_void_p, c_void_p),
     "bpf_map_delete_elem": (c_int, c_int, c_void_p),

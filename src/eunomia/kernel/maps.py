@@ -97,4 +97,6 @@ def _one_by_one(fd: int, key: np.dtype[Any], value: np.dtype[Any]) -> tuple[npt.
         if found is not None:
             keys.append(current.raw)
             values.append(found)
+    if ctypes.get_errno() != errno.ENOENT:  # which is how the last key is told
+        raise _failed("walk", fd)
     return np.frombuffer(b"".join(keys), key), np.frombuffer(b"".join(values), value)

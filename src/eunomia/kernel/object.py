@@ -10,6 +10,7 @@ from types import TracebackType
 
 from eunomia.errors import LoadError
 from eunomia.kernel import libbpf
+from eunomia.kernel.counters import Counters, read
 from eunomia.kernel.spec import ObjectSpec
 
 _LOG_BYTES = 4 << 20
@@ -24,12 +25,12 @@ class Settings:
     Attributes:
         constants: values of `const volatile` variables; those that the object does not have are left out.
         shared_maps: map name -> fd of a map that already exists and is used instead of a new one.
-        ring_bytes: size of the `events` ring, a power of two and a multiple of the page size; None keeps the object's.
+        max_entries: map name -> size, instead of the object's own; of a ring in bytes, a power of two of whole pages.
     """
 
     constants: Mapping[str, int] = field(default_factory=dict)
     shared_maps: Mapping[str, int] = field(default_factory=dict)
-    ring_bytes: int | None = None
+    max_entries: Mapping[str, int] = field(default_factory=dict)
 
 
 class BpfObject:
@@ -74,8 +75,8 @@ class BpfObject:
         for name, fd in settings.shared_maps.items():
             if name in self.spec.maps and self._lib.bpf_map__reuse_fd(self._map(name), fd):
                 raise self._refused(libbpf.last_error(), f"map {name} could not be shared")
-        if settings.ring_bytes is not None:
-            self._lib.bpf_map__set_max_entries(self._map("events"), settings.ring_bytes)
+        for name, size in settings.max_entries.items():
+            self._lib.bpf_map__set_max_entries(self._map(name), size)
 
     def _set_constants(self, constants: Mapping[str, int]) -> None:
         size = ctypes.c_size_t()
@@ -123,6 +124,10 @@ class BpfObject:
         """File descriptor of a map; it belongs to the object."""
         fd: int = self._lib.bpf_map__fd(self._map(name))
         return fd
+
+    def counters(self) -> Counters:
+        """What its programs have counted until now."""
+        return read(self.map_fd("counters"), [self._lib.bpf_program__fd(self._program(name)) for name in self.programs])
 
     def attach(self, name: str) -> None:
         """Attaches a loaded program to what its section names.

@@ -94,11 +94,12 @@ class Ring:
         page = mmap.PAGESIZE
         self._maps = [
             mmap.mmap(fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0),
-            mmap.mmap(fd, page + 2 * ring_bytes, mmap.MAP_SHARED, mmap.PROT_READ, offset=page),
+            mmap.mmap(fd, page + ring_bytes, mmap.MAP_SHARED, mmap.PROT_READ, offset=page),
         ]
         self._consumer = np.frombuffer(self._maps[0], dtype=np.uint64, count=1)
         self._producer = np.frombuffer(self._maps[1], dtype=np.uint64, count=1)
         self._data: Bytes = np.frombuffer(self._maps[1], dtype=np.uint8, offset=page)
+        self._words = self._data.view(np.uint32)
 
     def drain(self) -> Records | None:
         """Takes out every finished record up to the first unfinished one; None when there is none.
@@ -112,14 +113,17 @@ class Ring:
             return None
         self._fence()
         start = position & self._mask
-        headers = np.ndarray((available,), np.uint32, self._data, start, (self.stride,)).copy()
+        places = (np.arange(available, dtype=np.int64) * self.stride + start) & self._mask
+        headers = self._words[places >> 2]  # a header never wraps: it is aligned to its own size
         busy = headers & np.uint32(_BUSY) != 0
         count = int(busy.argmax()) if busy.any() else available
         if not count:
             return None
         self._fence()
         data = np.empty(count * self.stride + _PAD_BYTES, dtype=np.uint8)
-        data[:-_PAD_BYTES] = self._data[start : start + count * self.stride]
+        head = min(count * self.stride, self.size - start)
+        data[:head] = self._data[start : start + head]
+        data[head:-_PAD_BYTES] = self._data[: count * self.stride - head]
         self._fence()
         self._consumer[0] = position + count * self.stride
         return self._finish(data, headers[:count])
@@ -139,5 +143,6 @@ class Ring:
         # A mapping with a view on it cannot be closed.
         self._consumer = self._producer = np.empty(0, np.uint64)
         self._data = np.empty(0, np.uint8)
+        self._words = np.empty(0, np.uint32)
         while self._maps:
             self._maps.pop().close()

@@ -5,6 +5,7 @@ Several sources may put into one queue (fan-in); what comes out is handled by on
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from threading import Condition, Thread
@@ -34,6 +35,8 @@ class Queue(Handler):
         self._waiting: deque[tuple[Batch, int]] = deque()
         self._bytes = 0
         self._ending = False
+        self._ended = False
+        self._in_hand = 0
         self._changed = Condition()
         self._thread = Thread(target=self._run, name=f"eunomia-{name}", daemon=True)
         self._thread.start()
@@ -47,7 +50,7 @@ class Queue(Handler):
         """Puts a batch; never waits."""
         size = int(batch.frame.estimated_size())
         with self._changed:
-            if self._waiting and self._bytes + size > self._max_bytes:
+            if self._ending or (self._waiting and self._bytes + size > self._max_bytes):
                 self._losses.lose(f"{self._name} too slow", len(batch))
                 return
             self._waiting.append((batch, size))
@@ -62,18 +65,25 @@ class Queue(Handler):
                 return None
             batch, size = self._waiting.popleft()
             self._bytes -= size
+            self._in_hand = len(batch)
             return batch
 
     def _run(self) -> None:
+        due_s = time.monotonic() + _TICK_S
         while not (self._ending and not self._waiting):
             batch = self._take()
             if batch is not None:
-                self._deliver((batch,))
-            else:
+                self._deliver(batch)
+            if time.monotonic() >= due_s:
                 self._count(self._behind.tick())
+                due_s = time.monotonic() + _TICK_S
 
-    def _deliver(self, batches: Iterable[Batch]) -> None:
-        self._count(passed for batch in batches if (passed := self._behind.handle(batch)) is not None)
+    def _deliver(self, batch: Batch) -> None:
+        passed = self._behind.handle(batch)
+        with self._changed:
+            given_up, self._in_hand = self._in_hand == 0, 0
+        if passed is not None and not given_up:
+            self._losses.deliver(len(passed))
 
     def _count(self, passed: Iterable[Batch]) -> None:
         for batch in passed:
@@ -81,17 +91,22 @@ class Queue(Handler):
 
     def end(self, timeout_s: float) -> bool:
         """Lets the thread finish what waits, but no longer than that; what then still waits is lost and counted."""
+        if self._ended:
+            return True
         with self._changed:
             self._ending = True
             self._changed.notify()
         self._thread.join(timeout_s)
         if not self._thread.is_alive():
+            self._ended = True
             self._count(self._behind.flush())
             return True
         with self._changed:
             for batch, _ in self._waiting:
                 self._losses.lose(f"{self._name} too slow", len(batch))
             self._waiting.clear()
+            self._losses.lose(f"{self._name} too slow", self._in_hand)  # what the thread is stuck with
+            self._in_hand = 0
         return False
 
     def close(self) -> None:

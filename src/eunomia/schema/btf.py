@@ -104,8 +104,28 @@ class Btf:
             self._strings = data[header + str_off : header + str_off + str_len]
             types = data[header + type_off : header + type_off + type_len]
             self.types: tuple[BtfType, ...] = (BtfType(0, "void", "void"), *self._parse(types))
-        except (struct.error, IndexError) as error:
-            raise BtfError(f"BTF is cut short: {error}") from error
+            self._check(len(data) >= header + max(type_off + type_len, str_off + str_len))
+        except BtfError:
+            raise
+        except (struct.error, IndexError, ValueError) as error:
+            raise BtfError(f"BTF is cut short or damaged: {error}") from error
+
+    def _check(self, whole: bool) -> None:
+        """References that lead nowhere, or round in a circle, are found here, once."""
+        if not whole:
+            raise BtfError("BTF is cut short")
+        count = len(self.types)
+        for item in self.types:
+            variables = (variable for variable, _, _ in item.variables)
+            referred = (item.target, *(member.type_id for member in item.members), *variables)
+            if any(one >= count for one in referred):
+                raise BtfError(f"type {item.id} refers to a type that is not there")
+        for item in self.types:
+            current, steps = item, 0
+            while current.kind in _MODIFIERS or current.kind in ("typedef", "array"):
+                current, steps = self.types[current.target], steps + 1
+                if steps > count:
+                    raise BtfError(f"type {item.id} is made of itself")
 
     def _name(self, offset: int) -> str:
         return self._strings[offset : self._strings.index(b"\0", offset)].decode()

@@ -1,13 +1,31 @@
-"""Where text sinks write: a descriptor that is written to whole, or a file that is left alone until there is need."""
+"""Where text sinks write: a descriptor that is written to whole, or a file that ends with a whole batch."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import select
 import stat
+import time
 from pathlib import Path
 
 from eunomia.errors import EunomiaError, UsageError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or write to another disk",
+    errno.EDQUOT: "free some space or write to another disk",
+    errno.ENOENT: "create its directory first",
+    errno.ENOTDIR: "create its directory first",
+    errno.EISDIR: "name a file in it",
+    errno.EACCES: "name a file in a directory you may write to",
+    errno.EPERM: "name a file in a directory you may write to",
+    errno.EROFS: "name a file in a directory you may write to",
+    errno.ENXIO: "a named pipe needs somebody who reads it: start the reader first",
+    errno.EWOULDBLOCK: "another run is writing it: stop that one or name another file",
+}
+
+_READER_S = 5.0
 
 
 class Output:
@@ -27,7 +45,9 @@ class Output:
             try:
                 left = left[os.write(self._fd, left) :]
             except BlockingIOError:  # whoever shares the terminal has made it non-blocking
-                select.select((), (self._fd,), ())
+                ready = select.poll()
+                ready.register(self._fd, select.POLLOUT)
+                ready.poll()
 
     def close(self) -> None:
         """Closes the descriptor. Calling it again does nothing."""
@@ -39,32 +59,68 @@ class Output:
 class OutputFile(Output):
     """A file, checked at once and emptied at the first write: a run that fails to start destroys nothing.
 
+    A write that fails, as on a full disk, leaves the file as it was before that write.
+
     Raises:
         UsageError: on construction, when the file cannot be written.
-        EunomiaError: when a write fails, as on a full disk.
+        EunomiaError: when a write fails.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._begun = False
-        self._created = not path.exists()
+        self._whole: int | None = None  # bytes of the writes that were carried out, when there was one
         try:
-            super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            self._created = not path.exists()
+            super().__init__(_open(path))
+            self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
+            if self._is_file:
+                self._lock()
         except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+            raise UsageError(self._told(error)) from error
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            super().close()
+            raise
+
+    def _told(self, error: OSError) -> str:
+        advice = _ADVICE.get(error.errno or 0, "write to another file or disk")
+        reason = "it is in use" if error.errno == errno.EWOULDBLOCK else error.strerror
+        return f"cannot write {self._path}: {reason}; {advice}"
 
     def write(self, data: bytes) -> None:
-        """Writes all of the data."""
+        """Writes all of the data, or nothing that stays. To write nothing makes the file an empty one."""
         try:
-            if not self._begun and stat.S_ISREG(os.fstat(self._fd).st_mode):
-                os.ftruncate(self._fd, 0)
-            self._begun = True
+            if self._whole is None:
+                self._whole = 0
+                self._cut()
             super().write(data)
+            self._whole += len(data)
         except OSError as error:
-            raise EunomiaError(f"cannot write {self._path}: {error.strerror}") from error
+            self._cut()  # the part of a batch that found room: its events are counted as lost
+            raise EunomiaError(self._told(error)) from error
+
+    def _cut(self) -> None:
+        if self._is_file:
+            os.ftruncate(self._fd, self._whole or 0)
+            os.lseek(self._fd, self._whole or 0, os.SEEK_SET)
 
     def close(self) -> None:
         """Closes the file. One that the run made and never wrote to goes again."""
-        if self._fd >= 0 and self._created and not self._begun:
+        if self._fd >= 0 and self._created and self._whole is None:
             self._path.unlink(missing_ok=True)
         super().close()
+
+
+def _open(path: Path) -> int:
+    """Opens for writing. A named pipe's reader is waited for, but not for ever: no signal would end open(2)."""
+    end = time.monotonic() + _READER_S
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > end:
+                raise
+        time.sleep(0.02)

@@ -12,13 +12,19 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.semantic import Column
 from eunomia.sinks.outputs import Output
-from eunomia.sinks.text import printable, shell_words
+from eunomia.sinks.text import as_words, cut, duration, extra_cells, hexadecimal, is_list, printable
 
 _GAP = "  "
 _WIDEST = 32
 _NARROWEST = {"time": 12, "duration": 8}
+# For who watches: room from the start for what nearly always comes, so that lines do not move under their heading.
+_NARROWEST_LIVE = {**_NARROWEST, "container": 12, "pid": 6, "ppid": 6, "comm": 10, "result": 7}
+_FEWEST_LINES = 5
 CONTAINER = "container"
 """A column of the table alone: the container's name, or its id when it has none."""
+RESULT = "result"
+"""A column of the table alone: how something ended, by the first of these that has a value."""
+_RESULTS = ("error", "signal", "exit_code")
 DEPTH = "depth"
 """A column that, where there is one, indents `comm`."""
 
@@ -38,14 +44,6 @@ class Style:
     reset: str = ""
 
 
-def _duration(name: str) -> pl.Expr:
-    value = pl.col(name).cast(pl.Float64)
-    text = value.cast(pl.Int64).cast(pl.String) + "ns"
-    for unit, size in (("µs", 1e3), ("ms", 1e6), ("s", 1e9)):
-        text = pl.when(value >= size).then((value / size).round(2).cast(pl.String) + unit).otherwise(text)
-    return text
-
-
 def _bytes(name: str) -> pl.Expr:
     value = pl.col(name).cast(pl.Float64)
     text = value.cast(pl.Int64).cast(pl.String)
@@ -61,17 +59,22 @@ def _text(column: Column) -> pl.Expr:
         local = pl.col(name) + pl.duration(seconds=time.localtime().tm_gmtoff)
         return local.dt.strftime("%H:%M:%S%.3f")
     if column.show == "duration":
-        return _duration(name)
+        return duration(name)
     if column.show == "bytes":
         return _bytes(name)
-    if isinstance(column.dtype, pl.List):
-        return shell_words(name)
+    if column.show == "hex":
+        return hexadecimal(name)
+    if is_list(column):
+        return as_words(column)
     return pl.col(name).cast(pl.String)
 
 
 def _cell(schema: Schema, name: str) -> pl.Expr:
     if name == CONTAINER:
         return printable(pl.coalesce("container_name", "container_id")).fill_null("?").alias(name)
+    if name == RESULT:
+        there = [pl.col(one).cast(pl.String) for one in _RESULTS if one in schema]
+        return pl.coalesce(*there).fill_null("").alias(name)
     text = _text(schema[name])
     if name == "comm" and DEPTH in schema:
         text = pl.lit("  ").repeat_by(DEPTH).list.join("") + text
@@ -86,6 +89,12 @@ def _right(schema: Schema, name: str) -> bool:
     )
 
 
+def virtual(schema: Schema) -> tuple[str, ...]:
+    """The columns that the table has beyond those of the schema."""
+    result = (RESULT,) if any(name in schema for name in _RESULTS) else ()
+    return (CONTAINER, *result) if "container_id" in schema else result
+
+
 class TableSink(Handler):
     """Prints batches as lines of a table.
 
@@ -95,8 +104,9 @@ class TableSink(Handler):
     Args:
         out: where to; a batch is one write.
         schema: the columns there are.
-        names: those to show, in order; `container` may be among them.
+        names: those to show, in order; those of `virtual` may be among them.
         width: tells how wide the terminal is just now; None when lines may be as long as they like.
+        height: tells how many lines it has, to repeat the heading on every screenful; None for once.
         style: colours; None for plain text.
     """
 
@@ -107,60 +117,99 @@ class TableSink(Handler):
         names: Sequence[str],
         *,
         width: Callable[[], int] | None = None,
+        height: Callable[[], int] | None = None,
         style: Style | None = None,
     ) -> None:
         self._out = out
         self._schema = schema
         self._names = tuple(names)
         self._width = width
+        self._height = height
         self._style = style or Style()
-        self._widths = {name: max(len(name), _NARROWEST.get(name, 0)) for name in names}
+        narrowest = _NARROWEST_LIVE if height else _NARROWEST
+        self._widths = {name: max(len(name), narrowest.get(name, 0)) for name in names}
         self._right = {name: _right(schema, name) for name in names}
-        self._headed = False
+        self._below_heading: int | None = None
 
     def handle(self, batch: Batch) -> Batch:
         """Prints a batch, hands it on."""
         cells = batch.frame.select(_cell(self._schema, name) for name in self._names)
-        self._widen(cells)
-        lines = cells.select(self._line(self._row())).to_series()
-        text = "\n".join((*self._header(), *lines.to_list(), ""))
-        self._out.write(text.encode())
+        odd = self._widen(cells)
+        line = pl.concat_str([self._padded(name, odd=name in odd) for name in self._names], separator=_GAP)
+        frame = cells.select(line.str.strip_chars_end(" ").alias("line"), self._before().alias("before"))
+        lines = self._fitted(frame["line"].to_list())
+        painted = [
+            f"{before}{text}{self._style.reset}" if before else text
+            for text, before in zip(lines, frame["before"], strict=True)
+        ]
+        self._out.write("\n".join((*self._headed(painted), "")).encode())
         return batch
 
-    def _widen(self, cells: pl.DataFrame) -> None:
-        longest = cells.select(pl.all().str.len_chars().max()).row(0)
+    def _widen(self, cells: pl.DataFrame) -> set[str]:
+        """Makes room for what comes; gives the columns in which a character is not simply one cell wide."""
+        sizes = cells.select(pl.all().str.len_bytes().sum()).row(0)
+        lengths = cells.select(pl.all().str.len_chars().sum()).row(0)
+        odd = {name for name, size, length in zip(self._names, sizes, lengths, strict=True) if size != length}
+        longest = cells.select(_cells(name, odd=name in odd).max() for name in self._names).row(0)
         for name, length in zip(self._names, longest, strict=True):
             self._widths[name] = max(self._widths[name], min(length or 0, _WIDEST))
+        return odd
 
-    def _padded(self, name: str, text: pl.Expr) -> pl.Expr:
-        if self._right[name]:
-            return text.str.pad_start(self._widths[name])
-        return text if name == self._names[-1] else text.str.pad_end(self._widths[name])
+    def _padded(self, name: str, *, odd: bool) -> pl.Expr:
+        text, width = pl.col(name), pl.lit(self._widths[name], pl.Int64)
+        if odd:
+            width = pl.max_horizontal(width - extra_cells(text), 0)
+        return text.str.pad_start(width) if self._right[name] else text.str.pad_end(width)
 
-    def _row(self) -> list[pl.Expr]:
-        return [self._padded(name, pl.col(name)) for name in self._names]
-
-    def _line(self, cells: list[pl.Expr]) -> pl.Expr:
-        line = pl.concat_str(cells, separator=_GAP)
-        if self._width is not None:
-            width = self._width()
-            line = pl.when(line.str.len_chars() > width).then(line.str.head(width - 1) + "…").otherwise(line)
-        for (name, value), before in self._style.values.items():
+    def _before(self) -> pl.Expr:
+        before = pl.lit("")
+        for (name, value), sequence in self._style.values.items():
             if name in self._names:
-                line = pl.when(pl.col(name) == value).then(pl.lit(before) + line + self._style.reset).otherwise(line)
-        return line
+                before = pl.when(pl.col(name) == value).then(pl.lit(sequence)).otherwise(before)
+        return before
 
-    def _header(self) -> list[str]:
-        if self._headed:
-            return []
-        self._headed = True
+    def _fitted(self, lines: list[str]) -> list[str]:
+        if self._width is None:
+            return lines
+        width = self._width()
+        return [cut(line, width) for line in lines]
+
+    def _headed(self, lines: list[str]) -> list[str]:
+        """The lines with the heading above them, and again above every screenful."""
+        if self._height is None:
+            heading = [] if self._below_heading is not None else [self._heading()]
+            self._below_heading = 0
+            return heading + lines
+        screen = max(self._height() - 2, _FEWEST_LINES)  # the heading itself, and the cursor's line
+        out: list[str] = []
+        for line in lines:
+            if self._below_heading is None or self._below_heading >= screen:
+                out.append(self._heading())
+                self._below_heading = 0
+            out.append(line)
+            self._below_heading += 1
+        return out
+
+    def _heading(self) -> str:
         padded = [
             name.upper().rjust(self._widths[name]) if self._right[name] else name.upper().ljust(self._widths[name])
             for name in self._names
         ]
-        line = _GAP.join(padded).rstrip()
-        return [f"{self._style.header}{line[: self._width() if self._width else None]}{self._style.reset}"]
+        line = _GAP.join(padded).rstrip()[: self._width() if self._width else None]
+        return f"{self._style.header}{line}{self._style.reset}"
+
+    def flush(self) -> tuple[()]:
+        """Gives an empty run its heading."""
+        if self._below_heading is None:
+            self._out.write(f"{self._heading()}\n".encode())
+            self._below_heading = 0
+        return ()
 
     def close(self) -> None:
         """Closes the output."""
         self._out.close()
+
+
+def _cells(name: str, *, odd: bool) -> pl.Expr:
+    cells = pl.col(name).str.len_chars().cast(pl.Int64)
+    return cells + extra_cells(pl.col(name)) if odd else cells

@@ -46,6 +46,7 @@ struct event_base {
 enum counter {
 	COUNTER_EMITTED,
 	COUNTER_RING_FULL,
+	COUNTER_FILTER_FULL, /* processes and cgroups that could not be followed */
 	COUNTER_MAX,
 };
 
@@ -111,7 +112,7 @@ const volatile u32 agent_pid = 0;
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 1024); /* the loader makes it larger where it may grow */
 	__type(key, struct filter_key);
 	__type(value, u8);
 } filter SEC(".maps");

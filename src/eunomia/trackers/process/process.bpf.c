@@ -40,7 +40,7 @@ struct event {
 	char interpreter[INTERPRETER_BYTES] DOC("exec of a script: the interpreter its first line names");
 };
 
-EVENTS(struct event, 8 * 1024 * 1024);
+EVENTS(struct event, 2 * 1024 * 1024);
 
 const volatile u64 min_duration_ns DOC("only exits of processes that lived at least this long, and nothing else") = 0;
 
@@ -193,16 +193,21 @@ struct {
 
 static __always_inline int on_exit(struct task_struct *task)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct exited key = {.start = BPF_CORE_READ(leader, start_boottime), .pid = BPF_CORE_READ(task, tgid)};
-	u64 duration = bpf_ktime_get_boot_ns() - key.start;
+	struct task_struct *leader;
+	struct exited key = {};
 	struct event *event;
+	u64 duration;
 	u8 seen = 1;
 	int code;
 
-	if (BPF_CORE_READ(task, signal, live.counter) || duration < min_duration_ns || !filter_pass(task))
+	/* Cheapest first: most exits on a machine are not of those that are watched. */
+	if (!filter_pass(task) || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
-	if (bpf_map_update_elem(&exited, &key, &seen, BPF_NOEXIST))
+	leader = BPF_CORE_READ(task, group_leader);
+	key.start = BPF_CORE_READ(leader, start_boottime);
+	key.pid = BPF_CORE_READ(task, tgid);
+	duration = bpf_ktime_get_boot_ns() - key.start;
+	if (duration < min_duration_ns || bpf_map_update_elem(&exited, &key, &seen, BPF_NOEXIST))
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)

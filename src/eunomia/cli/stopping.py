@@ -1,0 +1,64 @@
+"""When a run is over: a signal, or nobody reads what it prints."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from types import TracebackType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE = b"eunomia: stopping: what was seen is still being delivered, which takes 5 seconds at most\n"
+
+
+class Stop:
+    """Signals as a request that is waited for. An exception out of nowhere could tear anything: Polars' own start, say.
+
+    A signal that is ignored stays so: SIGHUP under nohup, SIGINT in a shell's background.
+
+    Args:
+        reader: whether it also counts when nobody reads stdout any more, as after `| head` when no event comes to tell.
+    """
+
+    def __init__(self, *, reader: bool) -> None:
+        self._reader = reader
+        self._signals = 0
+        self.reader_gone = False
+
+    def __enter__(self) -> Stop:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._note)
+        self._poll = select.poll()
+        self._poll.register(self._read, select.POLLIN)
+        if self._reader:
+            self._poll.register(1, 0)  # POLLERR and the like come unasked
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        for number in _SIGNALS:  # the process is about to end, and is to be let do so
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        os.close(self._read)
+        os.close(self._write)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self._signals += 1
+        if self._signals == 2 and not self.reader_gone:
+            os.write(2, _PATIENCE)  # not by print, which a signal may have interrupted
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits until the run is to stop; says whether it is."""
+        end = time.monotonic() + timeout_s
+        while not self._signals and not self.reader_gone:
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            ready = self._poll.poll(left * 1000)
+            self.reader_gone = any(fd == 1 for fd, _ in ready)
+        return True
