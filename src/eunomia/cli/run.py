@@ -55,7 +55,7 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
         metavar="SECONDS",
         help="end after so long; with --wait counted from when the first one has come",
     ),
-    click.option("--fmt", type=click.Choice(FORMATS), help="else FILE's ending decides, else table"),
+    click.option("--fmt", type=click.Choice(FORMATS), help="without it FILE's ending decides, else it is a table"),
     click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout"),
     click.option("--columns", metavar="A,B,…", help="columns to show, in this order"),
     click.option(

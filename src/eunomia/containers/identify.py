@@ -19,7 +19,7 @@ COLUMNS = (
     Column("container_id", pl.String, "the container's id, twelve digits; `host` outside of containers"),
     Column("container_name", pl.String, "the container's name as its runtime says it; none outside of containers"),
 )
-NAME_WAIT_S = 0.25
+NAME_WAIT_S = 1.0
 """How long an event waits for its container's name at most."""
 SELECTION_WAIT_S = 5.0
 """The same where the name decides whether the event was asked for at all."""

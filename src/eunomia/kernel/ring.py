@@ -28,10 +28,13 @@ import platform
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from eunomia.errors import EunomiaError, UnsupportedError
 from eunomia.kernel.barrier import SYS_MEMBARRIER
 from eunomia.schema.arrow import INLINE_BYTES, Bytes
+
+Headers = npt.NDArray[np.uint32]
 
 HEADER_BYTES = 8
 _BUSY = 1 << 31
@@ -91,15 +94,12 @@ class Ring:
         self.size = ring_bytes
         self._mask = ring_bytes - 1
         self._fence = _no_fence if platform.machine() in ("x86_64", "AMD64") else _Membarrier()
-        page = mmap.PAGESIZE
         self._maps = [
-            mmap.mmap(fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0),
-            mmap.mmap(fd, page + ring_bytes, mmap.MAP_SHARED, mmap.PROT_READ, offset=page),
+            mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0),
+            mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ, offset=mmap.PAGESIZE),
         ]
         self._consumer = np.frombuffer(self._maps[0], dtype=np.uint64, count=1)
         self._producer = np.frombuffer(self._maps[1], dtype=np.uint64, count=1)
-        self._data: Bytes = np.frombuffer(self._maps[1], dtype=np.uint8, offset=page)
-        self._words = self._data.view(np.uint32)
 
     def drain(self) -> Records | None:
         """Takes out every finished record up to the first unfinished one; None when there is none.
@@ -112,23 +112,35 @@ class Ring:
         if not available:
             return None
         self._fence()
-        start = position & self._mask
-        places = (np.arange(available, dtype=np.int64) * self.stride + start) & self._mask
-        headers = self._words[places >> 2]  # a header never wraps: it is aligned to its own size
-        busy = headers & np.uint32(_BUSY) != 0
-        count = int(busy.argmax()) if busy.any() else available
-        if not count:
+        data, headers = self._copy(position & self._mask, available)
+        if not len(headers):
             return None
         self._fence()
-        data = np.empty(count * self.stride + _PAD_BYTES, dtype=np.uint8)
-        head = min(count * self.stride, self.size - start)
-        data[:head] = self._data[start : start + head]
-        data[head:-_PAD_BYTES] = self._data[: count * self.stride - head]
-        self._fence()
-        self._consumer[0] = position + count * self.stride
-        return self._finish(data, headers[:count])
+        self._consumer[0] = position + len(headers) * self.stride
+        return self._finish(data, headers)
 
-    def _finish(self, data: Bytes, headers: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> Records | None:
+    def _copy(self, start: int, available: int) -> tuple[Bytes, Headers]:
+        """The finished ones among the next records, and their headers.
+
+        Only what is read is mapped, and only meanwhile: the kernel puts all pages of a mapping in at once, and a ring
+        that lies there mapped would count as our memory whole. The data's second copy makes the window one piece.
+        """
+        first = start // mmap.PAGESIZE * mmap.PAGESIZE
+        skipped, length = start - first, available * self.stride
+        with mmap.mmap(
+            self.fd, skipped + length, mmap.MAP_SHARED, mmap.PROT_READ, offset=2 * mmap.PAGESIZE + first
+        ) as window:
+            mapped = np.frombuffer(window, np.uint8, length, skipped)
+            headers = np.ndarray((available,), np.uint32, mapped, 0, (self.stride,)).copy()
+            busy = headers & np.uint32(_BUSY) != 0
+            count = int(busy.argmax()) if busy.any() else available
+            self._fence()
+            data = np.empty(count * self.stride + _PAD_BYTES, dtype=np.uint8)
+            data[:-_PAD_BYTES] = mapped[: count * self.stride]
+            del mapped  # a mapping with a view on it cannot be closed
+        return data, headers[:count]
+
+    def _finish(self, data: Bytes, headers: Headers) -> Records | None:
         if (headers & np.uint32(_DISCARD - 1) != self._record_bytes).any():
             raise EunomiaError(f"a ring that should hold records of {self._record_bytes} bytes holds others")
         kept = headers & np.uint32(_DISCARD) == 0
@@ -142,7 +154,5 @@ class Ring:
         """Unmaps the ring. Calling it again does nothing."""
         # A mapping with a view on it cannot be closed.
         self._consumer = self._producer = np.empty(0, np.uint64)
-        self._data = np.empty(0, np.uint8)
-        self._words = np.empty(0, np.uint32)
         while self._maps:
             self._maps.pop().close()

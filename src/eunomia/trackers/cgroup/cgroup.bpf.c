@@ -16,7 +16,7 @@ struct event {
 	char path[CGROUP_PATH_BYTES] DOC("the cgroup's path within its hierarchy");
 };
 
-EVENTS(struct event, 512 * 1024);
+EVENTS(struct event, 1024 * 1024);
 
 static __always_inline int on_change(struct cgroup *cgroup, const char *path, enum kind kind)
 {

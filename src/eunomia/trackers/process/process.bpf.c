@@ -40,7 +40,7 @@ struct event {
 	char interpreter[INTERPRETER_BYTES] DOC("exec of a script: the interpreter its first line names");
 };
 
-EVENTS(struct event, 2 * 1024 * 1024);
+EVENTS(struct event, 8 * 1024 * 1024);
 
 const volatile u64 min_duration_ns DOC("only exits of processes that lived at least this long, and nothing else") = 0;
 
