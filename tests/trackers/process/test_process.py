@@ -199,8 +199,8 @@ def test_no_exits_and_min_duration() -> None:
         child = subprocess.Popen(["true"])
         child.wait()
     assert of(run, child.pid)["event"].to_list() == ["exec"]
-    with collecting(min_duration=100.0) as run:
-        short, long = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "0.15"])
+    with collecting(min_duration=1500.0) as run:
+        short, long = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "1.6"])
         short.wait()
         long.wait()
     assert of(run, short.pid, long.pid).select("pid", "event").rows() == [(long.pid, "exit")]
