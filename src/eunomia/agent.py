@@ -188,7 +188,7 @@ class Agent:
         return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots)
 
     def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
-        """Puts up a tracker with its whole chain; the sink first, so that no event waits for one that cannot be."""
+        """Puts up a tracker with its whole chain; the sink last: what it replaces is only gone once the rest works."""
         tracker, losses = registry.get(config.tracker), Losses()
         options = tracker.settle(config.options)
         spec = ObjectSpec.read(object_file(registry.folder(config.tracker), config.tracker))
@@ -197,11 +197,11 @@ class Agent:
         for step in tracker.handlers(options, schema, self._roots):
             steps.append(step)
             schema = step.columns(schema)
+        tracing = self._trace(config, hierarchy)
+        self._resources.callback(tracing.close)
         sink = Chain([self._make_sink(config.tracker, tracker, schema)], losses, self._failed)
         queue = Queue(sink, losses, name=f"{config.tracker} sink")
         self._resources.callback(queue.close)
-        tracing = self._trace(config, hierarchy)
-        self._resources.callback(tracing.close)
         self._lines.append(_Line(config.tracker, tracing, Chain([*steps, queue], losses, self._failed), losses, queue))
 
     def _decide(self, cgroup_id: int, wanted: bool) -> None:

@@ -27,3 +27,15 @@ class LoadError(EunomiaError):
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)
         self.log = log
+
+
+class LostEventsError(EunomiaError):
+    """A handler has lost events that it had taken before.
+
+    Attributes:
+        events: how many, those of the batch that it was just given among them.
+    """
+
+    def __init__(self, message: str, events: int) -> None:
+        super().__init__(message)
+        self.events = events

@@ -67,7 +67,12 @@ class Targets:
                 raise UsageError(f"no process {pid}: {self._nearest(pid)}; --wait would wait for it")
 
     def _nearest(self, pid: int) -> str:
-        comms = self._procfs.comms()
+        # Kernel threads have no memory of their own, nor have zombies: nobody means them.
+        comms = {
+            other: comm
+            for other, comm in self._procfs.comms().items()
+            if "VmSize" in (self._procfs.status(other) or ())
+        }
         near = sorted(comms, key=lambda other: abs(other - pid))[:3]
         return "the nearest are " + ", ".join(f"{other} ({comms[other]})" for other in sorted(near))
 

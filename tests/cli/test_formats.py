@@ -175,7 +175,6 @@ def test_a_full_disk(ending: str, small_disk: Path, tmp_path: Path, shell: Shell
     elif ending == "csv":
         rows = len(list(csv.DictReader(io.StringIO(out.read_text()))))
     else:  # may lack a row group in the middle: a later, smaller one may have found room
-        assert not out.exists() or pl.read_parquet(out).columns == columns()
-        return
-    assert rows
+        rows = pl.read_parquet(out).height if out.exists() else 0
+    assert rows or ending == "parquet"
     assert re.search(rf"eunomia: {rows:,} events, [1-9][\d,]* lost \(\w+ failed: ", done.stderr)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from eunomia.errors import LoadError
+from eunomia.errors import LoadError, UsageError
 from eunomia.kernel import libbpf
 from eunomia.kernel.counters import Counters, read
 from eunomia.kernel.spec import ObjectSpec
@@ -84,7 +84,10 @@ class BpfObject:
         for name, value in constants.items():
             variable = self.spec.constants.get(name)
             if variable is not None:
-                data = int(value).to_bytes(variable.size, "little", signed=value < 0)
+                try:
+                    data = int(value).to_bytes(variable.size, "little", signed=value < 0)
+                except OverflowError:
+                    raise UsageError(f"{name} cannot be {value}: it has {variable.size} bytes") from None
                 ctypes.memmove(memory + variable.offset, data, variable.size)
 
     def _load(self) -> None:

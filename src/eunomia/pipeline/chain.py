@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from eunomia.errors import LostEventsError
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.losses import Losses
 from eunomia.schema.batch import Batch
@@ -38,10 +39,16 @@ class Chain(Handler):
             try:
                 current = handler.handle(current)
             except Exception as error:  # noqa: BLE001 (isolated: counted, reported, and the others go on)
-                self._losses.lose(f"{type(handler).__name__} failed", events)
-                self._on_failure(handler, error)
+                self._fail(handler, error, events)
                 return None
         return current
+
+    def _fail(self, handler: Handler, error: Exception, events: int) -> None:
+        """Counts what a failure has cost: the batch in hand, or all that the handler says it has lost."""
+        lost = error.events if isinstance(error, LostEventsError) else events
+        self._losses.lose(f"{type(handler).__name__} failed", lost)
+        self._losses.deliver(events - lost)  # what it had taken before has been counted as delivered
+        self._on_failure(handler, error)
 
     def tick(self) -> Iterable[Batch]:
         """Gives what falls out at the end of the chain of batches that were held back in it."""
@@ -57,7 +64,7 @@ class Chain(Handler):
             try:
                 due = list(ask(handler))
             except Exception as error:  # noqa: BLE001 (as above)
-                self._on_failure(handler, error)
+                self._fail(handler, error, 0)
                 continue
             out += [passed for batch in due if (passed := self._pass_on(batch, place)) is not None]
         return out

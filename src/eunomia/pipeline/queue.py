@@ -15,6 +15,7 @@ from eunomia.pipeline.losses import Losses
 from eunomia.schema.batch import Batch
 
 _TICK_S = 0.1
+_CLOSE_S = 1.0
 
 
 class Queue(Handler):
@@ -111,5 +112,5 @@ class Queue(Handler):
 
     def close(self) -> None:
         """Closes what lies behind, unless its thread is still stuck in it."""
-        if self.end(0):
+        if self.end(_CLOSE_S):
             self._behind.close()

@@ -11,19 +11,7 @@ import time
 from pathlib import Path
 
 from eunomia.errors import EunomiaError, UsageError
-
-_ADVICE = {
-    errno.ENOSPC: "free some space or write to another disk",
-    errno.EDQUOT: "free some space or write to another disk",
-    errno.ENOENT: "create its directory first",
-    errno.ENOTDIR: "create its directory first",
-    errno.EISDIR: "name a file in it",
-    errno.EACCES: "name a file in a directory you may write to",
-    errno.EPERM: "name a file in a directory you may write to",
-    errno.EROFS: "name a file in a directory you may write to",
-    errno.ENXIO: "a named pipe needs somebody who reads it: start the reader first",
-    errno.EWOULDBLOCK: "another run is writing it: stop that one or name another file",
-}
+from eunomia.sinks.advice import advice
 
 _READER_S = 5.0
 
@@ -86,9 +74,8 @@ class OutputFile(Output):
             raise
 
     def _told(self, error: OSError) -> str:
-        advice = _ADVICE.get(error.errno or 0, "write to another file or disk")
         reason = "it is in use" if error.errno == errno.EWOULDBLOCK else error.strerror
-        return f"cannot write {self._path}: {reason}; {advice}"
+        return f"cannot write {self._path}: {reason}; {advice(error)}"
 
     def write(self, data: bytes) -> None:
         """Writes all of the data, or nothing that stays. To write nothing makes the file an empty one."""
