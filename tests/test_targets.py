@@ -120,15 +120,22 @@ def test_cgroup_path_and_everything_below(dockerd: DockerDaemon, two: list[str])
     mine = Path(mount, f"eunomia-test-{os.getpid()}")
     mine.mkdir()
     try:
-        with collecting(watch=FilterConfig(cgroups=(str(mine),))) as run:
-            below = mine / "made-later"
-            below.mkdir()
-            child = subprocess.Popen(["sh", "-c", "read line; true; exit 3"], stdin=subprocess.PIPE, text=True)
-            (below / "cgroup.procs").write_text(str(child.pid))
-            child.communicate("\n")
-            below.rmdir()
-            subprocess.run(["true"], check=True)
-        assert run.events.select("pid", "event", "exit_code", "container_id").rows() == [(child.pid, "exit", 3, "host")]
+        # Alone, and together with a container: both are meant then.
+        for containers in ((), ("one",)):
+            watch = FilterConfig(containers=containers, cgroups=(str(mine),))
+            with collecting(watch=watch, docker_host=dockerd.host) as run:
+                below = mine / "made-later"
+                below.mkdir()
+                child = subprocess.Popen(["sh", "-c", "read line; true; exit 3"], stdin=subprocess.PIPE, text=True)
+                (below / "cgroup.procs").write_text(str(child.pid))
+                child.communicate("\n")
+                below.rmdir()
+                subprocess.run(["true"], check=True)
+                if containers:
+                    until(lambda: "one" in names(run))
+            seen = run.events.filter(container_id="host").select("pid", "event", "exit_code").rows()
+            assert seen == [(child.pid, "exit", 3)]
+            assert names(run) - {None} == set(containers)
     finally:
         mine.rmdir()
     with pytest.raises(UsageError, match="there is no cgroup '/no/such'"):

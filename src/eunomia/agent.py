@@ -162,8 +162,7 @@ class Agent:
         selection, self.missing = targets.select(self._containers)
         for kind, value in targets.values(self._containers, selection):
             self._filter.watch(kind, value)
-        self._decisions = Decisions(selection, self._decide)
-        self._announced_losses = Losses()
+        self._decisions = Decisions(selection, self._decide, targets.cgroup_paths())
         self._announcements = Announcements(self._containers, self._decisions, hierarchy.hierarchy_id)
         for tracker in self._config.trackers:
             self._add(tracker, hierarchy)
@@ -190,15 +189,13 @@ class Agent:
     def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
         """Puts up a tracker with its whole chain; the sink last: what it replaces is only gone once the rest works."""
         tracker, losses = registry.get(config.tracker), Losses()
-        options = tracker.settle(config.options)
-        spec = ObjectSpec.read(object_file(registry.folder(config.tracker), config.tracker))
-        steps: list[Handler] = [Identify(self._containers, self._decisions, losses)]
-        schema = steps[0].columns(spec.event.schema)
-        for step in tracker.handlers(options, schema, self._roots):
-            steps.append(step)
-            schema = step.columns(schema)
         tracing = self._trace(config, hierarchy)
         self._resources.callback(tracing.close)
+        steps: list[Handler] = [Identify(self._containers, self._decisions, losses)]
+        schema = steps[0].columns(tracing.layout.schema)
+        for step in tracker.handlers(tracker.settle(config.options), schema, self._roots):
+            steps.append(step)
+            schema = step.columns(schema)
         sink = Chain([self._make_sink(config.tracker, tracker, schema)], losses, self._failed)
         queue = Queue(sink, losses, name=f"{config.tracker} sink")
         self._resources.callback(queue.close)
@@ -316,6 +313,11 @@ class Agent:
         for line, counted in zip(self._lines, counters, strict=True):
             lost.update(line.losses.lost)
             lost["ring full"] += counted.ring_full
+        emitted = sum(counted.emitted for counted in counters)
+        delivered = sum(line.losses.delivered for line in self._lines)
+        filtered = sum(line.losses.filtered for line in self._lines)
+        # Only a reader that has failed leaves a rest here; what it held must not vanish from the account.
+        lost["reader failed"] = emitted - delivered - filtered - lost.total()
         announced = self._announcer.counters()
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
@@ -323,9 +325,9 @@ class Agent:
             "cgroup announcements": announced.ring_full,
         }
         return Summary(
-            sum(counted.emitted for counted in counters),
-            sum(line.losses.delivered for line in self._lines),
-            sum(line.losses.filtered for line in self._lines),
+            emitted,
+            delivered,
+            filtered,
             {cause: events for cause, events in lost.items() if events},
             {what: times for what, times in missed.items() if times},
             time.monotonic() - self._started_s,

@@ -101,6 +101,10 @@ class Targets:
         except RuntimeUnavailable as error:
             return (), f" (names are not known: {error})"
 
+    def cgroup_paths(self) -> list[str]:
+        """The cgroups that were asked for themselves, as paths in the hierarchy."""
+        return [self._cgroups.inside(path) for path in self._config.cgroups]
+
     def values(self, containers: Containers, selection: Selection) -> Iterator[tuple[Kind, int]]:
         """What goes into the kernel's filter for what runs now."""
         for container in containers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -34,21 +34,26 @@ class Decisions:
     Args:
         selection: the containers asked for; empty means everything, and nothing is ever decided.
         decide: tells the kernel's filter about a cgroup.
+        paths: cgroups that were asked for themselves, with all below them, whosever they are.
     """
 
-    def __init__(self, selection: Selection, decide: Decide) -> None:
+    def __init__(self, selection: Selection, decide: Decide, paths: Sequence[str] = ()) -> None:
         self._selection = selection
         self._decide = decide
+        self._paths = tuple(path.rstrip("/") + "/" for path in paths)
         self._open: dict[int, Container] = {}
         self._refused: set[int] = set()
 
-    def announce(self, cgroup_id: int, container: Container | None) -> None:
+    def announce(self, cgroup_id: int, path: str, container: Container | None) -> None:
         """A cgroup was made."""
-        if self._selection:
-            if container is None:
-                self._close(cgroup_id, wanted=False)
-            else:
-                self._open[cgroup_id] = container
+        if not self._selection:
+            return
+        if path.startswith(self._paths):
+            self._close(cgroup_id, wanted=True)
+        elif container is None:
+            self._close(cgroup_id, wanted=False)
+        else:
+            self._open[cgroup_id] = container
 
     def review(self) -> None:
         """Decides on all cgroups of which enough is known by now."""
@@ -181,9 +186,9 @@ class Announcements(Handler):
     def handle(self, batch: Batch) -> Batch:
         """Enters what was made and removed. A container comes and goes with a handful of cgroups: a loop will do."""
         own = batch.frame.filter(pl.col("hierarchy") == self._hierarchy).select("event", "id", "path")
-        for event, cgroup_id, path in own.iter_rows():
+        for event, cgroup_id, path in own.fill_null("/").iter_rows():
             if event == "created":
-                self._decisions.announce(cgroup_id, self._containers.add(cgroup_id, path or "/"))
+                self._decisions.announce(cgroup_id, path, self._containers.add(cgroup_id, path))
             else:
                 for forgotten in self._containers.remove(cgroup_id):
                     self._decisions.forget(forgotten)
