@@ -22,7 +22,7 @@ from eunomia.host.hierarchies import Hierarchy
 from eunomia.host.roots import Roots
 from eunomia.kernel.barrier import wait_for_programs
 from eunomia.kernel.features import missing_capabilities
-from eunomia.kernel.filter import Kind
+from eunomia.kernel.filter import KernelFilter, Kind
 from eunomia.kernel.object import Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.ring import Records
@@ -72,6 +72,10 @@ class Summary:
     cpu_s: float
 
 
+def _spec(tracker: str) -> ObjectSpec:
+    return ObjectSpec.read(object_file(registry.folder(tracker), tracker))
+
+
 @dataclass
 class _Line:
     """One tracker's way from the kernel to its sink."""
@@ -111,6 +115,7 @@ class Agent:
         self._lines: list[_Line] = []
         self._ended = Event()
         self._failure: BaseException | None = None
+        self._reader_failed = False
         self._clock = BootClock()
         self._thread: Thread | None = None
         self.missing: list[str] = []
@@ -149,10 +154,11 @@ class Agent:
         docker = docker_client(self._config.docker_host)
         targets = Targets(self._config.filter, hierarchy, docker, self._roots)
         # Filter and announcements stand before anything is looked up, so that nothing falls in between.
+        # Announcements first, so that every cgroup which the filter lets pass undecided is announced.
+        self._announcer = self._trace(TrackerConfig(_ANNOUNCER), _spec(_ANNOUNCER), hierarchy, None)
+        self._resources.callback(self._announcer.close)
         self._filter = targets.open_filter()
         self._resources.callback(self._filter.close)
-        self._announcer = self._trace(TrackerConfig(_ANNOUNCER), hierarchy, filtered=False)
-        self._resources.callback(self._announcer.close)
         names = Names(docker)
         self._resources.callback(names.close)
         cgroups = Cgroups(hierarchy)
@@ -171,31 +177,33 @@ class Agent:
         self._thread = Thread(target=self._run, name="eunomia-reader", daemon=True)
         self._thread.start()
 
-    def _trace(self, config: TrackerConfig, hierarchy: Hierarchy, *, filtered: bool = True) -> Tracing:
+    def _trace(
+        self, config: TrackerConfig, spec: ObjectSpec, hierarchy: Hierarchy, kernel_filter: KernelFilter | None
+    ) -> Tracing:
         tracker = registry.get(config.tracker)
         options = tracker.settle(config.options)
         constants = {
             **tracker.constants(options),
-            "agent_pid": os.getpid(),
+            "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
             "cgroup_controller": _CONTROLLERS[hierarchy.controller],
-            "filter_kinds": int(self._filter.kinds) if filtered else 0,
+            "filter_kinds": int(kernel_filter.kinds) if kernel_filter else 0,
         }
-        spec = ObjectSpec.read(object_file(registry.folder(config.tracker), config.tracker))
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
-        shared = self._filter.shared_maps if filtered else {}
+        shared = kernel_filter.shared_maps if kernel_filter else {}
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
         return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots)
 
     def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
         """Puts up a tracker with its whole chain; the sink last: what it replaces is only gone once the rest works."""
         tracker, losses = registry.get(config.tracker), Losses()
-        tracing = self._trace(config, hierarchy)
-        self._resources.callback(tracing.close)
+        spec = _spec(config.tracker)
         steps: list[Handler] = [Identify(self._containers, self._decisions, losses)]
-        schema = steps[0].columns(tracing.layout.schema)
+        schema = steps[0].columns(spec.event.schema)
         for step in tracker.handlers(tracker.settle(config.options), schema, self._roots):
             steps.append(step)
             schema = step.columns(schema)
+        tracing = self._trace(config, spec, hierarchy, self._filter)
+        self._resources.callback(tracing.close)
         sink = Chain([self._make_sink(config.tracker, tracker, schema)], losses, self._failed)
         queue = Queue(sink, losses, name=f"{config.tracker} sink")
         self._resources.callback(queue.close)
@@ -205,7 +213,7 @@ class Agent:
         if not wanted:
             self._filter.forget(Kind.CGROUP, cgroup_id)
             return
-        self._filter.watch(Kind.CGROUP, cgroup_id)
+        self._filter.confirm(Kind.CGROUP, cgroup_id)
         found = self._containers.of_cgroup(cgroup_id)
         if isinstance(found, Container):
             self._on_appear(found.name or found.short_id)
@@ -227,6 +235,7 @@ class Agent:
             for line in self._lines:
                 list(line.chain.flush())
         except Exception as error:  # noqa: BLE001 (handed to whoever waits for the run)
+            self._reader_failed = True
             self._failure = self._failure or error
         finally:
             self._ended.set()
@@ -243,7 +252,8 @@ class Agent:
                 if ready:
                     time.sleep(GATHER_S)
                 while self._cycle():
-                    pass
+                    if any(fd == self._wake for fd, _ in poll.poll(0)):
+                        return
 
     def _cycle(self) -> bool:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
@@ -301,10 +311,12 @@ class Agent:
             os.eventfd_write(self._wake, 1)
             self._thread.join()
             self._thread = None
-            for line in self._lines:
-                line.queue.end(_STOP_S)
-            self._summary = self._summarise()
-            self._resources.close()
+            try:
+                for line in self._lines:
+                    line.queue.end(_STOP_S)
+                self._summary = self._summarise()
+            finally:
+                self._resources.close()
         return self._summary
 
     def _summarise(self) -> Summary:
@@ -316,8 +328,8 @@ class Agent:
         emitted = sum(counted.emitted for counted in counters)
         delivered = sum(line.losses.delivered for line in self._lines)
         filtered = sum(line.losses.filtered for line in self._lines)
-        # Only a reader that has failed leaves a rest here; what it held must not vanish from the account.
-        lost["reader failed"] = emitted - delivered - filtered - lost.total()
+        if self._reader_failed:  # what it held must not vanish from the account
+            lost["reader failed"] = max(emitted - delivered - filtered - lost.total(), 0)
         announced = self._announcer.counters()
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from eunomia.config import FilterConfig
 from eunomia.containers.cgroup_path import parse
@@ -56,7 +57,13 @@ class Targets:
         if config.containers or config.cgroups:
             values[Kind.CGROUP] = ()
         self._check_pids()
-        return KernelFilter(values, children=config.children, undecided=bool(config.containers), roots=self._roots)
+        return KernelFilter(
+            values,
+            children=config.children,
+            undecided=bool(config.containers),
+            hierarchy_id=self._cgroups.hierarchy.hierarchy_id,
+            roots=self._roots,
+        )
 
     def _check_pids(self) -> None:
         if self._config.wait or not self._config.pids:
@@ -112,15 +119,30 @@ class Targets:
                 yield from ((Kind.CGROUP, cgroup_id) for cgroup_id in container.cgroups)
         for path in self._config.cgroups:
             yield Kind.CGROUP, self._cgroups.id(path)
-            inside = self._cgroups.inside(path).rstrip("/") + "/"
-            yield from ((Kind.CGROUP, one) for one, below in self._cgroups.scan().items() if below.startswith(inside))
+            yield from self._entered(Kind.CGROUP, partial(self._cgroups_below, path))
         if self._config.children:
-            yield from ((Kind.PID, pid) for pid in self._descendants())
+            yield from self._entered(Kind.PID, self._descendants)
 
-    def _descendants(self) -> list[int]:
+    @staticmethod
+    def _entered(kind: Kind, look: Callable[[], set[int]]) -> Iterator[tuple[Kind, int]]:
+        """Looks again after entering what was found, until nothing is new.
+
+        The kernel follows only what has been entered: a child made before its parent was, but after we looked, is found
+        the next time. The caller enters each value before it asks for the next.
+        """
+        entered: set[int] = set()
+        while new := look() - entered:
+            yield from ((kind, value) for value in sorted(new))
+            entered |= new
+
+    def _cgroups_below(self, path: str) -> set[int]:
+        inside = self._cgroups.inside(path).rstrip("/") + "/"
+        return {one for one, below in self._cgroups.scan().items() if below.startswith(inside)}
+
+    def _descendants(self) -> set[int]:
         """Processes that the watched ones had started before. Newer ones the kernel puts in by itself."""
         parents = {pid: int(status["PPid"]) for pid in self._procfs.pids() if (status := self._procfs.status(pid))}
         found = set(self._config.pids)
         while more := {pid for pid, parent in parents.items() if parent in found} - found:
             found |= more
-        return sorted(found - set(self._config.pids))
+        return found - set(self._config.pids)

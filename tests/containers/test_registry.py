@@ -51,22 +51,44 @@ def test_container_inside_a_container(host: Host) -> None:
     assert inner.outer is not None
     assert inner.outer.id == A
     assert [one.id for one in inner.around()] == [B, A]
-    assert sorted(host.names.asked) == [A, B]
+    assert host.names.asked == [A], "the host's runtime knows nothing of the inner one"
+    assert inner.answered
     assert host.containers.add(8, path(A)) is inner.outer
+
+
+def test_a_name_borrowed_inside_another_container(host: Host) -> None:
+    victim = host.containers.add(7, path(B))
+    attacker = host.containers.add(8, path(A))
+    assert host.containers.add(9, path(A, path(B))) is attacker, "not the container whose id it borrows"
+    assert host.containers.of_cgroup(7) is victim
+
+
+def test_an_id_that_was_used_inside_another_container_first(host: Host) -> None:
+    inner = host.containers.add(9, path(A, path(B)))
+    real = host.containers.add(7, path(B))
+    assert real is not inner
+    assert real is not None
+    assert real.outer is None
+    assert host.names.asked == [A, B]
 
 
 def test_one_that_was_never_announced(host: Host) -> None:
     host.unannounced = {7: path(A), 8: "/system.slice"}
+    for cgroup_id in (7, 8):
+        looked_up = host.containers.look_up(cgroup_id)
+        assert looked_up is not None
+        host.containers.add(cgroup_id, looked_up)
     assert found(host, 7).id == A
     assert host.containers.of_cgroup(8) == HOST_ID
-    assert found(host, 7).id == A
+    assert host.containers.look_up(7) is None, "it is known by now"
     assert host.looked_up == [7, 8], "looked up once"
 
 
 def test_one_that_nobody_knows(host: Host) -> None:
+    assert host.containers.look_up(7) is None
     assert host.containers.of_cgroup(7) is None
     host.unannounced[7] = path(A)
-    assert found(host, 7).id == A, "it may be known later"
+    assert host.containers.look_up(7) == path(A), "it may be known later"
 
 
 def test_names(host: Host) -> None:

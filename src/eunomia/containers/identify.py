@@ -23,6 +23,8 @@ NAME_WAIT_S = 1.0
 """How long an event waits for its container's name at most."""
 SELECTION_WAIT_S = 5.0
 """The same where the name decides whether the event was asked for at all."""
+HELD_BYTES = 32 << 20
+"""How much may wait at most; what comes then goes on unnamed."""
 
 _UNDECIDED = "container not named in time"
 Decide = Callable[[int, bool], None]
@@ -107,6 +109,8 @@ class Identify(Handler):
         self._losses = losses
         self._clock = clock
         self._held: list[Batch] = []
+        self._held_bytes = 0
+        self._waiting: set[int] = set()
         self._schemas: dict[str, Schema] = {}
 
     def columns(self, schema: Schema) -> Schema:
@@ -115,20 +119,27 @@ class Identify(Handler):
 
     def handle(self, batch: Batch) -> Batch | None:
         """Identifies a batch; rows that must wait are kept back."""
-        held, self._held = self._held, []
-        if held:  # what has waited comes first: the wait may just have ended
-            batch = batch.with_frame(pl.concat([*(one.frame for one in held), batch.frame]))
+        if self._due():  # what has waited comes first: the wait may just have ended
+            batch = batch.with_frame(pl.concat([*(one.frame for one in self._take_held()), batch.frame]))
         return self._identify(batch, final=False)
 
     def tick(self) -> Iterable[Batch]:
         """Gives the rows that need not wait any longer, oldest first."""
-        held, self._held = self._held, []
+        held = self._take_held() if self._due() else []
         return [out for batch in held if (out := self._identify(batch, final=False)) is not None]
 
     def flush(self) -> Iterable[Batch]:
         """Gives everything, named or not."""
-        held, self._held = self._held, []
-        return [out for batch in held if (out := self._identify(batch, final=True)) is not None]
+        return [out for batch in self._take_held() if (out := self._identify(batch, final=True)) is not None]
+
+    def _due(self) -> bool:
+        """Whether the wait has ended for some of what is held. As long as it has not, what is held is not touched."""
+        return any(self._row(cgroup_id, final=False)[2] != "wait" for cgroup_id in self._waiting)
+
+    def _take_held(self) -> list[Batch]:
+        held, self._held, self._held_bytes = self._held, [], 0
+        self._waiting.clear()
+        return held
 
     def _identify(self, batch: Batch, *, final: bool) -> Batch | None:
         # By hand rather than as a join: four queries of Polars cost half a millisecond, whatever is in them.
@@ -142,6 +153,9 @@ class Identify(Handler):
         ]
         frame = batch.frame.hstack(known)
         if any(fate != "pass" for _, _, fate in rows):
+            full = self._held_bytes > HELD_BYTES
+            if full and not final:  # one container floods while its runtime is slow: nothing may wait for ever more
+                return self._identify(batch, final=True)
             frame = self._sort_out(batch, frame)
         if not frame.height:
             return None
@@ -152,12 +166,18 @@ class Identify(Handler):
         waiting = frame.filter(pl.col("fate") == "wait")
         if waiting.height:
             self._held.append(batch.with_frame(waiting.select(batch.frame.columns)))
+            self._held_bytes += int(waiting.estimated_size())
+            self._waiting.update(waiting["cgroup_id"].unique().to_list())
         self._losses.leave_out(frame.filter(pl.col("fate") == "refuse").height)
         self._losses.lose(_UNDECIDED, frame.filter(pl.col("fate") == "lose").height)
         return frame.filter(pl.col("fate") == "pass")
 
     def _row(self, cgroup_id: int, *, final: bool) -> tuple[str | None, str | None, str]:
         """A cgroup's container id and name, and what becomes of its events: pass, wait, refuse, lose."""
+        path = self._containers.look_up(cgroup_id)
+        if path is not None:  # its announcement was lost
+            self._decisions.announce(cgroup_id, path, self._containers.add(cgroup_id, path))
+            self._decisions.review()
         found = self._containers.of_cgroup(cgroup_id)
         if self._decisions.is_refused(cgroup_id):
             return None, None, "refuse"

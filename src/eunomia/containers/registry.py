@@ -106,17 +106,14 @@ class Containers:
             oldest, _ = self._gone.popitem(last=False)
             forgotten.append(oldest)
             container = self._by_cgroup.pop(oldest, None)
-            if container is not None and not container.cgroups:
-                self._by_id.pop(container.id, None)
+            if container is not None and not container.cgroups and self._by_id.get(container.id) is container:
+                del self._by_id[container.id]
         return forgotten
 
     def of_cgroup(self, cgroup_id: int) -> Container | str | None:
-        """The container of a cgroup, `HOST_ID` for the host's own, None when nobody knows the cgroup."""
+        """The container of a cgroup, `HOST_ID` for the host's own, None for one that `add` was never told of."""
         if cgroup_id not in self._by_cgroup:
-            path = self._find_path(cgroup_id)
-            if path is None:
-                return None
-            self.add(cgroup_id, path)
+            return None
         container = self._by_cgroup[cgroup_id]
         if container is None:
             return HOST_ID
@@ -124,6 +121,10 @@ class Containers:
             container.ask_again_s = None
             self._ask(container.id)
         return container
+
+    def look_up(self, cgroup_id: int) -> str | None:
+        """Path of a cgroup that was not announced, as when announcements were lost; None when it is known or gone."""
+        return None if cgroup_id in self._by_cgroup else self._find_path(cgroup_id)
 
     @property
     def waiting(self) -> bool:
@@ -138,12 +139,19 @@ class Containers:
         ref = parse(path)
         if ref is None:
             return None
+        outer = self._container(path[: path.index(ref.id)].rpartition("/")[0])
         known = self._by_id.get(ref.id)
+        if known is not None and known.outer is not outer:
+            if outer is not None:
+                return outer  # who makes a cgroup named after another container within his own is still himself
+            known = None  # the real one, after somebody has used its id within another
         if known is None:
-            above = path[: path.index(ref.id)].rpartition("/")[0]
-            known = self._by_id[ref.id] = Container(ref, self._container(above))
+            known = self._by_id[ref.id] = Container(ref, outer)
             known.asked_s = self._clock()
-            self._ask(ref.id)
+            if outer is None:
+                self._ask(ref.id)
+            else:
+                known.answered = True  # the host's runtime knows only its own containers
         return known
 
     def take_answers(self) -> list[Container]:

@@ -16,7 +16,7 @@ from eunomia.kernel.spec import ObjectSpec
 
 _KEY = struct.Struct("<QQ")
 _WATCHED = b"\1"
-_GROWING_ENTRIES = 65_536
+_GROWING_ENTRIES = 16_384
 """Room for what comes while a run lasts; the object's own size, which fits into a cache, does for fixed values."""
 
 _CHILDREN = Hook("fork", "children of watched processes", (("fork_btf",), ("fork_raw",)))
@@ -41,10 +41,19 @@ class KernelFilter:
     Args:
         values: for each kind that is asked for, the values to start with; a kind with none yet lets nothing pass.
         children: whether children of watched processes are watched too.
-        undecided: whether new cgroups pass until `decide` says otherwise.
+        undecided: whether new cgroups pass until user space confirms or forgets them.
+        hierarchy_id: the hierarchy whose cgroups are meant; ids are unique within one only.
     """
 
-    def __init__(self, values: Mapping[Kind, Iterable[int]], *, children: bool, undecided: bool, roots: Roots) -> None:
+    def __init__(
+        self,
+        values: Mapping[Kind, Iterable[int]],
+        *,
+        children: bool,
+        undecided: bool,
+        hierarchy_id: int,
+        roots: Roots,
+    ) -> None:
         self.kinds = Kind(0)
         for kind in values:
             self.kinds |= kind
@@ -55,7 +64,8 @@ class KernelFilter:
         hooks = [hook for hook, wanted in self._hooks(children).items() if wanted]
         spec = ObjectSpec.read(object_file(Path(__file__).parent, "follow"))
         grows = children or Kind.CGROUP in self.kinds
-        settings = Settings({"undecided_cgroups": undecided}, max_entries={"filter": _GROWING_ENTRIES} if grows else {})
+        constants = {"undecided_cgroups": undecided, "hierarchy_id": hierarchy_id}
+        settings = Settings(constants, max_entries={"filter": _GROWING_ENTRIES} if grows else {})
         self._object, _ = load(spec, hooks, settings, roots)
         self._fd = self._object.map_fd("filter")
         for kind, numbers in values.items():
@@ -74,6 +84,10 @@ class KernelFilter:
     def watch(self, kind: Kind, value: int) -> None:
         """Lets a value pass from now on."""
         maps.update(self._fd, _KEY.pack(kind, value), _WATCHED)
+
+    def confirm(self, kind: Kind, value: int) -> None:
+        """Makes final what passes undecided. What is gone meanwhile, or never found room, stays out."""
+        maps.replace(self._fd, _KEY.pack(kind, value), _WATCHED)
 
     def forget(self, kind: Kind, value: int) -> None:
         """Lets a value no longer pass."""

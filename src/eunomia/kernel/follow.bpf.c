@@ -10,6 +10,7 @@ enum {
 	UNDECIDED = 2, /* passes for now; user space confirms it or takes it out */
 };
 
+const volatile int hierarchy_id DOC("the hierarchy whose ids the filter holds: each numbers its cgroups by itself") = 0;
 const volatile bool undecided_cgroups DOC("whether new cgroups pass until user space has decided") = false;
 
 static __always_inline void put(u64 kind, u64 value, u8 state)
@@ -41,7 +42,10 @@ int BPF_PROG(fork_raw, struct task_struct *parent, struct task_struct *child)
 	return on_fork(parent, child);
 }
 
-/* Later than any exit event: the pid is given back, and no tracker's program will see this process again. */
+/*
+ * Later than any exit event, so no tracker's program sees this process again. The pid has been free for a grace period
+ * by now; pids are handed out in turn, so it is not in use again.
+ */
 static __always_inline int on_free(struct task_struct *task)
 {
 	pid_t pid = BPF_CORE_READ(task, tgid);
@@ -69,8 +73,11 @@ static __always_inline int on_mkdir(struct cgroup *cgroup)
 {
 	struct filter_key parent = {.kind = FILTER_CGROUP, .value = BPF_CORE_READ(cgroup, self.parent, cgroup, kn, id)};
 	u64 id = BPF_CORE_READ(cgroup, kn, id);
-	u8 *state = bpf_map_lookup_elem(&filter, &parent);
+	u8 *state;
 
+	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != hierarchy_id)
+		return 0;
+	state = bpf_map_lookup_elem(&filter, &parent);
 	if (state)
 		put(FILTER_CGROUP, id, *state);
 	else if (undecided_cgroups)
@@ -94,7 +101,8 @@ static __always_inline int on_release(struct cgroup *cgroup)
 {
 	struct filter_key key = {.kind = FILTER_CGROUP, .value = BPF_CORE_READ(cgroup, kn, id)};
 
-	bpf_map_delete_elem(&filter, &key);
+	if (BPF_CORE_READ(cgroup, root, hierarchy_id) == hierarchy_id)
+		bpf_map_delete_elem(&filter, &key);
 	return 0;
 }
 

@@ -9,7 +9,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, c_char_p, c_int, c_long, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from functools import cache
 from typing import Any
 
@@ -131,4 +131,4 @@ def messages(keep: Callable[[str], None]) -> Iterator[None]:
         library().libbpf_set_print(before)
 
 
-__all__ = ["BatchOptions", "OpenOptions", "c_long", "last_error", "library", "messages", "version"]
+__all__ = ["BatchOptions", "OpenOptions", "last_error", "library", "messages", "version"]

@@ -13,6 +13,7 @@ from eunomia.errors import EunomiaError
 from eunomia.kernel import libbpf
 
 _BATCH = 4096
+_EXIST = 2  # BPF_EXIST
 
 
 def _failed(what: str, fd: int) -> EunomiaError:
@@ -27,6 +28,15 @@ def update(fd: int, key: bytes, value: bytes) -> None:
     """
     if libbpf.library().bpf_map_update_elem(fd, key, value, 0):
         raise _failed("update", fd)
+
+
+def replace(fd: int, key: bytes, value: bytes) -> bool:
+    """Changes an entry that is there, says whether it was."""
+    if libbpf.library().bpf_map_update_elem(fd, key, value, _EXIST) == 0:
+        return True
+    if ctypes.get_errno() == errno.ENOENT:
+        return False
+    raise _failed("update", fd)
 
 
 def delete(fd: int, key: bytes) -> bool:

@@ -76,7 +76,8 @@ class BpfObject:
             if name in self.spec.maps and self._lib.bpf_map__reuse_fd(self._map(name), fd):
                 raise self._refused(libbpf.last_error(), f"map {name} could not be shared")
         for name, size in settings.max_entries.items():
-            self._lib.bpf_map__set_max_entries(self._map(name), size)
+            if self._lib.bpf_map__set_max_entries(self._map(name), size):
+                raise self._refused(libbpf.last_error(), f"map {name} cannot have the size {size}")
 
     def _set_constants(self, constants: Mapping[str, int]) -> None:
         size = ctypes.c_size_t()

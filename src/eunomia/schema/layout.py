@@ -29,6 +29,7 @@ from eunomia.schema.semantic import PLAIN, SEMANTICS, Column, Semantic, dense_na
 _LENGTH = "_len"
 _DOC = "doc:"
 _MOST_NAMES = 65536
+_ONE_BY_ONE = 64
 
 
 class LayoutError(ValueError):
@@ -296,6 +297,9 @@ def to_string(binary: pl.Series) -> pl.Series:
     try:
         return binary.cast(pl.String)
     except pl.exceptions.ComputeError:
+        if len(binary) > _ONE_BY_ONE:  # so that one bad string costs those around it, and not the whole column
+            half = len(binary) // 2
+            return pl.concat([to_string(binary[:half]), to_string(binary[half:])])
         decoded = [None if value is None else value.decode("utf-8", "backslashreplace") for value in binary]
         return pl.Series(binary.name, decoded, dtype=pl.String)
 

@@ -42,7 +42,7 @@ struct event_base {
 	char comm[16] DOC("name of the thread's program, at most 15 characters");
 };
 
-/* Loss accounting: emitted = delivered + lost, always. */
+/* Loss accounting: emitted = delivered + filtered in user space + lost, always. */
 enum counter {
 	COUNTER_EMITTED,
 	COUNTER_RING_FULL,
@@ -109,9 +109,9 @@ struct filter_key {
 const volatile u32 filter_kinds = 0;
 const volatile u32 agent_pid = 0;
 
+/* Preallocated: before 6.1 the kernel warns of tracing programs that use a map which is not. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1024); /* the loader makes it larger where it may grow */
 	__type(key, struct filter_key);
 	__type(value, u8);

@@ -58,8 +58,6 @@ static __always_inline enum path_step path_up(struct path_walk *walk)
 		walk->mnt = (void *)mount_parent + bpf_core_field_offset(struct mount, mnt);
 		return PATH_MORE;
 	}
-	if (dentry == parent)
-		return PATH_DONE;
 	length = BPF_CORE_READ(dentry, d_name.len);
 	at = walk->at;
 	if (length >= NAME_BYTES || at > PATH_BYTES || at < length + 1)
@@ -73,7 +71,8 @@ static __always_inline enum path_step path_up(struct path_walk *walk)
 	walk->text[at & (PATH_BYTES - 1)] = '/';
 	walk->at = at;
 	walk->dentry = parent;
-	return PATH_MORE;
+	/* Its own parent and yet no mount's root: a memfd, say, whose name is all there is. */
+	return dentry == parent ? PATH_CUT : PATH_MORE;
 }
 
 /*

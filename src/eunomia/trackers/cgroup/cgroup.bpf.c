@@ -21,8 +21,11 @@ EVENTS(struct event, 1024 * 1024);
 static __always_inline int on_change(struct cgroup *cgroup, const char *path, enum kind kind)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct event *event = event_reserve(struct event);
+	struct event *event;
 
+	if (!filter_pass(task))
+		return 0;
+	event = event_reserve(struct event);
 	if (!event)
 		return 0;
 	event_fill((struct event_base *)event, task);

@@ -9,6 +9,7 @@
 #define INTERPRETER_BYTES 256
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
 #define NO_EXIT_CODE -1
+#define EEXIST 17
 
 enum kind {
 	KIND_EXEC,
@@ -207,7 +208,9 @@ static __always_inline int on_exit(struct task_struct *task)
 	key.start = BPF_CORE_READ(leader, start_boottime);
 	key.pid = BPF_CORE_READ(task, tgid);
 	duration = bpf_ktime_get_boot_ns() - key.start;
-	if (duration < min_duration_ns || bpf_map_update_elem(&exited, &key, &seen, BPF_NOEXIST))
+	if (duration < min_duration_ns)
+		return 0;
+	if (bpf_map_update_elem(&exited, &key, &seen, BPF_NOEXIST) == -EEXIST) /* no other error may hide an exit */
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)
@@ -357,10 +360,12 @@ int execveat_exit(struct syscall_trace_exit *ctx)
 #define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, orig_ax))
 #define NR_EXECVE 59
 #define NR_EXECVEAT 322
+#define IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.status) & 2) /* TS_COMPAT */
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, syscallno))
 #define NR_EXECVE 221
 #define NR_EXECVEAT 281
+#define IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.flags) >> 22 & 1) /* TIF_32BIT */
 #endif
 
 static __always_inline int on_sys_exit(struct pt_regs *regs, long result)
@@ -370,13 +375,15 @@ static __always_inline int on_sys_exit(struct pt_regs *regs, long result)
 	if (result >= 0)
 		return 0;
 	nr = SYSCALL_NR(regs);
+	if (nr != NR_EXECVE && nr != NR_EXECVEAT)
+		return 0;
+	if (IS_COMPAT((struct task_struct *)bpf_get_current_task())) /* other calls have these numbers there */
+		return 0;
 	if (nr == NR_EXECVE)
 		return on_exec_failed((void *)PT_REGS_PARM1_CORE_SYSCALL(regs),
 				      (void *)PT_REGS_PARM2_CORE_SYSCALL(regs), result);
-	if (nr == NR_EXECVEAT)
-		return on_exec_failed((void *)PT_REGS_PARM2_CORE_SYSCALL(regs),
-				      (void *)PT_REGS_PARM3_CORE_SYSCALL(regs), result);
-	return 0;
+	return on_exec_failed((void *)PT_REGS_PARM2_CORE_SYSCALL(regs), (void *)PT_REGS_PARM3_CORE_SYSCALL(regs),
+			      result);
 }
 
 SEC("tp_btf/sys_exit")
