@@ -12,7 +12,7 @@ import pytest
 from eunomia.host.hierarchies import detect
 from eunomia.host.roots import Roots
 from eunomia.kernel import maps
-from eunomia.kernel.filter import Kind, KernelFilter
+from eunomia.kernel.filter import KernelFilter, Kind
 
 pytestmark = pytest.mark.kernel
 
