@@ -115,7 +115,6 @@ class Agent:
         self._lines: list[_Line] = []
         self._ended = Event()
         self._failure: BaseException | None = None
-        self._reader_failed = False
         self._clock = BootClock()
         self._thread: Thread | None = None
         self.missing: list[str] = []
@@ -235,7 +234,6 @@ class Agent:
             for line in self._lines:
                 list(line.chain.flush())
         except Exception as error:  # noqa: BLE001 (handed to whoever waits for the run)
-            self._reader_failed = True
             self._failure = self._failure or error
         finally:
             self._ended.set()
@@ -328,8 +326,8 @@ class Agent:
         emitted = sum(counted.emitted for counted in counters)
         delivered = sum(line.losses.delivered for line in self._lines)
         filtered = sum(line.losses.filtered for line in self._lines)
-        if self._reader_failed:  # what it held must not vanish from the account
-            lost["reader failed"] = max(emitted - delivered - filtered - lost.total(), 0)
+        if self._failure is not None:  # what a failed step still held must not vanish from the account
+            lost["held by what failed"] = max(emitted - delivered - filtered - lost.total(), 0)
         announced = self._announcer.counters()
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
