@@ -60,7 +60,7 @@ def collecting(
     """Runs a tracker; afterwards everything has been delivered and `summary` tells what became of it."""
     collector = Collector()
 
-    def make_sink(_name: str, _tracker: Tracker, schema: Schema) -> Handler:
+    def make_sink(_config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Handler:
         collector.schema = schema
         return collector
 

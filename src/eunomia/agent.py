@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 
-from eunomia.config import AgentConfig, TrackerConfig
+from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
 from eunomia.containers.registry import Container, Containers
@@ -42,12 +43,11 @@ GATHER_S = 0.02
 _IDLE_S = 0.25
 _HOLDING_S = 0.02
 _STOP_S = 5.0
-_BUSY_SHARE = 8  # a drain of more than this part of a ring is followed by the next one at once
 _CONTROLLERS = {"": 0, "pids": 1, "memory": 2, "cpu": 3, "devices": 4}  # enum cgroup_controller in eunomia.bpf.h
 _ANNOUNCER = "cgroup"
 
-SinkFactory = Callable[[str, Tracker, Schema], Handler]
-"""Makes the sink of a tracker from its name, its declaration and the columns its batches have at the end."""
+SinkFactory = Callable[[TrackerConfig, Tracker, Schema], Handler]
+"""Makes the sink of a tracker from what is to run, its declaration and the columns its batches have at the end."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,14 @@ class Summary:
 
 def _spec(tracker: str) -> ObjectSpec:
     return ObjectSpec.read(object_file(registry.folder(tracker), tracker))
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Whom some trackers watch: in the kernel, and what is decided later."""
+
+    kernel: KernelFilter
+    decisions: Decisions
 
 
 @dataclass
@@ -113,6 +121,7 @@ class Agent:
         self._on_appear = on_appear
         self._resources = ExitStack()
         self._lines: list[_Line] = []
+        self._watches: dict[FilterConfig, _Watch] = {}
         self._ended = Event()
         self._failure: BaseException | None = None
         self._clock = BootClock()
@@ -151,30 +160,45 @@ class Agent:
     def _start(self) -> None:
         hierarchy = container_hierarchy(self._roots)
         docker = docker_client(self._config.docker_host)
-        targets = Targets(self._config.filter, hierarchy, docker, self._roots)
-        # Filter and announcements stand before anything is looked up, so that nothing falls in between.
-        # Announcements first, so that every cgroup which the filter lets pass undecided is announced.
+        # Filters and announcements stand before anything is looked up, so that nothing falls in between.
+        # Announcements first, so that every cgroup which a filter lets pass undecided is announced.
         self._announcer = self._trace(TrackerConfig(_ANNOUNCER), _spec(_ANNOUNCER), hierarchy, None)
         self._resources.callback(self._announcer.close)
-        self._filter = targets.open_filter()
-        self._resources.callback(self._filter.close)
+        filters = dict.fromkeys(self._filter_of(tracker) for tracker in self._config.trackers)
+        opened = [(asked, Targets(asked, hierarchy, docker, self._roots)) for asked in filters]
+        kernels = [self._open_filter(targets) for _, targets in opened]
         names = Names(docker)
         self._resources.callback(names.close)
         cgroups = Cgroups(hierarchy)
         self._containers = Containers(names, cgroups.path)
         for cgroup_id, path in cgroups.scan().items():
             self._containers.add(cgroup_id, path)
-        selection, self.missing = targets.select(self._containers)
-        for kind, value in targets.values(self._containers, selection):
-            self._filter.watch(kind, value)
-        self._decisions = Decisions(selection, self._decide, targets.cgroup_paths())
-        self._announcements = Announcements(self._containers, self._decisions, hierarchy.hierarchy_id)
+        for (asked, targets), kernel in zip(opened, kernels, strict=True):
+            self._watches[asked] = self._watch(targets, kernel)
+        decisions = [watch.decisions for watch in self._watches.values()]
+        self._announcements = Announcements(self._containers, decisions, hierarchy.hierarchy_id)
         for tracker in self._config.trackers:
             self._add(tracker, hierarchy)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._resources.callback(os.close, self._wake)
         self._thread = Thread(target=self._run, name="eunomia-reader", daemon=True)
         self._thread.start()
+
+    def _filter_of(self, config: TrackerConfig) -> FilterConfig:
+        return self._config.filter if config.filter is None else config.filter
+
+    def _open_filter(self, targets: Targets) -> KernelFilter:
+        kernel = targets.open_filter()
+        self._resources.callback(kernel.close)
+        return kernel
+
+    def _watch(self, targets: Targets, kernel: KernelFilter) -> _Watch:
+        """Fills a filter with what runs now; what comes later is decided as it is announced."""
+        selection, missing = targets.select(self._containers)
+        self.missing += missing
+        for kind, value in targets.values(self._containers, selection):
+            kernel.watch(kind, value)
+        return _Watch(kernel, Decisions(selection, partial(self._decide, kernel), targets.cgroup_paths()))
 
     def _trace(
         self, config: TrackerConfig, spec: ObjectSpec, hierarchy: Hierarchy, kernel_filter: KernelFilter | None
@@ -190,29 +214,31 @@ class Agent:
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
         shared = kernel_filter.shared_maps if kernel_filter else {}
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
-        return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots)
+        return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
 
     def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
         """Puts up a tracker with its whole chain; the sink last: what it replaces is only gone once the rest works."""
         tracker, losses = registry.get(config.tracker), Losses()
-        spec = _spec(config.tracker)
-        steps: list[Handler] = [Identify(self._containers, self._decisions, losses)]
-        schema = steps[0].columns(spec.event.schema)
-        for step in tracker.handlers(tracker.settle(config.options), schema, self._roots):
+        options = tracker.settle(config.options)
+        spec, watch = _spec(config.tracker), self._watches[self._filter_of(config)]
+        steps: list[Handler] = [Identify(self._containers, watch.decisions, losses)]
+        layout = spec.event if tracker.interval(options) is None else spec.total
+        schema = steps[0].columns(layout.schema)
+        for step in tracker.handlers(options, schema, self._roots):
             steps.append(step)
             schema = step.columns(schema)
-        tracing = self._trace(config, spec, hierarchy, self._filter)
+        tracing = self._trace(config, spec, hierarchy, watch.kernel)
         self._resources.callback(tracing.close)
-        sink = Chain([self._make_sink(config.tracker, tracker, schema)], losses, self._failed)
-        queue = Queue(sink, losses, name=f"{config.tracker} sink")
+        sink = Chain([self._make_sink(config, tracker, schema)], losses, self._failed)
+        queue = Queue(sink, losses, name=f"{config.label} sink")
         self._resources.callback(queue.close)
-        self._lines.append(_Line(config.tracker, tracing, Chain([*steps, queue], losses, self._failed), losses, queue))
+        self._lines.append(_Line(config.label, tracing, Chain([*steps, queue], losses, self._failed), losses, queue))
 
-    def _decide(self, cgroup_id: int, wanted: bool) -> None:
+    def _decide(self, kernel: KernelFilter, cgroup_id: int, wanted: bool) -> None:
         if not wanted:
-            self._filter.forget(Kind.CGROUP, cgroup_id)
+            kernel.forget(Kind.CGROUP, cgroup_id)
             return
-        self._filter.confirm(Kind.CGROUP, cgroup_id)
+        kernel.confirm(Kind.CGROUP, cgroup_id)
         found = self._containers.of_cgroup(cgroup_id)
         if isinstance(found, Container):
             self._on_appear(found.name or found.short_id)
@@ -229,7 +255,7 @@ class Agent:
             for line in self._lines:
                 line.tracing.detach()
             wait_for_programs()
-            while self._cycle():
+            while self._cycle(final=True):
                 pass
             for line in self._lines:
                 list(line.chain.flush())
@@ -241,10 +267,13 @@ class Agent:
     def _read_until_stopped(self) -> None:
         with select.epoll() as poll:
             for tracing in (self._announcer, *(line.tracing for line in self._lines)):
-                poll.register(tracing.ring.fd, select.EPOLLIN)
+                if tracing.ring:
+                    poll.register(tracing.ring.fd, select.EPOLLIN)
             poll.register(self._wake, select.EPOLLIN)
+            totals = [line.tracing.totals for line in self._lines if line.tracing.totals]
             while True:
-                ready = poll.poll(_HOLDING_S if self._containers.waiting else _IDLE_S)
+                due_s = min((one.left_s for one in totals), default=_IDLE_S)
+                ready = poll.poll(min(due_s, _HOLDING_S if self._containers.waiting else _IDLE_S))
                 if any(fd == self._wake for fd, _ in ready):
                     return
                 if ready:
@@ -253,13 +282,13 @@ class Agent:
                     if any(fd == self._wake for fd, _ in poll.poll(0)):
                         return
 
-    def _cycle(self) -> bool:
+    def _cycle(self, *, final: bool = False) -> bool:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
 
         The announcements are drained last and handled first: a cgroup is announced before its first process runs, so
         whatever cgroup the other rings have given us, its announcement is among those read after them.
         """
-        drained = [(line, line.tracing.drain()) for line in self._lines]
+        drained = [(line, line.tracing.drain(final=final)) for line in self._lines]
         announced = self._announcer.drain()
         if announced is not None:
             self._announcements.handle(self._batch(self._announcer, announced, _ANNOUNCER))
@@ -269,7 +298,7 @@ class Agent:
             if records is not None:
                 batch = self._batch(line.tracing, records, line.name)
                 line.chain.handle(batch)
-                busy |= len(records.data) * _BUSY_SHARE > line.tracing.ring.size
+                busy |= len(records.data) > line.tracing.busy_bytes
             list(line.chain.tick())
         return busy
 
@@ -323,6 +352,7 @@ class Agent:
         for line, counted in zip(self._lines, counters, strict=True):
             lost.update(line.losses.lost)
             lost["ring full"] += counted.ring_full
+            lost["table full"] += counted.totals_full
         emitted = sum(counted.emitted for counted in counters)
         delivered = sum(line.losses.delivered for line in self._lines)
         filtered = sum(line.losses.filtered for line in self._lines)
@@ -331,7 +361,7 @@ class Agent:
         announced = self._announcer.counters()
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
-            "processes or cgroups not followed": self._filter.full,
+            "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
             "cgroup announcements": announced.ring_full,
         }
         return Summary(

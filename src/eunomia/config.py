@@ -39,11 +39,20 @@ class TrackerConfig:
         tracker: its name.
         options: its own options, by name with underscores; those left out keep their defaults.
         ring_bytes: size of its ring, a power of two of whole pages; None keeps the tracker's own.
+        filter: whom this one watches; None means whom the run watches.
+        name: tells several instances of one tracker apart; the tracker's own name when there is none.
     """
 
     tracker: str
     options: Mapping[str, Any] = field(default_factory=dict)
     ring_bytes: int | None = None
+    filter: FilterConfig | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What this instance is called."""
+        return self.name or self.tracker
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class AgentConfig:
 
     Attributes:
         trackers: what to run.
-        filter: whom to watch.
+        filter: whom to watch, for trackers that do not say it themselves.
         docker_host: where Docker listens, as in DOCKER_HOST; None means that it is not asked.
     """
 

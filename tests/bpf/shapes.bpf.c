@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* One struct for each thing that a layout has to know; there is no program here. */
-#include "eunomia.bpf.h"
+#include "syscall.bpf.h"
 
 /* Puts a struct into the object's BTF. */
 #define SHAPE(name) const struct name *const volatile shape_##name = 0
@@ -114,6 +114,7 @@ struct meanings {
 	exit_code_t m_exit_code_t;
 	errno_t m_errno_t;
 	signal_nr_t m_signal_nr_t;
+	syscall_nr_t m_syscall_nr_t;
 	bytes_t m_bytes_t;
 	hex_t m_hex_t;
 };

@@ -54,7 +54,7 @@ class Scene:
         self.losses = Losses()
         self.decisions = Decisions(wanted or Selection(), lambda cgroup, wanted: self.told.append((cgroup, wanted)))
         self.identify = Identify(self.host.containers, self.decisions, self.losses, self.host.clock)
-        self.announcements = Announcements(self.host.containers, self.decisions, HIERARCHY)
+        self.announcements = Announcements(self.host.containers, [self.decisions], HIERARCHY)
         self.out: list[Batch] = []
 
     def announce(self, *events: tuple[str, int, str], hierarchy: int = HIERARCHY) -> None:

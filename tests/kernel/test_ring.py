@@ -367,6 +367,7 @@ def test_ring_of_another_size() -> None:
     constants = {"flood_pid": os.getpid(), "flood_syscall": NOBODYS}
     tracing = Tracing(native_fixture("flood"), [FLOOD], Settings(constants, max_entries={"events": PAGE}), Roots())
     try:
+        assert tracing.ring is not None
         assert tracing.ring.size == PAGE
         for number in range(1000):
             call(EMIT, number)

@@ -54,7 +54,7 @@ def test_constants(job: tuple[ObjectSpec, str]) -> None:
     assert {"agent_pid", "filter_kinds", "cgroup_controller"} <= set(spec.constants)
     for name, variable in spec.constants.items():
         assert variable.name == name
-        assert variable.size in (1, 2, 4, 8)
+        assert variable.size in (1, 2, 4, 8) or name == "calls"
     ends = [(variable.offset, variable.offset + variable.size) for variable in spec.constants.values()]
     assert all(end <= start for (_, end), (start, _) in pairwise(sorted(ends)))
 
@@ -65,9 +65,14 @@ def test_maps(job: tuple[ObjectSpec, str]) -> None:
     written = {name: (types[kind], int(size) if size.isdigit() else None) for kind, size, name in _MAP.findall(text)}
     if "\nEVENTS(" in text:
         written["events"] = (types["BPF_MAP_TYPE_RINGBUF"], None)
+    if "\nTOTALS(" in text:
+        hash_type, array_type = types["BPF_MAP_TYPE_HASH"], types["BPF_MAP_TYPE_ARRAY"]
+        written |= {"totals_0": (hash_type, None), "totals_1": (hash_type, None), "totals_turn": (array_type, 1)}
     assert set(spec.maps) == set(written)
     for name, (kind, size) in written.items():
-        assert spec.maps[name] == MapSpec(name, kind, size or spec.maps[name].max_entries)
+        found = spec.maps[name]
+        assert (found.name, found.type, found.max_entries) == (name, kind, size or found.max_entries)
+        assert (found.value_bytes > 0) == (kind != types["BPF_MAP_TYPE_RINGBUF"])
         assert spec.maps[name].max_entries > 0
 
 
@@ -84,7 +89,7 @@ def test_fixture() -> None:
     assert spec.maps["events"] == MapSpec("events", 27, 64 * 1024)
     assert spec.constants["flood_pid"].size == 4
     assert [column.name for column in spec.event.schema][-2:] == ["number", "text"]
-    assert fixture("maps").maps["t_lru"] == MapSpec("t_lru", 9, 20000)
+    assert fixture("maps").maps["t_lru"] == MapSpec("t_lru", 9, 20000, 16, 1)
 
 
 def test_event_and_nothing_else() -> None:

@@ -1,24 +1,19 @@
-"""For each tracker, something that makes every one of its hooks fire. A tracker without an entry fails its tests."""
+"""For each tracker, something that makes every one of its hooks fire: `tests/trackers/NAME/provoke.py`.
+
+A tracker without one fails its tests.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
+import importlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from eunomia.host.roots import Roots
-from eunomia.targets import container_hierarchy
+from eunomia.trackers import registry
 
 
-def _processes() -> None:
-    subprocess.run(["/bin/sh", "-c", "/no/such/program; exit 0"], check=True, stderr=subprocess.DEVNULL)
+def _provoke(tracker: str) -> Callable[[], None]:
+    provoke: Callable[[], None] = importlib.import_module(f"tests.trackers.{tracker}.provoke").provoke
+    return provoke
 
 
-def _cgroups() -> None:
-    directory = Path(container_hierarchy(Roots()).mount, f"eunomia-test-{os.getpid()}")
-    directory.mkdir()
-    directory.rmdir()
-
-
-PROVOKE: Mapping[str, Callable[[], None]] = {"cgroup": _cgroups, "process": _processes}
+PROVOKE: Mapping[str, Callable[[], None]] = {name: _provoke(name) for name in registry.names()}

@@ -10,9 +10,11 @@ import pytest
 
 from build_bpf import ARCHITECTURES
 from eunomia.containers.identify import COLUMNS
+from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.schema.batch import Schema
+from eunomia.schema.layout import Layout
 from eunomia.sinks.table import virtual
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
@@ -30,8 +32,19 @@ def spec(name: str, arch: str = "x86") -> ObjectSpec:
     return ObjectSpec.read(registry.folder(name) / f"{name}.{arch}.bpf.o", name)
 
 
-def schema(name: str) -> Schema:
-    return spec(name).event.schema
+def layouts(name: str, arch: str = "x86") -> dict[str, Layout]:
+    """What a tracker gives: events, or what it counts, or either."""
+    parsed = spec(name, arch)
+    found = {}
+    if "event_type" in parsed.constants:
+        found["event_type"] = parsed.event
+    if "total_type" in parsed.constants:
+        found["total_type"] = parsed.total
+    return found
+
+
+def schemas(name: str, arch: str = "x86") -> list[Schema]:
+    return [layout.schema for layout in layouts(name, arch).values()]
 
 
 def assert_one_line(text: str, of: str) -> None:
@@ -65,7 +78,7 @@ def test_readme(name: str) -> None:
 def test_descriptions(name: str) -> None:
     tracker = registry.get(name)
     assert_one_line(tracker.description, f"tracker {name}")
-    for column in schema(name):
+    for column in (column for one in schemas(name) for column in one):
         assert_one_line(column.description, f"column {column.name}")
     for option in tracker.options:
         assert_one_line(option.description, f"option {option.name}")
@@ -75,24 +88,38 @@ def test_descriptions(name: str) -> None:
 
 @EACH
 def test_columns(name: str) -> None:
-    columns = schema(name)
-    assert all(_NAME.fullmatch(column.name) for column in columns)
-    # What the house's handlers and sinks ask of every batch.
-    assert {"time", "cgroup_id", "pid", "comm"} <= {column.name for column in columns}
-    assert isinstance(columns["time"].dtype, pl.Datetime)
-    columns.insert(COLUMNS, after="time")
+    assert schemas(name)
+    for columns in schemas(name):
+        assert all(_NAME.fullmatch(column.name) for column in columns)
+        # What the house's handlers and sinks ask of every batch.
+        assert {"time", "cgroup_id", "pid", "comm"} <= {column.name for column in columns}
+        assert isinstance(columns["time"].dtype, pl.Datetime)
+        columns.insert(COLUMNS, after="time")
 
 
 @EACH
 def test_table_shows_columns_that_exist(name: str) -> None:
     tracker = registry.get(name)
-    known = schema(name).insert(COLUMNS, after="time")
     options = tracker.settle({})
+    counts = tracker.interval(options) is not None
+    known = layouts(name)["total_type" if counts else "event_type"].schema.insert(COLUMNS, after="time")
     for handler in tracker.handlers(options, known, Roots()):
         known = handler.columns(known)
-    assert tracker.table, "the table shows something by default"
-    assert len(set(tracker.table)) == len(tracker.table)
-    assert [shown for shown in tracker.table if shown not in known and shown not in virtual(known)] == []
+    table = tracker.shown(options)
+    assert table, "the table shows something by default"
+    assert len(set(table)) == len(table)
+    assert [shown for shown in table if shown not in known and shown not in virtual(known)] == []
+
+
+@EACH
+def test_hooks_count_or_report(name: str) -> None:
+    tracker = registry.get(name)
+    given = {hook.counts for hook in tracker.hooks}
+    assert ("total_type" in layouts(name)) == (True in given)
+    assert ("event_type" in layouts(name)) == (False in given)
+    options = tracker.settle({})
+    counts = tracker.interval(options) is not None
+    assert {hook.counts for hook in tracker.hooks if hook.wanted(options)} == {counts}
 
 
 @EACH
@@ -105,8 +132,8 @@ def test_options(name: str) -> None:
     assert len({option.key for option in tracker.options}) == len(tracker.options)
     settled = tracker.settle({})
     assert set(settled) == {option.key for option in tracker.options}
-    assert all(isinstance(value, int) for value in tracker.constants(settled).values())
-    with pytest.raises(KeyError):
+    assert all(isinstance(value, int | bytes) for value in tracker.constants(settled).values())
+    with pytest.raises(UsageError, match="no_such_option"):
         tracker.settle({"no_such_option": 1})
 
 
@@ -145,8 +172,8 @@ def test_some_hook_is_wanted(name: str) -> None:
 @EACH
 def test_both_architectures_have_the_same_columns(name: str) -> None:
     first, *others = [spec(name, arch) for arch in ARCHITECTURES]
+    assert len({tuple(schemas(name, arch)) for arch in ARCHITECTURES}) == 1
     for other in others:
-        assert other.event.schema == first.event.schema
         assert other.maps == first.maps
 
 

@@ -10,6 +10,7 @@ import click
 
 from eunomia.agent import SinkFactory
 from eunomia.cli import terminal
+from eunomia.config import TrackerConfig
 from eunomia.errors import UsageError
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
@@ -82,8 +83,8 @@ def _output(path: Path | None) -> Output:
     return Output(os.dup(1)) if path is None else OutputFile(path)
 
 
-def _table(tracker: Tracker, schema: Schema, out: Output, columns: str | None, *, to_file: bool) -> Handler:
-    shown = _names(columns, schema, virtual(schema)) if columns is not None else [*tracker.table]
+def _table(usual: tuple[str, ...], schema: Schema, out: Output, columns: str | None, *, to_file: bool) -> Handler:
+    shown = _names(columns, schema, virtual(schema)) if columns is not None else [*usual]
     on_terminal = terminal.is_terminal() and not to_file
     return TableSink(
         out,
@@ -98,9 +99,10 @@ def _table(tracker: Tracker, schema: Schema, out: Output, columns: str | None, *
 def sink_factory(fmt: str, output: Path | None, columns: str | None) -> SinkFactory:
     """What makes the sink of a run."""
 
-    def make(_name: str, tracker: Tracker, schema: Schema) -> Handler:
+    def make(config: TrackerConfig, tracker: Tracker, schema: Schema) -> Handler:
         if fmt == "table":
-            return _table(tracker, schema, _output(output), columns, to_file=output is not None)
+            usual = tracker.shown(tracker.settle(config.options))
+            return _table(usual, schema, _output(output), columns, to_file=output is not None)
         shown = schema
         if columns is not None:
             shown = Schema(tuple(schema[name] for name in _names(columns, schema)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from eunomia.cli import values
 from eunomia.cli.output import FORMATS, Wrapper, choose_format, sink_factory
@@ -69,12 +70,20 @@ def _parameter(option: Option) -> click.Option:
     if isinstance(option.default, bool):
         flags, kind = f"--{option.name}/--no-{option.name}", click.BOOL
         return click.Option([flags], default=option.default, help=option.description, show_default=True, type=kind)
+    if isinstance(option.default, tuple):
+        return click.Option(
+            [f"--{option.name}"],
+            multiple=True,
+            metavar=option.metavar or "A,B,…",
+            help=option.description,
+            shell_complete=lambda _context, _parameter, text: _complete(option, text),
+        )
     # The largest constants have 64 bits; for a narrower one the loader is stricter.
     largest = (2**63 - 1) // option.scale if option.constant else None
     kinds: dict[type, click.ParamType[Any]] = {
         int: click.IntRange(option.minimum, largest),
         float: values.Number(option.minimum, largest),
-        str: click.STRING,
+        str: click.Choice(option.choices) if option.choices else click.STRING,
     }
     return click.Option(
         [f"--{option.name}"],
@@ -83,6 +92,12 @@ def _parameter(option: Option) -> click.Option:
         metavar=option.metavar,
         help=option.description,
     )
+
+
+def _complete(option: Option, text: str) -> list[CompletionItem]:
+    """Of a list with commas the last part is completed."""
+    before, comma, part = text.rpartition(",")
+    return [CompletionItem(before + comma + choice) for choice in option.choices if choice.startswith(part)]
 
 
 class _Run(click.Group):

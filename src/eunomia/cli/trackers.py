@@ -9,6 +9,7 @@ import polars as pl
 
 from eunomia.cli.terminal import print_table
 from eunomia.containers.identify import COLUMNS
+from eunomia.host.roots import Roots
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.schema.batch import Schema
@@ -29,8 +30,18 @@ def type_name(column: Column) -> str:
 
 
 def schema_of(name: str) -> Schema:
-    """The columns of a tracker's batches, the container's among them."""
-    spec = ObjectSpec.read(object_file(registry.folder(name), name))
+    """The columns of a tracker's batches with the options it has by default, the container's among them."""
+    spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
+    options = tracker.settle({})
+    layout = spec.event if tracker.interval(options) is None else spec.total
+    return tracker.columns(options, layout.schema.insert(COLUMNS, after="time"), Roots())
+
+
+def event_schema_of(name: str) -> Schema | None:
+    """The columns of single events, of a tracker that counts by default; None of any other."""
+    spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
+    if tracker.interval(tracker.settle({})) is None or "event_type" not in spec.constants:
+        return None
     return spec.event.schema.insert(COLUMNS, after="time")
 
 
@@ -41,15 +52,17 @@ def usage(option: Option) -> str:
     return f"--{option.name} {option.metavar}"
 
 
+def _columns(schema: Schema) -> list[dict[str, str]]:
+    return [{"name": column.name, "type": type_name(column), "description": column.description} for column in schema]
+
+
 def _facts(name: str, tracker: Tracker) -> dict[str, object]:
     return {
         "name": name,
         "aliases": list(tracker.aliases),
         "description": tracker.description,
-        "columns": [
-            {"name": column.name, "type": type_name(column), "description": column.description}
-            for column in schema_of(name)
-        ],
+        "columns": _columns(schema_of(name)),
+        "event_columns": _columns(event_schema_of(name) or schema_of(name)),
         "options": [
             {"name": option.name, "usage": usage(option), "default": option.default, "description": option.description}
             for option in tracker.options
@@ -87,6 +100,13 @@ def _show(name: str, tracker: Tracker) -> None:
         ("column", "type", "description"),
         [(column.name, type_name(column), column.description) for column in schema_of(name)],
     )
+    events = event_schema_of(name)
+    if events:
+        click.echo("")
+        print_table(
+            ("column of an event", "type", "description"),
+            [(column.name, type_name(column), column.description) for column in events],
+        )
     if tracker.options:
         click.echo("")
         print_table(

@@ -194,11 +194,11 @@ class Announcements(Handler):
     """Keeps the containers true from the batches of the `cgroup` tracker.
 
     Args:
-        containers, decisions: what is told.
+        containers, decisions: what is told; each filter of a run decides by itself.
         hierarchy: the one that tells containers apart; announcements of others are left out.
     """
 
-    def __init__(self, containers: Containers, decisions: Decisions, hierarchy: int) -> None:
+    def __init__(self, containers: Containers, decisions: Sequence[Decisions], hierarchy: int) -> None:
         self._containers = containers
         self._decisions = decisions
         self._hierarchy = hierarchy
@@ -208,17 +208,24 @@ class Announcements(Handler):
         own = batch.frame.filter(pl.col("hierarchy") == self._hierarchy).select("event", "id", "path")
         for event, cgroup_id, path in own.fill_null("/").iter_rows():
             if event == "created":
-                self._decisions.announce(cgroup_id, path, self._containers.add(cgroup_id, path))
+                container = self._containers.add(cgroup_id, path)
+                for one in self._decisions:
+                    one.announce(cgroup_id, path, container)
             else:
                 for forgotten in self._containers.remove(cgroup_id):
-                    self._decisions.forget(forgotten)
-        self._decisions.review()
+                    for one in self._decisions:
+                        one.forget(forgotten)
+        self._review()
         return batch
+
+    def _review(self) -> None:
+        for one in self._decisions:
+            one.review()
 
     def tick(self) -> tuple[()]:
         """Takes what the runtime has answered."""
         if self._containers.take_answers():
-            self._decisions.review()
+            self._review()
         return ()
 
 

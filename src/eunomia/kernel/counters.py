@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eunomia.kernel import libbpf, maps
 
@@ -19,19 +19,25 @@ class Counters:
         emitted: events that passed the filter.
         ring_full: of these, events for which the ring had no room.
         filter_full: processes and cgroups that could not be followed, because the filter had no room.
+        totals_full: what could not be counted in the kernel, because the table had no room.
         nested: calls of programs that the kernel left out because the same program was running on that CPU just then.
     """
 
     emitted: int = 0
     ring_full: int = 0
     filter_full: int = 0
+    totals_full: int = 0
     nested: int = 0
+
+    def with_rows(self, rows: int) -> Counters:
+        """The same for a program that counts: its rows are its events, and what found no room is lost."""
+        return replace(self, emitted=rows + self.totals_full)
 
 
 def read(counters_fd: int, program_fds: list[int]) -> Counters:
     """Reads the counters map, and the kernel's own count of programs it left out."""
-    emitted, ring_full, filter_full = maps.per_cpu_sums(counters_fd, 3).tolist()
-    return Counters(emitted, ring_full, filter_full, sum(_recursion_misses(fd) for fd in program_fds))
+    emitted, ring_full, filter_full, totals_full = maps.per_cpu_sums(counters_fd, 4).tolist()
+    return Counters(emitted, ring_full, filter_full, totals_full, sum(_recursion_misses(fd) for fd in program_fds))
 
 
 def _recursion_misses(program_fd: int) -> int:

@@ -28,12 +28,16 @@ class Hook:
         description: in one line, what is seen there.
         ways: each a group of programs that together serve the hook, the preferred group first.
         wanted: whether a run with these options needs the hook at all.
+        events: the kinds of event it gives; one called like the hook when none are named.
+        counts: whether its programs count (TOTALS) rather than report events (EVENTS).
     """
 
     name: str
     description: str
     ways: tuple[tuple[str, ...], ...]
     wanted: Callable[[Options], bool] = _always
+    events: tuple[str, ...] = ()
+    counts: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,16 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "bpf_map_lookup_elem": (c_int, c_int, c_void_p, c_void_p),
     "bpf_map_delete_elem": (c_int, c_int, c_void_p),
     "bpf_map_get_next_key": (c_int, c_int, c_void_p, c_void_p),
+    "bpf_map_lookup_and_delete_batch": (
+        c_int,
+        c_int,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        POINTER(c_uint32),
+        POINTER(BatchOptions),
+    ),
     "bpf_map_lookup_batch": (
         c_int,
         c_int,

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from eunomia.errors import LoadError, UsageError
 from eunomia.kernel import libbpf
+from eunomia.kernel.calls import call_constants
 from eunomia.kernel.counters import Counters, read
 from eunomia.kernel.spec import ObjectSpec
 
@@ -23,14 +24,26 @@ class Settings:
     """What is decided before an object is loaded.
 
     Attributes:
-        constants: values of `const volatile` variables; those that the object does not have are left out.
+        constants: values of `const volatile` variables, of arrays as bytes; those that the object does not have are
+            left out.
         shared_maps: map name -> fd of a map that already exists and is used instead of a new one.
         max_entries: map name -> size, instead of the object's own; of a ring in bytes, a power of two of whole pages.
     """
 
-    constants: Mapping[str, int] = field(default_factory=dict)
+    constants: Mapping[str, int | bytes] = field(default_factory=dict)
     shared_maps: Mapping[str, int] = field(default_factory=dict)
     max_entries: Mapping[str, int] = field(default_factory=dict)
+
+
+def _bytes(name: str, value: int | bytes, size: int) -> bytes:
+    if isinstance(value, bytes):
+        if len(value) != size:
+            raise UsageError(f"{name} has {size} bytes, not {len(value)}")
+        return value
+    try:
+        return int(value).to_bytes(size, "little", signed=value < 0)
+    except OverflowError:
+        raise UsageError(f"{name} cannot be {value}: it has {size} bytes") from None
 
 
 class BpfObject:
@@ -71,6 +84,7 @@ class BpfObject:
     def _prepare(self, settings: Settings) -> None:
         for name in self.spec.programs:
             self._lib.bpf_program__set_autoload(self._program(name), name in self.programs)
+        self._set_constants(call_constants(self.spec))
         self._set_constants(settings.constants)
         for name, fd in settings.shared_maps.items():
             if name in self.spec.maps and self._lib.bpf_map__reuse_fd(self._map(name), fd):
@@ -79,17 +93,13 @@ class BpfObject:
             if self._lib.bpf_map__set_max_entries(self._map(name), size):
                 raise self._refused(libbpf.last_error(), f"map {name} cannot have the size {size}")
 
-    def _set_constants(self, constants: Mapping[str, int]) -> None:
+    def _set_constants(self, constants: Mapping[str, int | bytes]) -> None:
         size = ctypes.c_size_t()
         memory = self._lib.bpf_map__initial_value(self._map(_RODATA.decode()), ctypes.byref(size))
         for name, value in constants.items():
             variable = self.spec.constants.get(name)
             if variable is not None:
-                try:
-                    data = int(value).to_bytes(variable.size, "little", signed=value < 0)
-                except OverflowError:
-                    raise UsageError(f"{name} cannot be {value}: it has {variable.size} bytes") from None
-                ctypes.memmove(memory + variable.offset, data, variable.size)
+                ctypes.memmove(memory + variable.offset, _bytes(name, value, variable.size), variable.size)
 
     def _load(self) -> None:
         # Anonymous memory costs nothing until libbpf writes a log into it, which it does for a refused program only.

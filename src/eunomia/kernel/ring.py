@@ -39,7 +39,8 @@ Headers = npt.NDArray[np.uint32]
 HEADER_BYTES = 8
 _BUSY = 1 << 31
 _DISCARD = 1 << 30
-_PAD_BYTES = INLINE_BYTES + 4
+PAD_BYTES = INLINE_BYTES + 4
+"""Behind the last record there are so many bytes to spare, for who reads its strings."""
 
 _GLOBAL_EXPEDITED = 2
 
@@ -63,7 +64,7 @@ class _Membarrier:
 
 @dataclass(frozen=True)
 class Records:
-    """Records taken out of a ring: our own copy, which does not change.
+    """Records taken out of a ring or a table: our own copy, which does not change.
 
     Attributes:
         data: the bytes, with some to spare at the end.
@@ -135,8 +136,8 @@ class Ring:
             busy = headers & np.uint32(_BUSY) != 0
             count = int(busy.argmax()) if busy.any() else available
             self._fence()
-            data = np.empty(count * self.stride + _PAD_BYTES, dtype=np.uint8)
-            data[:-_PAD_BYTES] = mapped[: count * self.stride]
+            data = np.empty(count * self.stride + PAD_BYTES, dtype=np.uint8)
+            data[:-PAD_BYTES] = mapped[: count * self.stride]
             del mapped  # a mapping with a view on it cannot be closed
         return data, headers[:count]
 
@@ -146,8 +147,8 @@ class Ring:
         kept = headers & np.uint32(_DISCARD) == 0
         count = int(kept.sum())
         if count < len(kept):
-            rows = data[:-_PAD_BYTES].reshape(len(kept), self.stride)
-            data = np.concatenate([rows[kept].reshape(-1), data[-_PAD_BYTES:]])
+            rows = data[:-PAD_BYTES].reshape(len(kept), self.stride)
+            data = np.concatenate([rows[kept].reshape(-1), data[-PAD_BYTES:]])
         return Records(data, count, HEADER_BYTES, self.stride) if count else None
 
     def close(self) -> None:

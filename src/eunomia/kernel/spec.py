@@ -13,11 +13,13 @@ from eunomia.schema.layout import Layout, LayoutError
 
 @dataclass(frozen=True)
 class MapSpec:
-    """A map as the program declares it. Type is the number of `enum bpf_map_type`."""
+    """A map as the program declares it. Type is a number of `enum bpf_map_type`; sizes are in bytes, 0 without one."""
 
     name: str
     type: int
     max_entries: int
+    key_bytes: int = 0
+    value_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,19 @@ class ObjectSpec:
         definition, _ = self.btf.resolve(variable.type_id)
         # libbpf's __uint(name, value) declares a pointer to an array of that length.
         numbers = {member.name: self._uint(member.type_id) for member in definition.members}
-        return MapSpec(variable.name, numbers.get("type", 0), numbers.get("max_entries", 0))
+        # __type(name, type) declares a pointer to that type.
+        sizes = {member.name: self._size(member.type_id) for member in definition.members}
+        return MapSpec(
+            variable.name,
+            numbers.get("type", 0),
+            numbers.get("max_entries", 0),
+            sizes.get("key", 0),
+            sizes.get("value", 0),
+        )
+
+    def _size(self, type_id: int) -> int:
+        pointer = self.btf.bare(type_id)
+        return self.btf.resolve(pointer.target)[0].size if pointer.kind == "ptr" else 0
 
     def _uint(self, type_id: int) -> int:
         pointer = self.btf.bare(type_id)
@@ -82,8 +96,16 @@ class ObjectSpec:
     @cached_property
     def event(self) -> Layout:
         """The layout of the object's event: the struct that its `EVENTS()` declaration names."""
-        marker = self.constants.get("event_type")
+        return self._marked("event_type", "no event: EVENTS(struct NAME, bytes)")
+
+    @cached_property
+    def total(self) -> Layout:
+        """The layout of what the object counts: the second struct that its `TOTALS()` declaration names."""
+        return self._marked("total_type", "nothing that it counts: TOTALS(struct KEY, struct NAME, entries)")
+
+    def _marked(self, marker_name: str, what: str) -> Layout:
+        marker = self.constants.get(marker_name)
         if marker is None:
-            raise LayoutError(f"object {self.name} declares no event: EVENTS(struct NAME, bytes) is missing")
+            raise LayoutError(f"object {self.name} declares {what} is missing")
         pointer = self.btf.bare(marker.type_id)
         return Layout(self.btf, self.btf.bare(pointer.target).name)

@@ -1,15 +1,19 @@
-"""A tracker at work in the kernel: its object attached, its ring mapped, its losses counted there."""
+"""A tracker at work in the kernel: its object attached, its ring or its table read, its losses counted there."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 
 from eunomia.host.roots import Roots
 from eunomia.kernel.counters import Counters
 from eunomia.kernel.hooks import Hook, load
-from eunomia.kernel.object import Settings
+from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.ring import Records, Ring
 from eunomia.kernel.spec import ObjectSpec
+from eunomia.kernel.totals import TABLES, TURN, Totals
+
+_RING = "events"
 
 
 class Tracing:
@@ -19,29 +23,58 @@ class Tracing:
         spec: its parsed object.
         hooks: those that this run needs.
         settings: constants and shared maps.
+        interval_s: how often what it counts becomes a batch; None when it reports events.
 
     Attributes:
+        layout: of what it gives.
         ways: hook name -> programs that serve it.
+        ring, totals: where that comes from; one of them is None.
     """
 
-    def __init__(self, spec: ObjectSpec, hooks: Sequence[Hook], settings: Settings, roots: Roots) -> None:
+    def __init__(
+        self,
+        spec: ObjectSpec,
+        hooks: Sequence[Hook],
+        settings: Settings,
+        roots: Roots,
+        interval_s: float | None = None,
+    ) -> None:
         self.spec = spec
-        self.layout = spec.event
-        self._object, self.ways = load(spec, hooks, settings, roots)
+        self.layout = spec.event if interval_s is None else spec.total
+        self.ring: Ring | None = None
+        self.totals: Totals | None = None
+        self._settings = _least(spec, settings, counts=interval_s is not None)
+        self._object, self.ways = load(spec, hooks, self._settings, roots)
         try:
-            size = settings.max_entries.get("events", spec.maps["events"].max_entries)
-            self.ring = Ring(self._object.map_fd("events"), size, self.layout.size)
+            if interval_s is None:
+                self.ring = Ring(self._object.map_fd(_RING), self._size(_RING), self.layout.size)
+            else:
+                self.totals = self._open_totals(self._object, interval_s)
         except BaseException:
             self._object.close()
             raise
 
-    def drain(self) -> Records | None:
-        """What has come since the last time, or None."""
-        return self.ring.drain()
+    def _size(self, name: str) -> int:
+        return self._settings.max_entries.get(name, self.spec.maps[name].max_entries)
+
+    def _open_totals(self, opened: BpfObject, interval_s: float) -> Totals:
+        first, second = (opened.map_fd(name) for name in TABLES)
+        key_bytes = self.spec.maps[TABLES[0]].key_bytes
+        return Totals(opened.map_fd(TURN), (first, second), key_bytes, self.layout.size, interval_s)
+
+    def drain(self, *, final: bool = False) -> Records | None:
+        """What has come since the last time, or None. What is counted comes at its interval, and the last time."""
+        return self.totals.drain(final=final) if self.totals else self.ring.drain() if self.ring else None
+
+    @property
+    def busy_bytes(self) -> int:
+        """A drain of more than this should be followed by another one at once."""
+        return self.ring.size // _BUSY_PART if self.ring else 1 << 62
 
     def counters(self) -> Counters:
-        """What has been counted in the kernel until now."""
-        return self._object.counters()
+        """What has been counted in the kernel until now; what is counted in tables counts by its rows."""
+        counted = self._object.counters()
+        return counted.with_rows(self.totals.taken) if self.totals else counted
 
     def detach(self) -> None:
         """Takes the programs off their hooks; what is in the ring stays."""
@@ -50,5 +83,16 @@ class Tracing:
     def close(self) -> None:
         """Detaches, unmaps and frees everything."""
         self.detach()
-        self.ring.close()
+        if self.ring:
+            self.ring.close()
         self._object.close()
+
+
+_BUSY_PART = 8
+
+
+def _least(spec: ObjectSpec, settings: Settings, *, counts: bool) -> Settings:
+    """The same settings; what this run does not use is as small as can be."""
+    unused = {_RING: mmap.PAGESIZE} if counts else dict.fromkeys(TABLES, 1)
+    sizes = {**settings.max_entries, **{name: size for name, size in unused.items() if name in spec.maps}}
+    return Settings(settings.constants, settings.shared_maps, sizes)

@@ -248,6 +248,9 @@ def _numbers(field: Field, values: npt.NDArray[Any], clock_offset_ns: int) -> pl
         return pl.Series(name, values != 0)
     missing = None if semantic.null is None else values == semantic.null
     if semantic.names is not None:
+        if semantic.positions is not None:
+            last = len(semantic.positions) - 1
+            values = np.where(values > last, len(semantic.names), semantic.positions[np.minimum(values, last)])
         # Polars takes numbers for an Enum's positions; one outside of them has no name and becomes null.
         outside = (values < 0) | (values >= len(semantic.names))
         missing = outside if missing is None else missing | outside

@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from polars.datatypes import DataTypeClass
+
+from eunomia.schema import syscalls
 
 Show = Literal["plain", "time", "duration", "bytes", "hex"]
 
@@ -49,12 +53,15 @@ class Semantic:
     Attributes:
         null: the value that stands for "not there", if any.
         names: names of the values 0, 1, 2 …: the column becomes an Enum of them.
+        positions: where values are not simply positions in `names`: the position of each value; one that is none stands
+            for a value without a name.
         dtype: the Polars type, where it is not simply the C type's.
         show: how the table prints it. Every other output gives the value itself.
     """
 
     null: int | None = None
     names: tuple[str, ...] | None = None
+    positions: npt.NDArray[np.uint32] | None = None
     dtype: pl.DataType | DataTypeClass | None = None
     show: Show = "plain"
 
@@ -69,6 +76,7 @@ SEMANTICS: Mapping[str, Semantic] = {
     "exit_code_t": Semantic(null=-1),
     "errno_t": Semantic(null=0, names=ERRNO_NAMES),
     "signal_nr_t": Semantic(null=0, names=SIGNAL_NAMES),
+    "syscall_nr_t": Semantic(names=syscalls.NAMES, positions=np.array(syscalls.positions(), np.uint32)),
     "bytes_t": Semantic(show="bytes"),
     "hex_t": Semantic(show="hex"),
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.kernel.hooks import Hook, Options
 from eunomia.pipeline.handler import Handler
@@ -16,6 +18,20 @@ HandlersFactory = Callable[[Options, Schema, Roots], Sequence[Handler]]
 
 def _no_handlers(_options: Options, _schema: Schema, _roots: Roots) -> Sequence[Handler]:
     return ()
+
+
+def _no_interval(_options: Options) -> float | None:
+    return None
+
+
+def _no_settings(_options: Options) -> Mapping[str, int | bytes]:
+    return {}
+
+
+_LISTED = 12  # more choices than that are no help in a message
+
+Value = bool | int | float | str | tuple[str, ...]
+"""What an option can be; a tuple is one that may be given several times, or once with commas."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +46,64 @@ class Option:
         constant: the program's `const volatile` variable that it sets, if it sets one.
         scale: what the value is multiplied by for that variable.
         minimum: of a number.
+        choices: the values that a text, or each of several, can have; any when there are none.
+        check: raises ValueError, saying what is wrong, for a text (or each of several) that cannot be meant.
     """
 
     name: str
-    default: bool | int | float | str
+    default: Value
     description: str
     metavar: str | None = None
     constant: str | None = None
     scale: int = 1
     minimum: int | None = 0
+    choices: tuple[str, ...] = ()
+    check: Callable[[str], object] | None = None
 
     @property
     def key(self) -> str:
         """The name in code and configuration."""
         return self.name.replace("-", "_")
+
+    def settle(self, given: object) -> Value:
+        """The value in the option's own type.
+
+        Raises:
+            UsageError: it cannot be meant.
+        """
+        kind = type(self.default)
+        if kind is tuple:
+            texts = [given] if isinstance(given, str) else given
+            if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
+                raise self._wrong(given, "texts are expected")
+            return tuple(self._text(part.strip()) for text in texts for part in text.split(",") if part.strip())
+        if kind is float and isinstance(given, int) and not isinstance(given, bool):
+            given = float(given)
+        if type(given) is not kind:
+            expected = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
+            raise self._wrong(given, f"{expected} is expected")
+        if isinstance(given, str):
+            return self._text(given)
+        if not isinstance(given, bool) and isinstance(given, int | float):
+            if self.minimum is not None and not given >= self.minimum:
+                raise self._wrong(given, f"{self.minimum} is the least")
+            return given
+        return given is True
+
+    def _text(self, text: str) -> str:
+        if self.choices and text not in self.choices:
+            near = difflib.get_close_matches(text, self.choices, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(self.choices)}"
+            raise self._wrong(text, hint if len(self.choices) < _LISTED or near else "there is none of that name")
+        if self.check is not None and text:
+            try:
+                self.check(text)
+            except ValueError as error:
+                raise self._wrong(text, str(error)) from error
+        return text
+
+    def _wrong(self, given: object, why: str) -> UsageError:
+        return UsageError(f"option {self.name}: {given!r}: {why}")
 
 
 @dataclass(frozen=True)
@@ -57,6 +117,10 @@ class Tracker:
         table: the columns that the table shows unless told otherwise.
         aliases: other names that people may call it by.
         handlers: what its batches go through in user space, given the options, the schema and the host.
+        interval: for one that counts in the kernel (TOTALS in eunomia.bpf.h): how often what was counted becomes a
+            batch, in seconds; None with options that report events one by one (EVENTS).
+        totals_table: the columns that the table shows of what was counted.
+        settings: further constants of the program that follow from the options, arrays as bytes.
     """
 
     description: str
@@ -65,21 +129,40 @@ class Tracker:
     table: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     handlers: HandlersFactory = _no_handlers
+    interval: Callable[[Options], float | None] = _no_interval
+    totals_table: tuple[str, ...] = ()
+    settings: Callable[[Options], Mapping[str, int | bytes]] = _no_settings
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The options with defaults filled in.
+        """The options with defaults filled in, each in its own type.
 
         Raises:
-            KeyError: an option that the tracker does not have.
+            UsageError: an option that the tracker does not have, or a value that cannot be meant.
         """
-        known = {option.key: option.default for option in self.options}
+        known = {option.key: option for option in self.options}
         for name in given:
-            known[name]
-        return {**known, **given}
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
+                raise UsageError(f"there is no option {name!r}; {hint}")
+        return {key: option.settle(given[key]) if key in given else option.default for key, option in known.items()}
 
-    def constants(self, options: Mapping[str, Any]) -> dict[str, int]:
+    def constants(self, options: Mapping[str, Any]) -> dict[str, int | bytes]:
         """What the options set in the program."""
-        return {option.constant: int(options[option.key] * option.scale) for option in self.options if option.constant}
+        simple = {
+            option.constant: int(options[option.key] * option.scale) for option in self.options if option.constant
+        }
+        return {**simple, **self.settings(options)}
+
+    def columns(self, options: Options, schema: Schema, roots: Roots) -> Schema:
+        """The columns that are there behind the tracker's own handlers."""
+        for handler in self.handlers(options, schema, roots):
+            schema = handler.columns(schema)
+        return schema
+
+    def shown(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """The columns that the table shows of a run with these options."""
+        return self.table if self.interval(options) is None else self.totals_table
 
 
-__all__ = ["HandlersFactory", "Hook", "Option", "Options", "Tracker"]
+__all__ = ["HandlersFactory", "Hook", "Option", "Options", "Tracker", "Value"]

@@ -47,6 +47,7 @@ enum counter {
 	COUNTER_EMITTED,
 	COUNTER_RING_FULL,
 	COUNTER_FILTER_FULL, /* processes and cgroups that could not be followed */
+	COUNTER_TOTALS_FULL, /* calls of totals_add() for which the table had no room */
 	COUNTER_MAX,
 };
 
@@ -88,6 +89,63 @@ static __always_inline void count(u32 which)
 
 /* Without flags the kernel wakes the reader exactly when it had nothing left to read: ring_buffer commit, 5.8+. */
 #define event_submit(event) bpf_ringbuf_submit(event, 0)
+
+/*
+ * Counting in the kernel: two tables take turns. User space lets programs go on with the other one, waits until none of
+ * them is still at work in the first, and empties that: so nothing is lost between reading and clearing. The rows are
+ * columns as those of an event; the keys are the program's own business.
+ *
+ *	struct total { struct event_base; u64 count; };
+ *	TOTALS(struct key, struct total, 16384);
+ *
+ *	total = totals_find(&key) ?: totals_add(&key, &first);
+ *	if (total)
+ *		__sync_fetch_and_add(&total->count, 1);
+ *
+ * Equal keys must mean rows that may be added up. A row may be changed on several CPUs at once. Every member of `first`
+ * must be set, but for a string's bytes behind its length. Preallocated, as the filter is.
+ */
+#define TOTALS(key_struct, total_struct, entries)                                                                      \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
+		__uint(max_entries, 1);                                                                                \
+		__type(key, u32);                                                                                      \
+		__type(value, u32);                                                                                    \
+	} totals_turn SEC(".maps");                                                                                    \
+	struct totals {                                                                                                \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
+		__uint(max_entries, entries);                                                                          \
+		__type(key, key_struct);                                                                               \
+		__type(value, total_struct);                                                                           \
+	};                                                                                                             \
+	struct totals totals_0 SEC(".maps"), totals_1 SEC(".maps");                                                    \
+	const total_struct *const volatile total_type = 0;                                                             \
+                                                                                                                       \
+	static __always_inline total_struct *totals_find(const key_struct *key)                                        \
+	{                                                                                                              \
+		u32 zero = 0, *turn = bpf_map_lookup_elem(&totals_turn, &zero);                                        \
+                                                                                                                       \
+		if (turn && *turn) /* two calls and not one with a chosen map: only so does the JIT inline them */     \
+			return bpf_map_lookup_elem(&totals_1, key);                                                    \
+		return bpf_map_lookup_elem(&totals_0, key);                                                            \
+	}                                                                                                              \
+                                                                                                                       \
+	static __always_inline total_struct *totals_add(const key_struct *key, const total_struct *first)              \
+	{                                                                                                              \
+		u32 zero = 0, *turn = bpf_map_lookup_elem(&totals_turn, &zero);                                        \
+		total_struct *total;                                                                                   \
+                                                                                                                       \
+		if (turn && *turn) {                                                                                   \
+			bpf_map_update_elem(&totals_1, key, first, BPF_NOEXIST);                                       \
+			total = bpf_map_lookup_elem(&totals_1, key);                                                   \
+		} else {                                                                                               \
+			bpf_map_update_elem(&totals_0, key, first, BPF_NOEXIST);                                       \
+			total = bpf_map_lookup_elem(&totals_0, key);                                                   \
+		}                                                                                                      \
+		if (!total)                                                                                            \
+			count(COUNTER_TOTALS_FULL);                                                                    \
+		return total;                                                                                          \
+	}
 
 /*
  * The filter: kinds are combined with AND, the values of one kind with OR. The constants are frozen before the load,

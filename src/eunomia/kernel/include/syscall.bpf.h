@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * System calls, seen where they return: raw_tp or tp_btf sys_exit (struct pt_regs *regs, long result). The registers
+ * still hold the number and the arguments there, so that one hook does; its result is known; and what the kernel has
+ * read from user memory is present.
+ *
+ * A program that wants some calls only names them as `enum call { CALL_OTHER, CALL_READ, CALL_OPENAT … }` and says
+ * CALLS(enum call): lower case and without CALL_ these are the kernel's names. The loader fills `calls` from it, for
+ * all entries of the machine, so that no number stands in a program:
+ *
+ *	u32 code = syscall_code(regs);
+ *	switch (syscall_call(code)) { case CALL_READ: … }
+ */
+#ifndef __SYSCALL_BPF_H
+#define __SYSCALL_BPF_H
+
+#include "eunomia.bpf.h"
+
+/* SYSCALL_ENTRY times the entry (0: the machine's own, 1: 32 bit, 2: x32), plus the number there. */
+typedef u16 syscall_nr_t;
+
+#define SYSCALL_ENTRY 1024
+#define SYSCALL_CODES (3 * SYSCALL_ENTRY)
+#define SYSCALL_NONE 0xffff
+
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, orig_ax))
+/* TS_COMPAT, include/asm/thread_info.h. It is cleared only after sys_exit has been traced. */
+#define SYSCALL_IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.status) & 2)
+#define SYSCALL_X32 0x40000000
+#elif defined(__TARGET_ARCH_arm64)
+#define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, syscallno))
+#define SYSCALL_IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.flags) >> 22 & 1) /* TIF_32BIT */
+#define SYSCALL_X32 0
+#endif
+
+/* Tells the loader the enum of calls, and makes the table that it fills. */
+#define CALLS(call_enum)                                                                                               \
+	const volatile u8 calls[SYSCALL_CODES] = {};                                                                   \
+	const call_enum *const volatile call_type = 0
+
+/* The code of the call that returns, or SYSCALL_NONE for a number that is no call: programs may ask for any. */
+static __always_inline u32 syscall_code(struct pt_regs *regs)
+{
+	u32 nr = SYSCALL_NR(regs), entry = 0;
+
+	if (SYSCALL_IS_COMPAT((struct task_struct *)bpf_get_current_task())) {
+		entry = 1;
+	} else if (nr & SYSCALL_X32) {
+		entry = 2;
+		nr &= ~SYSCALL_X32;
+	}
+	return nr < SYSCALL_ENTRY ? entry * SYSCALL_ENTRY + nr : SYSCALL_NONE;
+}
+
+/* One of `enum call`; 0 for all calls that it does not name. */
+#define syscall_call(code) ((code) < SYSCALL_CODES ? calls[(code)] : 0)
+
+/* Argument 0 … 5 of a call, as the caller's entry passes it. */
+static __always_inline u64 syscall_arg(struct pt_regs *regs, u32 code, u32 index)
+{
+	bool compat = code / SYSCALL_ENTRY == 1;
+
+#if defined(__TARGET_ARCH_x86)
+	if (compat) /* int 0x80: ebx, ecx, edx, esi, edi, ebp */
+		return (u32)(index == 0	  ? BPF_CORE_READ(regs, bx)
+			     : index == 1 ? BPF_CORE_READ(regs, cx)
+			     : index == 2 ? BPF_CORE_READ(regs, dx)
+			     : index == 3 ? BPF_CORE_READ(regs, si)
+			     : index == 4 ? BPF_CORE_READ(regs, di)
+					  : BPF_CORE_READ(regs, bp));
+	return index == 0   ? BPF_CORE_READ(regs, di)
+	       : index == 1 ? BPF_CORE_READ(regs, si)
+	       : index == 2 ? BPF_CORE_READ(regs, dx)
+	       : index == 3 ? BPF_CORE_READ(regs, r10)
+	       : index == 4 ? BPF_CORE_READ(regs, r8)
+			    : BPF_CORE_READ(regs, r9);
+#elif defined(__TARGET_ARCH_arm64)
+	u64 value = index == 0 ? BPF_CORE_READ(regs, orig_x0)
+			       : BPF_CORE_READ(regs, regs[index]); /* x0 has the result */
+	return compat ? (u32)value : value;
+#endif
+}
+
+#endif

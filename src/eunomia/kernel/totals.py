@@ -1,0 +1,71 @@
+"""What programs count in the kernel (TOTALS in eunomia.bpf.h), taken out as one array at every interval."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from eunomia.kernel import maps
+from eunomia.kernel.barrier import wait_for_programs
+from eunomia.kernel.ring import PAD_BYTES, Records
+
+TABLES = ("totals_0", "totals_1")
+TURN = "totals_turn"
+_KEY = bytes(4)
+
+
+class Totals:
+    """The reading side of a pair of tables that take turns. One thread at a time.
+
+    Args:
+        turn_fd, fds: of the maps; they stay the caller's.
+        key_bytes, row_bytes: sizes of their keys and values.
+        interval_s: how often `drain` gives what was counted.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        turn_fd: int,
+        fds: tuple[int, int],
+        key_bytes: int,
+        row_bytes: int,
+        interval_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._turn_fd = turn_fd
+        self._fds = fds
+        self._key_bytes = key_bytes
+        self._row_bytes = row_bytes
+        self._interval_s = interval_s
+        self._clock = clock
+        self._turn = 0
+        self._due_s = clock() + interval_s
+        self.taken = 0
+        """Rows taken out until now."""
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the next rows are due; 0 when they are."""
+        return max(0.0, self._due_s - self._clock())
+
+    def drain(self, *, final: bool = False) -> Records | None:
+        """The rows counted since the last time, when they are due or it is the last time; else None."""
+        if not final and self.left_s:
+            return None
+        now = self._clock()
+        # On time as long as we are; after a pause the missed ones are left out rather than made up for.
+        self._due_s = max(self._due_s + self._interval_s, now)
+        done, self._turn = self._turn, 1 - self._turn
+        maps.update(self._turn_fd, _KEY, self._turn.to_bytes(4, "little"))
+        wait_for_programs()
+        rows = maps.take_values(self._fds[done], self._key_bytes, self._row_bytes)
+        count = len(rows) // self._row_bytes
+        self.taken += count
+        if not count:
+            return None
+        data = np.empty(len(rows) + PAD_BYTES, np.uint8)
+        data[: len(rows)] = rows
+        return Records(data, count, 0, self._row_bytes)

@@ -1,0 +1,116 @@
+"""Counting in the kernel: whatever is counted comes out once, while programs go on counting."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+
+from eunomia.host.roots import Roots
+from eunomia.kernel.counters import Counters
+from eunomia.kernel.hooks import Hook
+from eunomia.kernel.object import Settings
+from eunomia.kernel.tracing import Tracing
+from tests.bpf_objects import native_fixture
+
+HOOK = Hook("calls", "system calls that this test makes", (("tally_btf",), ("tally_raw",)))
+NONE_SUCH = 77
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(number: int) -> None:
+    _libc.setpriority(NONE_SUCH, number, 0)
+
+
+def tracing(interval_s: float = 0.001, **sizes: int) -> Tracing:
+    settings = Settings({"tally_pid": os.getpid()}, max_entries=sizes)
+    return Tracing(native_fixture("tally"), [HOOK], settings, Roots(), interval_s)
+
+
+@pytest.fixture
+def tally() -> Iterator[Tracing]:
+    opened = tracing()
+    yield opened
+    opened.close()
+
+
+def rows(tally: Tracing, *, final: bool = False) -> pl.DataFrame | None:
+    records = tally.drain(final=final)
+    if records is None:
+        return None
+    return tally.layout.decode(records.data, records.count, start=records.start, stride=records.stride)
+
+
+@pytest.mark.kernel
+def test_rows(tally: Tracing) -> None:
+    for number in (7, 7, 9):
+        call(number)
+    frame = rows(tally, final=True)
+    assert frame is not None
+    assert sorted(frame.select("number", "count").rows()) == [(7, 2), (9, 1)]
+    assert frame["syscall"].unique().to_list() == ["setpriority"]
+    assert frame["pid"].unique().to_list() == [os.getpid()]
+    assert rows(tally, final=True) is None
+    assert tally.counters() == Counters(emitted=2)
+
+
+@pytest.mark.kernel
+def test_only_at_intervals() -> None:
+    opened = tracing(interval_s=0.2)
+    try:
+        call(1)
+        assert rows(opened) is None
+        assert opened.totals is not None
+        assert 0 < opened.totals.left_s <= 0.2
+        time.sleep(0.2)
+        assert opened.totals.left_s == 0
+        assert rows(opened) is not None
+    finally:
+        opened.close()
+
+
+@pytest.mark.kernel
+def test_nothing_is_lost_between_reading_and_clearing(tally: Tracing) -> None:
+    threads, each = 4, 50_000
+
+    def work() -> None:
+        for number in range(each):
+            call(number % 50)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    got: Counter[int] = Counter()
+    taken = 0
+    while True:
+        alive = any(worker.is_alive() for worker in workers)
+        frame = rows(tally, final=not alive)
+        if frame is not None:
+            taken += 1
+            got.update(dict(frame.select("number", "count").iter_rows()))
+        if not alive:
+            break
+    assert taken > 1, "read only once, which shows nothing"
+    assert got == dict.fromkeys(range(50), threads * each // 50)
+    assert tally.counters().totals_full == 0
+
+
+@pytest.mark.kernel
+def test_what_finds_no_room_is_counted() -> None:
+    opened = tracing(totals_0=1, totals_1=1)
+    try:
+        for number in range(100):
+            call(number)
+        frame = rows(opened, final=True)
+        assert frame is not None
+        counted = opened.counters()
+        assert counted.totals_full == 100 - frame["count"].sum()
+        assert counted.emitted == frame.height + counted.totals_full
+    finally:
+        opened.close()
