@@ -1,0 +1,54 @@
+"""Programs that do nothing, on the very hooks that trackers take: what any tool pays there."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from build_bpf import compile_object
+from eunomia.host.roots import Roots
+from eunomia.kernel.features import reason_against
+from eunomia.kernel.object import BpfObject, Settings
+from eunomia.kernel.paths import object_file
+from eunomia.kernel.spec import ObjectSpec
+from eunomia.trackers import registry
+
+_PROGRAM = 'SEC("{section}")\nint empty_{number}(void *ctx)\n{{\n\treturn 0;\n}}\n'
+
+
+def sections(trackers: Sequence[str]) -> list[str]:
+    """Where the programs of these trackers sit with the options they have by default, each as often as there are."""
+    found = []
+    for name in trackers:
+        tracker = registry.get(name)
+        spec = ObjectSpec.read(object_file(registry.folder(name), name))
+        options = tracker.settle({})
+        for hook in tracker.hooks:
+            if hook.wanted(options):
+                ways = [[spec.programs[program] for program in way] for way in hook.ways]
+                found += next(way for way in ways if not any(reason_against(one, Roots()) for one in way))
+    return found
+
+
+def _compile(wanted: Sequence[str]) -> ObjectSpec:
+    programs = [_PROGRAM.format(section=section, number=number) for number, section in enumerate(wanted)]
+    with tempfile.TemporaryDirectory(prefix="eunomia-empty-") as folder, contextlib.redirect_stdout(sys.stderr):
+        source = Path(folder, "empty.bpf.c")
+        source.write_text('#include "eunomia.bpf.h"\n' + "".join(programs))
+        architecture = object_file(Path(folder), "empty").name.split(".")[1]
+        compile_object(source, architecture, out := Path(folder, "empty.o"))
+        return ObjectSpec.read(out, "empty")
+
+
+@contextmanager
+def attached(wanted: Sequence[str]) -> Iterator[None]:
+    """One empty program for each of these sections."""
+    spec = _compile(wanted)
+    with BpfObject(spec, spec.programs, Settings()) as programs:
+        for name in spec.programs:
+            programs.attach(name)
+        yield
