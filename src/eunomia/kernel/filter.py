@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eunomia.host.roots import Roots
 from eunomia.kernel import maps
-from eunomia.kernel.hooks import Hook, load
+from eunomia.kernel.hooks import Hook, Trial, load
 from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
@@ -58,6 +58,8 @@ class KernelFilter:
         for kind in values:
             self.kinds |= kind
         self._object: BpfObject | None = None
+        self.trials: tuple[Trial, ...] = ()
+        """The ways to its hooks that were refused, and those taken."""
         self._fd = -1
         if not self.kinds:
             return
@@ -66,7 +68,7 @@ class KernelFilter:
         grows = children or Kind.CGROUP in self.kinds
         constants = {"undecided_cgroups": undecided, "hierarchy_id": hierarchy_id}
         settings = Settings(constants, max_entries={"filter": _GROWING_ENTRIES} if grows else {})
-        self._object, _ = load(spec, hooks, settings, roots)
+        self._object, self.trials = load(spec, hooks, settings, roots)
         self._fd = self._object.map_fd("filter")
         for kind, numbers in values.items():
             for number in numbers:

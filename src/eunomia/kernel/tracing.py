@@ -21,13 +21,13 @@ class Tracing:
         settings: constants and shared maps.
 
     Attributes:
-        ways: hook name -> programs that serve it.
+        trials: the ways to its hooks that were refused, and those taken.
     """
 
     def __init__(self, spec: ObjectSpec, hooks: Sequence[Hook], settings: Settings, roots: Roots) -> None:
         self.spec = spec
         self.layout = spec.event
-        self._object, self.ways = load(spec, hooks, settings, roots)
+        self._object, self.trials = load(spec, hooks, settings, roots)
         try:
             size = settings.max_entries.get("events", spec.maps["events"].max_entries)
             self.ring = Ring(self._object.map_fd("events"), size, self.layout.size)
