@@ -126,7 +126,10 @@ def test_cgroup_path_and_everything_below(dockerd: DockerDaemon, two: list[str])
             with collecting(watch=watch, docker_host=dockerd.host) as run:
                 below = mine / "made-later"
                 below.mkdir()
-                child = subprocess.Popen(["sh", "-c", "read line; true; exit 3"], stdin=subprocess.PIPE, text=True)
+                shell = ("sh", "-c", "echo; read line; true; exit 3")
+                child = subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                assert child.stdout
+                child.stdout.readline()  # Popen() returns a moment before the kernel tells of the exec
                 (below / "cgroup.procs").write_text(str(child.pid))
                 child.communicate("\n")
                 below.rmdir()

@@ -9,16 +9,16 @@ struct event {
 
 EVENTS(struct event, 8 * 1024 * 1024);
 
-static __always_inline void emit(struct task_struct *task, u32 index)
+static __always_inline void emit(u32 index)
 {
 	struct event *event;
 
-	if (!filter_pass(task))
+	if (!filter_pass_current())
 		return;
 	event = event_reserve(struct event);
 	if (!event)
 		return;
-	event_fill((struct event_base *)event, task);
+	event_fill_current((struct event_base *)event);
 	event->event = index ? KIND_LATER : KIND_FIRST;
 	event_submit(event);
 }

@@ -19,25 +19,25 @@ const volatile u32 producer_tid = 0;
 const volatile u32 events_per_call = 1;
 
 #define FLOOD(emit)                                                                                                    \
-	static __always_inline int on_rename(struct task_struct *task)                                                 \
+	static __always_inline int on_rename(void)                                                                     \
 	{                                                                                                              \
 		if ((u32)bpf_get_current_pid_tgid() != producer_tid)                                                   \
 			return 0;                                                                                      \
 		for (u32 index = 0; index < MOST_EVENTS && index < events_per_call; index++)                           \
-			emit(task, index);                                                                             \
+			emit(index);                                                                                   \
 		return 0;                                                                                              \
 	}                                                                                                              \
                                                                                                                        \
 	SEC("tp_btf/task_rename")                                                                                      \
 	int BPF_PROG(flood_btf, struct task_struct *task, const char *comm)                                            \
 	{                                                                                                              \
-		return on_rename(task);                                                                                \
+		return on_rename();                                                                                    \
 	}                                                                                                              \
                                                                                                                        \
 	SEC("raw_tp/task_rename")                                                                                      \
 	int BPF_PROG(flood_raw, struct task_struct *task, const char *comm)                                            \
 	{                                                                                                              \
-		return on_rename(task);                                                                                \
+		return on_rename();                                                                                    \
 	}
 
 #endif

@@ -14,17 +14,17 @@ struct event {
 
 EVENTS(struct event, 64 * 1024 * 1024);
 
-static __always_inline void emit(struct task_struct *task, u32 index)
+static __always_inline void emit(u32 index)
 {
 	static const char path[56] = "/usr/lib/x86_64-linux-gnu/perl-base/auto/List/Util/Util";
 	struct event *event;
 
-	if (!filter_pass(task))
+	if (!filter_pass_current())
 		return;
 	event = event_reserve(struct event);
 	if (!event)
 		return;
-	event_fill((struct event_base *)event, task);
+	event_fill_current((struct event_base *)event);
 	event->event = index ? KIND_LATER : KIND_FIRST;
 	event->path_len = SHORTEST + (index & 31);
 	__builtin_memcpy(event->path, path, sizeof(path));

@@ -24,6 +24,7 @@ from eunomia.host.roots import Roots
 from eunomia.kernel.barrier import wait_for_programs
 from eunomia.kernel.features import missing_capabilities
 from eunomia.kernel.filter import KernelFilter, Kind
+from eunomia.kernel.hooks import Trial
 from eunomia.kernel.object import Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.ring import Records
@@ -319,15 +320,10 @@ class Agent:
         """Waits until the run has ended by itself, which it does after a failure only; says whether it has."""
         return self._ended.wait(timeout_s)
 
-    def ways(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Tracker -> hook -> the sections of the programs that serve it."""
-        return {
-            line.name: {
-                hook: tuple(line.tracing.spec.programs[program] for program in way)
-                for hook, way in line.tracing.ways.items()
-            }
-            for line in self._lines
-        }
+    def ways(self) -> dict[str, tuple[Trial, ...]]:
+        """The filters' and each tracker's ways to their hooks: those that were refused, and those taken."""
+        filters = dict.fromkeys(trial for watch in self._watches.values() for trial in watch.kernel.trials)
+        return {"filter": tuple(filters), **{line.name: line.tracing.trials for line in self._lines}}
 
     def stop(self) -> Summary:
         """Detaches, delivers what has come until now, closes everything, and says what became of it all.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from eunomia.errors import EunomiaError
 from eunomia.host.hierarchies import detect
 from eunomia.host.roots import Roots
 from eunomia.kernel import maps
@@ -16,10 +19,26 @@ from eunomia.kernel.filter import KernelFilter, Kind
 
 pytestmark = pytest.mark.kernel
 
+SLOTS = 8192
+KEY = np.dtype([("kind", "<u8"), ("value", "<u8")])
+
 
 def holds(kernel_filter: KernelFilter, value: int) -> bytes | None:
     key = struct.pack("<QQ", Kind.CGROUP, value)
     return maps.lookup(kernel_filter.shared_maps["filter"], key, 1)
+
+
+def slots(kernel_filter: KernelFilter) -> dict[int, int]:
+    """What is counted in front of the filter: slot -> values in it, those with none left out."""
+    word = np.dtype("<u4")
+    _, counts = maps.entries(kernel_filter.shared_maps["filter_slots"], word, np.dtype((word, 2)))
+    sums = counts.sum(axis=1, dtype=np.uint32)
+    return {int(slot): int(sums[slot]) for slot in np.flatnonzero(sums)}
+
+
+def pids(kernel_filter: KernelFilter) -> set[int]:
+    keys, _ = maps.entries(kernel_filter.shared_maps["filter"], KEY, np.dtype("u1"))
+    return set(keys["value"].tolist())
 
 
 def opened(hierarchy_id: int, *values: int) -> KernelFilter:
@@ -64,6 +83,59 @@ def test_new_cgroups_are_undecided_until_confirmed_and_gone_ones_stay_out() -> N
             time.sleep(0.05)
         kernel_filter.confirm(Kind.CGROUP, new)
         assert holds(kernel_filter, new) is None
+        assert slots(kernel_filter) == {}
         assert kernel_filter.full == 0
     finally:
         kernel_filter.close()
+
+
+def test_values_of_one_slot_do_not_hide_each_other() -> None:
+    kernel_filter = opened(0, 7, 7 + SLOTS)
+    try:
+        assert slots(kernel_filter) == {7: 2}
+        kernel_filter.watch(Kind.CGROUP, 7)
+        kernel_filter.confirm(Kind.CGROUP, 7)
+        assert slots(kernel_filter) == {7: 2}, "what is there already is not counted again"
+        for _ in range(2):
+            kernel_filter.forget(Kind.CGROUP, 7)
+            assert slots(kernel_filter) == {7: 1}
+        assert holds(kernel_filter, 7) is None
+        assert holds(kernel_filter, 7 + SLOTS)
+    finally:
+        kernel_filter.close()
+
+
+def test_what_finds_no_room_is_not_counted() -> None:
+    kernel_filter = KernelFilter(
+        {Kind.UID: range(1024)}, children=False, undecided=False, hierarchy_id=0, roots=Roots()
+    )
+    try:
+        with pytest.raises(EunomiaError, match="update"):
+            kernel_filter.watch(Kind.UID, 4242)
+        assert slots(kernel_filter) == dict.fromkeys(range(1024), 1)
+    finally:
+        kernel_filter.close()
+
+
+def test_children_come_and_go_and_pids_are_given_back() -> None:
+    with subprocess.Popen(["/bin/sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        kernel_filter = KernelFilter(
+            {Kind.PID: [shell.pid]}, children=True, undecided=False, hierarchy_id=0, roots=Roots()
+        )
+        try:
+            assert shell.stdin
+            assert shell.stdout
+            shell.stdin.write(b"sleep 100 & echo $!\n")
+            shell.stdin.flush()
+            sleeper = int(shell.stdout.readline())
+            assert pids(kernel_filter) == {shell.pid, sleeper}
+            assert sum(slots(kernel_filter).values()) == 2
+            shell.communicate(b"for n in 1 2 3 4 5 6 7 8; do (/bin/true); done; kill $!; wait")
+            end = time.monotonic() + 5
+            while slots(kernel_filter) and time.monotonic() < end:
+                time.sleep(0.05)  # the kernel frees a process some time after it has been waited for
+            assert slots(kernel_filter) == {}
+            assert pids(kernel_filter) == set()
+            assert kernel_filter.full == 0
+        finally:
+            kernel_filter.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from eunomia.errors import LoadError, UnsupportedError
 from eunomia.host.roots import Roots
 from eunomia.kernel import maps
-from eunomia.kernel.hooks import Hook, load, try_way
+from eunomia.kernel.hooks import Hook, Trial, load, try_way
 from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.spec import ObjectSpec
 from tests.bpf_objects import in_kernel, left_in_kernel, native_fixture
@@ -40,6 +40,10 @@ def nothing_left_of_ours(spec: ObjectSpec) -> Iterator[None]:
 
 def hook(*ways: tuple[str, ...], name: str = "moment") -> Hook:
     return Hook(name, "a system call begins", ways)
+
+
+def taken_of(trials: Iterable[Trial]) -> dict[str, tuple[str, ...]]:
+    return {trial.hook.name: trial.way for trial in trials if trial.reason is None}
 
 
 def ticks(loaded: BpfObject) -> int:
@@ -73,9 +77,11 @@ def test_the_look_for_what_is_left_finds_something(spec: ObjectSpec) -> None:
 def test_the_first_that_works_is_taken(
     spec: ObjectSpec, ways: tuple[tuple[str, ...], ...], taken: tuple[str, ...]
 ) -> None:
-    loaded, chosen = load(spec, [hook(*ways)], SETTINGS, ROOTS)
+    loaded, trials = load(spec, [hook(*ways)], SETTINGS, ROOTS)
     with loaded:
-        assert chosen == {"moment": taken}
+        assert taken_of(trials) == {"moment": taken}
+        assert [trial.way for trial in trials] == list(ways[: ways.index(taken) + 1])
+        assert all(trial.reason for trial in trials[:-1]), "those before it were refused, and it is known why"
         assert loaded.programs == taken
         own = [f"program {name[:15]}" for name in taken]
         assert left_in_kernel(spec, but=own) == [], "nothing stays of those that were tried"
@@ -86,15 +92,15 @@ def test_the_first_that_works_is_taken(
 
 def test_several_hooks(spec: ObjectSpec) -> None:
     hooks = [hook(("works_first",), name="one"), hook(("attaches_never",), ("works_second",), name="two")]
-    loaded, chosen = load(spec, hooks, SETTINGS, ROOTS)
+    loaded, trials = load(spec, hooks, SETTINGS, ROOTS)
     with loaded:
-        assert chosen == {"one": ("works_first",), "two": ("works_second",)}
+        assert taken_of(trials) == {"one": ("works_first",), "two": ("works_second",)}
 
 
 def test_no_hooks(spec: ObjectSpec) -> None:
-    loaded, chosen = load(spec, [], SETTINGS, ROOTS)
+    loaded, trials = load(spec, [], SETTINGS, ROOTS)
     with loaded:
-        assert chosen == {}
+        assert trials == ()
 
 
 def test_all_fail(spec: ObjectSpec) -> None:
@@ -115,6 +121,12 @@ def test_all_fail(spec: ObjectSpec) -> None:
     assert len(message.splitlines()) < 20
     assert "invalid access to map value" in caught.value.log
     assert len(caught.value.log) > len(message) / 2
+
+
+def test_the_log_is_kept_when_the_first_that_fails_has_none(spec: ObjectSpec) -> None:
+    with pytest.raises(LoadError) as caught:
+        load(spec, [hook(("attaches_never",), ("out_of_bounds",))], SETTINGS, ROOTS)
+    assert "invalid access to map value" in caught.value.log
 
 
 def test_all_are_ruled_out(spec: ObjectSpec) -> None:

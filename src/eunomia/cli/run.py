@@ -229,10 +229,15 @@ def _watch(config: Any, make_sink: Any, stop: Stop, duration_s: float | None, *,
     _conclude(summary, agent.failure, quiet=stop.reader_gone)
 
 
-def _say_ways(ways: dict[str, dict[str, tuple[str, ...]]]) -> None:
-    for tracker, hooks in ways.items():
-        for hook, sections in hooks.items():
-            say(f"{tracker}: {hook} by {', '.join(sections)}")
+def _say_ways(ways: dict[str, tuple[Any, ...]]) -> None:
+    for of, trials in ways.items():
+        for trial in trials:
+            sections = ", ".join(trial.sections)
+            if trial.reason is None:
+                say(f"{of}: {trial.hook.name} by {sections}")
+            else:  # first what was refused, last the verifier's reason
+                told = [line.strip() for line in trial.reason.splitlines()]
+                say(f"{of}: {trial.hook.name} not by {sections}: {'; '.join(dict.fromkeys((told[0], told[-1])))}")
 
 
 def _await(agent: Any, stop: Stop, appeared: list[str], asked: int) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Iterable, Mapping
 from enum import IntFlag
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from eunomia.host.roots import Roots
 from eunomia.kernel import maps
-from eunomia.kernel.hooks import Hook, load
+from eunomia.kernel.hooks import Hook, Trial, load
 from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
 
 _KEY = struct.Struct("<QQ")
 _WATCHED = b"\1"
+_SLOT_BYTES = 8
+_NO_COUNTS = np.empty(0, "<u4")
 _GROWING_ENTRIES = 16_384
 """Room for what comes while a run lasts; the object's own size, which fits into a cache, does for fixed values."""
 
@@ -35,8 +41,14 @@ class Kind(IntFlag):
     PID_NS = 16
 
 
+def _user_counts(fd: int, slots: int) -> npt.NDArray[np.uint32]:
+    """User space's half of the counts in front of the filter, see eunomia.bpf.h; the last view on it unmaps it."""
+    memory = mmap.mmap(fd, slots * _SLOT_BYTES, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    return np.frombuffer(memory, "<u4").reshape(slots, 2)[:, 1]
+
+
 class KernelFilter:
-    """The shared filter. Nothing is loaded when nothing is filtered.
+    """The shared filter. Nothing is loaded when nothing is filtered. It is changed by one thread at a time.
 
     Args:
         values: for each kind that is asked for, the values to start with; a kind with none yet lets nothing pass.
@@ -58,7 +70,10 @@ class KernelFilter:
         for kind in values:
             self.kinds |= kind
         self._object: BpfObject | None = None
+        self.trials: tuple[Trial, ...] = ()
+        """The ways to its hooks that were refused, and those taken."""
         self._fd = -1
+        self._counts = _NO_COUNTS
         if not self.kinds:
             return
         hooks = [hook for hook, wanted in self._hooks(children).items() if wanted]
@@ -66,8 +81,16 @@ class KernelFilter:
         grows = children or Kind.CGROUP in self.kinds
         constants = {"undecided_cgroups": undecided, "hierarchy_id": hierarchy_id}
         settings = Settings(constants, max_entries={"filter": _GROWING_ENTRIES} if grows else {})
-        self._object, _ = load(spec, hooks, settings, roots)
-        self._fd = self._object.map_fd("filter")
+        self._object, self.trials = load(spec, hooks, settings, roots)
+        try:
+            self._open(self._object, values)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, loaded: BpfObject, values: Mapping[Kind, Iterable[int]]) -> None:
+        self._fd = loaded.map_fd("filter")
+        self._counts = _user_counts(loaded.map_fd("filter_slots"), loaded.spec.maps["filter_slots"].max_entries)
         for kind, numbers in values.items():
             for number in numbers:
                 self.watch(kind, number)
@@ -78,12 +101,27 @@ class KernelFilter:
 
     @property
     def shared_maps(self) -> dict[str, int]:
-        """The map that every tracker's object takes over."""
-        return {"filter": self._fd} if self._object else {}
+        """The maps that every tracker's object takes over."""
+        return {name: self._object.map_fd(name) for name in ("filter", "filter_slots")} if self._object else {}
 
     def watch(self, kind: Kind, value: int) -> None:
-        """Lets a value pass from now on."""
-        maps.update(self._fd, _KEY.pack(kind, value), _WATCHED)
+        """Lets a value pass from now on, also one that passes undecided."""
+        if not self._put_in(kind, value):
+            self.confirm(kind, value)
+
+    def _put_in(self, kind: Kind, value: int) -> bool:
+        self._count(value, 1)  # before the value comes
+        new = False
+        try:
+            new = maps.insert(self._fd, _KEY.pack(kind, value), _WATCHED)
+        finally:
+            if not new:
+                self._count(value, -1)
+        return new
+
+    def _count(self, value: int, change: int) -> None:
+        index = value % len(self._counts)  # one aligned store, which leaves the programs' half alone
+        self._counts[index] = (int(self._counts[index]) + change) % (1 << 32)
 
     def confirm(self, kind: Kind, value: int) -> None:
         """Makes final what passes undecided. What is gone meanwhile, or never found room, stays out."""
@@ -91,7 +129,8 @@ class KernelFilter:
 
     def forget(self, kind: Kind, value: int) -> None:
         """Lets a value no longer pass."""
-        maps.delete(self._fd, _KEY.pack(kind, value))
+        if maps.delete(self._fd, _KEY.pack(kind, value)):
+            self._count(value, -1)
 
     @property
     def full(self) -> int:
@@ -99,6 +138,7 @@ class KernelFilter:
         return self._object.counters().filter_full if self._object else 0
 
     def close(self) -> None:
-        """Takes the programs away and frees the map."""
+        """Takes the programs away and frees the maps."""
+        self._counts = _NO_COUNTS
         if self._object:
             self._object.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eunomia.errors import LoadError, UnsupportedError
@@ -51,65 +51,82 @@ class Trial:
     error: LoadError | None = None
 
 
-def _probe(spec: ObjectSpec, way: tuple[str, ...], roots: Roots) -> str | None:
-    reasons = (reason_against(spec.programs[program], roots) for program in way)
-    return next((reason for reason in reasons if reason), None)
+def _look(spec: ObjectSpec, hook: Hook, way: tuple[str, ...], roots: Roots) -> Trial:
+    """What a look at the host tells of a way."""
+    sections = tuple(spec.programs[program] for program in way)
+    reasons = (reason_against(section, roots) for section in sections)
+    return Trial(hook, way, sections, next((reason for reason in reasons if reason), None))
 
 
 def try_way(spec: ObjectSpec, hook: Hook, way: tuple[str, ...], settings: Settings, roots: Roots) -> Trial:
     """Loads and attaches one way by itself, then takes it away again."""
-    sections = tuple(spec.programs[program] for program in way)
-    reason = _probe(spec, way, roots)
-    if reason is not None:
-        return Trial(hook, way, sections, reason)
+    trial = _look(spec, hook, way, roots)
+    if trial.reason is not None:
+        return trial
     try:
-        with BpfObject(spec, way, settings) as trial:
+        with BpfObject(spec, way, settings) as loaded:
             for program in way:
-                trial.attach(program)
+                loaded.attach(program)
     except LoadError as error:
-        return Trial(hook, way, sections, str(error), error)
-    return Trial(hook, way, sections, None)
+        return replace(trial, reason=str(error), error=error)
+    return trial
 
 
-def _first_that_works(spec: ObjectSpec, hook: Hook, settings: Settings, roots: Roots) -> tuple[str, ...]:
+def _first_that_works(
+    spec: ObjectSpec, hook: Hook, settings: Settings, roots: Roots, first: LoadError | None
+) -> list[Trial]:
+    """The trials of a hook's ways up to the one that works; `first` is what was said when all hooks were tried."""
     tried = []
     for way in hook.ways:
-        trial = try_way(spec, hook, way, settings, roots)
-        if trial.reason is None:
-            return way
-        tried.append(trial)
+        tried.append(try_way(spec, hook, way, settings, roots))
+        if tried[-1].reason is None:
+            return tried
     lines = "".join(f"\n  {', '.join(trial.sections)}: {trial.reason}" for trial in tried)
-    failed = next((trial.error for trial in tried if trial.error), None)
     message = f"tracker {spec.name}: no way to the hook {hook.name} works on this kernel:{lines}"
-    raise UnsupportedError(message) if failed is None else LoadError(message, failed.log)
+    errors = [trial.error for trial in tried if trial.error]
+    if not errors:
+        raise UnsupportedError(message)
+    raise LoadError(message, next((error.log for error in errors if error.log), first.log if first else "")) from first
+
+
+def _untried(spec: ObjectSpec, hook: Hook, roots: Roots) -> list[Trial]:
+    """A hook's ways up to the first that nothing is known against; without one, none."""
+    trials = []
+    for way in hook.ways:
+        trials.append(_look(spec, hook, way, roots))
+        if trials[-1].reason is None:
+            return trials
+    return []
 
 
 def load(
     spec: ObjectSpec, hooks: Sequence[Hook], settings: Settings, roots: Roots
-) -> tuple[BpfObject, dict[str, tuple[str, ...]]]:
+) -> tuple[BpfObject, tuple[Trial, ...]]:
     """Loads an object with the best way of each hook, and attaches it.
 
     Returns:
-        The object, and hook name -> programs taken.
+        The object, and what became of the ways that were looked at: for each hook those that were refused, then the one
+        taken, whose reason is None.
 
     Raises:
         UnsupportedError, LoadError: a hook has no way that works; each way's reason is in the message.
     """
     # What a look at the host already rules out is not tried; then the first choices of all hooks in one go, which on
     # most machines is all there is to do.
-    hopeful = {hook.name: next((w for w in hook.ways if _probe(spec, w, roots) is None), None) for hook in hooks}
-    chosen = {name: way for name, way in hopeful.items() if way is not None}
-    if len(chosen) == len(hooks):
+    hopeful = [_untried(spec, hook, roots) for hook in hooks]
+    first = None
+    if all(hopeful):
         try:
-            return _load_and_attach(spec, chosen, settings), chosen
-        except LoadError:
-            pass  # which of them it was, and what to take instead, the trials below find out and report
-    chosen = {hook.name: _first_that_works(spec, hook, settings, roots) for hook in hooks}
-    return _load_and_attach(spec, chosen, settings), chosen
+            return _load_and_attach(spec, hopeful, settings)
+        except LoadError as error:
+            first = error  # which of them it was, and what to take instead, the trials below find out
+    return _load_and_attach(spec, [_first_that_works(spec, hook, settings, roots, first) for hook in hooks], settings)
 
 
-def _load_and_attach(spec: ObjectSpec, chosen: Mapping[str, tuple[str, ...]], settings: Settings) -> BpfObject:
-    programs = [program for way in chosen.values() for program in way]
+def _load_and_attach(
+    spec: ObjectSpec, trials: Sequence[Sequence[Trial]], settings: Settings
+) -> tuple[BpfObject, tuple[Trial, ...]]:
+    programs = [program for of_hook in trials for program in of_hook[-1].way]
     loaded = BpfObject(spec, programs, settings)
     try:
         for program in programs:
@@ -117,4 +134,4 @@ def _load_and_attach(spec: ObjectSpec, chosen: Mapping[str, tuple[str, ...]], se
     except BaseException:
         loaded.close()
         raise
-    return loaded
+    return loaded, tuple(trial for of_hook in trials for trial in of_hook)

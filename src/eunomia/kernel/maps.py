@@ -13,7 +13,7 @@ from eunomia.errors import EunomiaError
 from eunomia.kernel import libbpf
 
 _BATCH = 4096
-_EXIST = 2  # BPF_EXIST
+_NOEXIST, _EXIST = 1, 2  # BPF_NOEXIST, BPF_EXIST
 
 
 def _failed(what: str, fd: int) -> EunomiaError:
@@ -28,6 +28,19 @@ def update(fd: int, key: bytes, value: bytes) -> None:
     """
     if libbpf.library().bpf_map_update_elem(fd, key, value, 0):
         raise _failed("update", fd)
+
+
+def insert(fd: int, key: bytes, value: bytes) -> bool:
+    """Makes an entry that is not there yet, says whether it was not.
+
+    Raises:
+        EunomiaError: the map is full, or gone.
+    """
+    if libbpf.library().bpf_map_update_elem(fd, key, value, _NOEXIST) == 0:
+        return True
+    if ctypes.get_errno() == errno.EEXIST:
+        return False
+    raise _failed("update", fd)
 
 
 def replace(fd: int, key: bytes, value: bytes) -> bool:

@@ -27,7 +27,7 @@ class Tracing:
 
     Attributes:
         layout: of what it gives.
-        ways: hook name -> programs that serve it.
+        trials: the ways to its hooks that were refused, and those taken.
         ring, totals: where that comes from; one of them is None.
     """
 
@@ -44,7 +44,7 @@ class Tracing:
         self.ring: Ring | None = None
         self.totals: Totals | None = None
         self._settings = _least(spec, settings, counts=interval_s is not None)
-        self._object, self.ways = load(spec, hooks, self._settings, roots)
+        self._object, self.trials = load(spec, hooks, self._settings, roots)
         try:
             if interval_s is None:
                 self.ring = Ring(self._object.map_fd(_RING), self._size(_RING), self.layout.size)

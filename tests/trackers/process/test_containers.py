@@ -46,8 +46,8 @@ def test_twenty_thousand_execs_in_two_hundred_containers(dockerd: DockerDaemon, 
     assert run.summary is not None
     assert run.summary.lost == {}
     assert run.summary.emitted == run.summary.delivered + run.summary.filtered
-    events = run.events
     short_ids = {identifier[:12]: number for number, identifier in enumerate(ids)}
+    events = run.events.filter(pl.col("container_id").is_in(list(short_ids)))  # the machine may have others
 
     execs = events.filter(event="exec").filter(pl.col("args").list.get(1, null_on_oob=True) == "true")
     truth = {
@@ -64,7 +64,7 @@ def test_twenty_thousand_execs_in_two_hundred_containers(dockerd: DockerDaemon, 
 
     # Each of those ended once, with code 0, in the same container; each container's shell with the container's number.
     # Process ids come round again, but not within one of these containers.
-    exits = events.filter(pl.col("container_id").is_in(list(short_ids)), event="exit")
+    exits = events.filter(event="exit")
     ended = execs.join(exits, on=("pid", "container_id"), suffix="_at_exit")
     assert ended.height == execs.height
     assert ended["exit_code_at_exit"].unique().to_list() == [0]

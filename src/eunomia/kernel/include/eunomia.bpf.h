@@ -2,7 +2,8 @@
 /*
  * What every tracker's program shares: the typedefs that carry meaning, the event's prefix, the filter and the loss
  * counters. A tracker declares `struct event { struct event_base; … }` and EVENTS(struct event, bytes), asks
- * filter_pass() first, and then event_reserve() … event_submit().
+ * filter_pass_current() first (filter_pass() about a task that is not the current one), and then event_reserve(),
+ * event_fill_current() or event_fill(), event_submit().
  */
 #ifndef __EUNOMIA_BPF_H
 #define __EUNOMIA_BPF_H
@@ -175,11 +176,37 @@ struct {
 	__type(value, u8);
 } filter SEC(".maps");
 
-static __always_inline bool filter_has(u64 kind, u64 value)
+/*
+ * In front of it: how many of the filter's values fall into a slot. Nearly all that happens on a machine is of nobody
+ * who is watched, and an empty slot says so for the price of one load instead of a hash. The low half is counted by
+ * programs, the high half by user space, each modulo 2^32 and never by the other; their sum is the number. It goes up
+ * before a value comes and down after it has gone.
+ */
+#define FILTER_SLOTS 8192
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FILTER_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, u64);
+} filter_slots SEC(".maps");
+
+/* The slot of a value; never NULL, though the verifier wants to see a look. Ids and pids are given out in turn. */
+static __always_inline u64 *filter_slot(u64 value)
+{
+	u32 index = value % FILTER_SLOTS;
+
+	return bpf_map_lookup_elem(&filter_slots, &index);
+}
+
+static __always_inline u8 *filter_find(u64 kind, u64 value)
 {
 	struct filter_key key = {.kind = kind, .value = value};
+	u64 *slot = filter_slot(value);
+	u64 counts = slot ? *(volatile u64 *)slot : 0; /* one load, so that both halves are of one moment */
 
-	return !(filter_kinds & kind) || bpf_map_lookup_elem(&filter, &key);
+	return (u32)(counts + (counts >> 32)) ? bpf_map_lookup_elem(&filter, &key) : 0;
 }
 
 /* Which hierarchy tells containers apart: 0 is cgroup v2, else the v1 hierarchy of a controller. */
@@ -235,26 +262,58 @@ static __always_inline u32 task_pid_ns(struct task_struct *task)
 	return BPF_CORE_READ(upid, ns, ns.inum);
 }
 
-/* Whether the task is one we were asked to watch. The agent itself never is. */
+/*
+ * The current task. Where programs may follow its pointers (bpf_get_current_task_btf(), 5.11) a member costs a plain
+ * load and no call of a helper, which is a fraction of a probe read.
+ */
+#define CURRENT_CAN_BE_FOLLOWED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+
+static __always_inline struct task_struct *current_task(void)
+{
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+static __always_inline u64 current_cgroup_id(void)
+{
+	if (cgroup_controller == CGROUP_V2 && CURRENT_CAN_BE_FOLLOWED)
+		return bpf_get_current_task_btf()->cgroups->dfl_cgrp->kn->id;
+	return task_cgroup_id(current_task());
+}
+
+static __always_inline u32 current_uid(void)
+{
+	if (CURRENT_CAN_BE_FOLLOWED)
+		return bpf_get_current_task_btf()->cred->uid.val;
+	return bpf_get_current_uid_gid();
+}
+
+static __always_inline u32 current_mnt_ns(void)
+{
+	if (CURRENT_CAN_BE_FOLLOWED)
+		return bpf_get_current_task_btf()->nsproxy->mnt_ns->ns.inum;
+	return task_mnt_ns(current_task());
+}
+
+/* What is asked for and cheapest to know comes first; the agent, which is asked about last, is never watched. */
+#define FILTER(pid, uid, mnt_ns, cgroup_id, pid_ns)                                                                    \
+	((!(filter_kinds & FILTER_PID) || filter_find(FILTER_PID, pid)) &&                                             \
+	 (!(filter_kinds & FILTER_UID) || filter_find(FILTER_UID, uid)) &&                                             \
+	 (!(filter_kinds & FILTER_MNT_NS) || filter_find(FILTER_MNT_NS, mnt_ns)) &&                                    \
+	 (!(filter_kinds & FILTER_CGROUP) || filter_find(FILTER_CGROUP, cgroup_id)) &&                                 \
+	 (!(filter_kinds & FILTER_PID_NS) || filter_find(FILTER_PID_NS, pid_ns)) && (pid) != agent_pid)
+
+/* Whether the current task is one we were asked to watch. */
+static __always_inline bool filter_pass_current(void)
+{
+	return FILTER(bpf_get_current_pid_tgid() >> 32, current_uid(), current_mnt_ns(), current_cgroup_id(),
+		      task_pid_ns(current_task()));
+}
+
+/* The same of any task, for where it is not the current one: dearer. */
 static __always_inline bool filter_pass(struct task_struct *task)
 {
-	u32 tgid = BPF_CORE_READ(task, tgid);
-
-	if (tgid == agent_pid)
-		return false;
-	if (!filter_kinds)
-		return true;
-	if ((filter_kinds & FILTER_CGROUP) && !filter_has(FILTER_CGROUP, task_cgroup_id(task)))
-		return false;
-	if ((filter_kinds & FILTER_PID) && !filter_has(FILTER_PID, tgid))
-		return false;
-	if ((filter_kinds & FILTER_UID) && !filter_has(FILTER_UID, BPF_CORE_READ(task, cred, uid.val)))
-		return false;
-	if ((filter_kinds & FILTER_MNT_NS) && !filter_has(FILTER_MNT_NS, task_mnt_ns(task)))
-		return false;
-	if ((filter_kinds & FILTER_PID_NS) && !filter_has(FILTER_PID_NS, task_pid_ns(task)))
-		return false;
-	return true;
+	return FILTER((u32)BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, cred, uid.val), task_mnt_ns(task),
+		      task_cgroup_id(task), task_pid_ns(task));
 }
 
 static __always_inline void event_fill(struct event_base *base, struct task_struct *task)
@@ -270,6 +329,31 @@ static __always_inline void event_fill(struct event_base *base, struct task_stru
 	base->pid_ns = task_pid_ns(task);
 	base->user_ns = BPF_CORE_READ(task, cred, user_ns, ns.inum);
 	BPF_CORE_READ_INTO(&base->comm, task, comm);
+}
+
+/* The same of the current task, cheaper. */
+static __always_inline void event_fill_current(struct event_base *base)
+{
+	struct task_struct *task;
+	u64 pid_tgid;
+
+	if (!CURRENT_CAN_BE_FOLLOWED) {
+		event_fill(base, current_task());
+		return;
+	}
+	task = bpf_get_current_task_btf();
+	pid_tgid = bpf_get_current_pid_tgid();
+	base->time = bpf_ktime_get_boot_ns();
+	base->cgroup_id = current_cgroup_id();
+	base->pid = pid_tgid >> 32;
+	base->tid = pid_tgid;
+	base->ppid = task->real_parent->tgid;
+	base->uid = task->cred->uid.val;
+	base->gid = task->cred->gid.val;
+	base->mnt_ns = task->nsproxy->mnt_ns->ns.inum;
+	base->pid_ns = task_pid_ns(current_task());
+	base->user_ns = task->cred->user_ns->ns.inum;
+	bpf_get_current_comm(base->comm, sizeof(base->comm));
 }
 
 #endif

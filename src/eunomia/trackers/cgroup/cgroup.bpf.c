@@ -20,15 +20,14 @@ EVENTS(struct event, 1024 * 1024);
 
 static __always_inline int on_change(struct cgroup *cgroup, const char *path, enum kind kind)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct event *event;
 
-	if (!filter_pass(task))
+	if (!filter_pass_current())
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)
 		return 0;
-	event_fill((struct event_base *)event, task);
+	event_fill_current((struct event_base *)event);
 	event->event = kind;
 	event->hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
 	event->id = BPF_CORE_READ(cgroup, kn, id);

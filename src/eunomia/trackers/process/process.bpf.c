@@ -62,9 +62,9 @@ static __always_inline void clear(struct event *event, enum kind kind)
 	event->interpreter_len = 0;
 }
 
+/* What every event tells beyond its prefix. */
 static __always_inline void fill(struct event *event, struct task_struct *task, enum kind kind)
 {
-	event_fill((struct event_base *)event, task);
 	BPF_CORE_READ_INTO(&event->parent_comm, task, real_parent, group_leader, comm);
 	clear(event, kind);
 }
@@ -115,11 +115,12 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	const char *filename, *interpreter;
 	struct event *event;
 
-	if (!filter_pass(task))
+	if (!filter_pass_current())
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)
 		return 0;
+	event_fill_current((struct event_base *)event);
 	fill(event, task, KIND_EXEC);
 	filename = BPF_CORE_READ(bprm, filename);
 	interpreter = BPF_CORE_READ(bprm, interp);
@@ -147,17 +148,18 @@ int BPF_PROG(exec_raw, struct task_struct *task, pid_t old_pid, struct linux_bin
 	return on_exec(task, bprm);
 }
 
-static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
+static __always_inline int on_fork(struct task_struct *child)
 {
 	struct event *event;
 
 	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid)) /* a thread */
 		return 0;
-	if (!filter_pass(child) && !filter_pass(parent))
+	if (!filter_pass_current() && !filter_pass(child)) /* the parent is the current task */
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)
 		return 0;
+	event_fill((struct event_base *)event, child);
 	fill(event, child, KIND_FORK);
 	event_submit(event);
 	return 0;
@@ -166,13 +168,13 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(fork_btf, struct task_struct *parent, struct task_struct *child)
 {
-	return on_fork(parent, child);
+	return on_fork(child);
 }
 
 SEC("raw_tp/sched_process_fork")
 int BPF_PROG(fork_raw, struct task_struct *parent, struct task_struct *child)
 {
-	return on_fork(parent, child);
+	return on_fork(child);
 }
 
 /*
@@ -202,7 +204,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	int code;
 
 	/* Cheapest first: most exits on a machine are not of those that are watched. */
-	if (!filter_pass(task) || BPF_CORE_READ(task, signal, live.counter))
+	if (!filter_pass_current() || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	leader = BPF_CORE_READ(task, group_leader);
 	key.start = BPF_CORE_READ(leader, start_boottime);
@@ -215,6 +217,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	event = event_reserve(struct event);
 	if (!event)
 		return 0;
+	event_fill_current((struct event_base *)event);
 	fill(event, task, KIND_EXIT);
 	BPF_CORE_READ_INTO(&event->comm, leader, comm);
 	event->duration = duration;
@@ -274,16 +277,17 @@ static __always_inline void read_argv(struct event *event, const char *const *ar
 
 static __always_inline int on_exec_failed(const char *filename, const char *const *argv, long result)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	struct path path = {};
 	struct event *event;
 	bool cut = false;
 
-	if (result >= 0 || !filter_pass(task))
+	if (result >= 0 || !filter_pass_current())
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)
 		return 0;
+	event_fill_current((struct event_base *)event);
 	fill(event, task, KIND_EXEC_FAILED);
 	event->error = -result;
 	event->filename_len =
@@ -315,6 +319,8 @@ static __always_inline int on_exec_enter(const void *filename, const void *argv)
 	struct exec_call call = {.filename = filename, .argv = argv};
 	u32 tid = bpf_get_current_pid_tgid();
 
+	if (!filter_pass_current())
+		return 0;
 	bpf_map_update_elem(&exec_calls, &tid, &call, BPF_ANY);
 	return 0;
 }
@@ -357,27 +363,22 @@ int execveat_exit(struct syscall_trace_exit *ctx)
 
 /* Second way: every return from a system call. The registers still hold the arguments. */
 #if defined(__TARGET_ARCH_x86)
-#define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, orig_ax))
+#define SYSCALL_NR orig_ax
 #define NR_EXECVE 59
 #define NR_EXECVEAT 322
 #define IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.status) & 2) /* TS_COMPAT */
 #elif defined(__TARGET_ARCH_arm64)
-#define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, syscallno))
+#define SYSCALL_NR syscallno
 #define NR_EXECVE 221
 #define NR_EXECVEAT 281
 #define IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.flags) >> 22 & 1) /* TIF_32BIT */
 #endif
 
-static __always_inline int on_sys_exit(struct pt_regs *regs, long result)
+static __always_inline int on_sys_exit(struct pt_regs *regs, u32 nr, long result)
 {
-	u32 nr;
-
-	if (result >= 0)
-		return 0;
-	nr = SYSCALL_NR(regs);
 	if (nr != NR_EXECVE && nr != NR_EXECVEAT)
 		return 0;
-	if (IS_COMPAT((struct task_struct *)bpf_get_current_task())) /* other calls have these numbers there */
+	if (IS_COMPAT(current_task())) /* other calls have these numbers there */
 		return 0;
 	if (nr == NR_EXECVE)
 		return on_exec_failed((void *)PT_REGS_PARM1_CORE_SYSCALL(regs),
@@ -389,11 +390,11 @@ static __always_inline int on_sys_exit(struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit_btf, struct pt_regs *regs, long result)
 {
-	return on_sys_exit(regs, result);
+	return result < 0 ? on_sys_exit(regs, regs->SYSCALL_NR, result) : 0;
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(sys_exit_raw, struct pt_regs *regs, long result)
 {
-	return on_sys_exit(regs, result);
+	return result < 0 ? on_sys_exit(regs, BPF_CORE_READ(regs, SYSCALL_NR), result) : 0;
 }
