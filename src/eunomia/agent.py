@@ -22,6 +22,7 @@ from eunomia.host.clock import BootClock
 from eunomia.host.hierarchies import Hierarchy
 from eunomia.host.roots import Roots
 from eunomia.kernel.barrier import wait_for_programs
+from eunomia.kernel.counters import Counters
 from eunomia.kernel.features import missing_capabilities
 from eunomia.kernel.filter import KernelFilter, Kind
 from eunomia.kernel.hooks import Trial
@@ -91,9 +92,15 @@ class _Line:
 
     name: str
     tracing: Tracing
+    fold: Chain
     chain: Chain
     losses: Losses
     queue: Queue
+    rows: int = 0
+
+    def emitted(self, counted: Counters) -> int:
+        """Events: of a tracker that counts these are rows, and what found no room for one."""
+        return self.rows + counted.totals_full if self.tracing.totals else counted.emitted
 
 
 class Agent:
@@ -222,9 +229,13 @@ class Agent:
         tracker, losses = registry.get(config.tracker), Losses()
         options = tracker.settle(config.options)
         spec, watch = _spec(config.tracker), self._watches[self._filter_of(config)]
+        counts = tracker.interval(options) is not None
+        schema = (spec.total if counts else spec.event).schema
+        fold = tracker.fold(options, schema, self._roots) if counts else ()
+        for step in fold:
+            schema = step.columns(schema)
         steps: list[Handler] = [Identify(self._containers, watch.decisions, losses)]
-        layout = spec.event if tracker.interval(options) is None else spec.total
-        schema = steps[0].columns(layout.schema)
+        schema = steps[0].columns(schema)
         for step in tracker.handlers(options, schema, self._roots):
             steps.append(step)
             schema = step.columns(schema)
@@ -233,7 +244,8 @@ class Agent:
         sink = Chain([self._make_sink(config, tracker, schema)], losses, self._failed)
         queue = Queue(sink, losses, name=f"{config.label} sink")
         self._resources.callback(queue.close)
-        self._lines.append(_Line(config.label, tracing, Chain([*steps, queue], losses, self._failed), losses, queue))
+        folding, chain = Chain(fold, losses, self._failed), Chain([*steps, queue], losses, self._failed)
+        self._lines.append(_Line(config.label, tracing, folding, chain, losses, queue))
 
     def _decide(self, kernel: KernelFilter, cgroup_id: int, wanted: bool) -> None:
         if not wanted:
@@ -297,11 +309,17 @@ class Agent:
         busy = False
         for line, records in drained:
             if records is not None:
-                batch = self._batch(line.tracing, records, line.name)
-                line.chain.handle(batch)
+                self._pass_on(line, self._batch(line.tracing, records, line.name))
                 busy |= len(records.data) > line.tracing.busy_bytes
             list(line.chain.tick())
         return busy
+
+    @staticmethod
+    def _pass_on(line: _Line, batch: Batch) -> None:
+        folded = line.fold.handle(batch)
+        line.rows += len(batch) if folded is None else len(folded)  # none: it failed, and they are counted as lost
+        if folded is not None:
+            line.chain.handle(folded)
 
     def _batch(self, tracing: Tracing, records: Records, source: str) -> Batch:
         layout = tracing.layout
@@ -349,7 +367,7 @@ class Agent:
             lost.update(line.losses.lost)
             lost["ring full"] += counted.ring_full
             lost["table full"] += counted.totals_full
-        emitted = sum(counted.emitted for counted in counters)
+        emitted = sum(line.emitted(counted) for line, counted in zip(self._lines, counters, strict=True))
         delivered = sum(line.losses.delivered for line in self._lines)
         filtered = sum(line.losses.filtered for line in self._lines)
         if self._failure is not None:  # what a failed step still held must not vanish from the account

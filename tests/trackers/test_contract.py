@@ -102,7 +102,10 @@ def test_table_shows_columns_that_exist(name: str) -> None:
     tracker = registry.get(name)
     options = tracker.settle({})
     counts = tracker.interval(options) is not None
-    known = layouts(name)["total_type" if counts else "event_type"].schema.insert(COLUMNS, after="time")
+    known = layouts(name)["total_type" if counts else "event_type"].schema
+    for handler in tracker.fold(options, known, Roots()) if counts else ():
+        known = handler.columns(known)
+    known = known.insert(COLUMNS, after="time")
     for handler in tracker.handlers(options, known, Roots()):
         known = handler.columns(known)
     table = tracker.shown(options)

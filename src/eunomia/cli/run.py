@@ -81,7 +81,7 @@ def _parameter(option: Option) -> click.Option:
     # The largest constants have 64 bits; for a narrower one the loader is stricter.
     largest = (2**63 - 1) // option.scale if option.constant else None
     kinds: dict[type, click.ParamType[Any]] = {
-        int: click.IntRange(option.minimum, largest),
+        int: click.IntRange(None if option.minimum is None else int(option.minimum), largest),
         float: values.Number(option.minimum, largest),
         str: click.Choice(option.choices) if option.choices else click.STRING,
     }

@@ -33,8 +33,14 @@ def schema_of(name: str) -> Schema:
     """The columns of a tracker's batches with the options it has by default, the container's among them."""
     spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
     options = tracker.settle({})
-    layout = spec.event if tracker.interval(options) is None else spec.total
-    return tracker.columns(options, layout.schema.insert(COLUMNS, after="time"), Roots())
+    counts = tracker.interval(options) is not None
+    schema = (spec.total if counts else spec.event).schema
+    for handler in tracker.fold(options, schema, Roots()) if counts else ():
+        schema = handler.columns(schema)
+    schema = schema.insert(COLUMNS, after="time")
+    for handler in tracker.handlers(options, schema, Roots()):
+        schema = handler.columns(schema)
+    return schema
 
 
 def event_schema_of(name: str) -> Schema | None:

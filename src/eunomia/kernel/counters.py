@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from eunomia.kernel import libbpf, maps
 
@@ -28,10 +28,6 @@ class Counters:
     filter_full: int = 0
     totals_full: int = 0
     nested: int = 0
-
-    def with_rows(self, rows: int) -> Counters:
-        """The same for a program that counts: its rows are its events, and what found no room is lost."""
-        return replace(self, emitted=rows + self.totals_full)
 
 
 def read(counters_fd: int, program_fds: list[int]) -> Counters:

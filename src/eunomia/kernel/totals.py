@@ -43,8 +43,6 @@ class Totals:
         self._clock = clock
         self._turn = 0
         self._due_s = clock() + interval_s
-        self.taken = 0
-        """Rows taken out until now."""
 
     @property
     def left_s(self) -> float:
@@ -63,7 +61,6 @@ class Totals:
         wait_for_programs()
         rows = maps.take_values(self._fds[done], self._key_bytes, self._row_bytes)
         count = len(rows) // self._row_bytes
-        self.taken += count
         if not count:
             return None
         data = np.empty(len(rows) + PAD_BYTES, np.uint8)

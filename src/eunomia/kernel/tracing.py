@@ -72,9 +72,8 @@ class Tracing:
         return self.ring.size // _BUSY_PART if self.ring else 1 << 62
 
     def counters(self) -> Counters:
-        """What has been counted in the kernel until now; what is counted in tables counts by its rows."""
-        counted = self._object.counters()
-        return counted.with_rows(self.totals.taken) if self.totals else counted
+        """What has been counted in the kernel until now."""
+        return self._object.counters()
 
     def detach(self) -> None:
         """Takes the programs off their hooks; what is in the ring stays."""

@@ -128,8 +128,13 @@ def _field(btf: Btf, member: Member, offset_bits: int, text: str, names: frozens
         if element.name == "char":
             return _text(member, offset, text, item.length, "argv_t" in element_typedefs, names)
         storage = _number_type(element)
-        array = pl.Array(_polars_type(PLAIN, storage), item.length)
-        return Field(Column(member.name, array, text), PLAIN, "array", offset, storage, item.length)
+        array = Column(
+            member.name,
+            pl.Array(_polars_type(PLAIN, storage), item.length),
+            text,
+            _meaning(element, element_typedefs).show,
+        )
+        return Field(array, PLAIN, "array", offset, storage, item.length)
     storage, semantic = _number_type(item), _meaning(item, typedefs)
     if member.width_bits:
         unit = storage.itemsize * 8

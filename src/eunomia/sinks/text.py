@@ -87,8 +87,13 @@ def duration(name: str) -> pl.Expr:
 def hexadecimal(name: str) -> pl.Expr:
     """Numbers as addresses and flags are written. Polars cannot: a table is for people, so a loop will do."""
 
+    def one(number: int | pl.Series | None) -> str | None:
+        if isinstance(number, pl.Series):
+            return " ".join(f"{each:#x}" for each in number)
+        return None if number is None else f"{number:#x}"
+
     def written(numbers: pl.Series) -> pl.Series:
-        return pl.Series([None if number is None else f"{number:#x}" for number in numbers], dtype=pl.String)
+        return pl.Series([one(number) for number in numbers], dtype=pl.String)
 
     return pl.col(name).map_batches(written, return_dtype=pl.String)
 

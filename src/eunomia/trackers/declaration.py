@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eunomia.errors import UsageError
@@ -56,7 +56,7 @@ class Option:
     metavar: str | None = None
     constant: str | None = None
     scale: int = 1
-    minimum: int | None = 0
+    minimum: float | None = 0
     choices: tuple[str, ...] = ()
     check: Callable[[str], object] | None = None
 
@@ -117,9 +117,12 @@ class Tracker:
         table: the columns that the table shows unless told otherwise.
         aliases: other names that people may call it by.
         handlers: what its batches go through in user space, given the options, the schema and the host.
+        fold: what rows counted in the kernel go through before that and before they count as events, as when several
+            rows are one to the user; a batch that comes out empty is left out.
         interval: for one that counts in the kernel (TOTALS in eunomia.bpf.h): how often what was counted becomes a
             batch, in seconds; None with options that report events one by one (EVENTS).
         totals_table: the columns that the table shows of what was counted.
+        shown_with: columns that the table shows only with an option -> that option.
         settings: further constants of the program that follow from the options, arrays as bytes.
     """
 
@@ -129,8 +132,10 @@ class Tracker:
     table: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     handlers: HandlersFactory = _no_handlers
+    fold: HandlersFactory = _no_handlers
     interval: Callable[[Options], float | None] = _no_interval
     totals_table: tuple[str, ...] = ()
+    shown_with: Mapping[str, str] = field(default_factory=dict)
     settings: Callable[[Options], Mapping[str, int | bytes]] = _no_settings
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,15 +159,10 @@ class Tracker:
         }
         return {**simple, **self.settings(options)}
 
-    def columns(self, options: Options, schema: Schema, roots: Roots) -> Schema:
-        """The columns that are there behind the tracker's own handlers."""
-        for handler in self.handlers(options, schema, roots):
-            schema = handler.columns(schema)
-        return schema
-
     def shown(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         """The columns that the table shows of a run with these options."""
-        return self.table if self.interval(options) is None else self.totals_table
+        columns = self.table if self.interval(options) is None else self.totals_table
+        return tuple(name for name in columns if name not in self.shown_with or options[self.shown_with[name]])
 
 
 __all__ = ["HandlersFactory", "Hook", "Option", "Options", "Tracker", "Value"]

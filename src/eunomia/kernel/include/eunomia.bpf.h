@@ -28,6 +28,8 @@ typedef s32 exit_code_t; /* -1: none */
 typedef u16 errno_t;	 /* 0: none */
 typedef u16 signal_nr_t; /* 0: none */
 typedef char argv_t;	 /* strings, each ended by a NUL */
+typedef u64 bytes_t;
+typedef u64 hex_t;
 
 struct event_base {
 	ktime_ns_t time DOC("when it happened, UTC");

@@ -23,34 +23,58 @@ typedef u16 syscall_nr_t;
 #define SYSCALL_CODES (3 * SYSCALL_ENTRY)
 #define SYSCALL_NONE 0xffff
 
+/* TYPED: for programs on tp_btf, whose `regs` may be followed by plain loads. */
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, orig_ax))
-/* TS_COMPAT, include/asm/thread_info.h. It is cleared only after sys_exit has been traced. */
-#define SYSCALL_IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.status) & 2)
+#define SYSCALL_NR_TYPED(regs) ((u32)(regs)->orig_ax)
+#define SYSCALL_INFO status
+#define SYSCALL_COMPAT_BIT 2 /* TS_COMPAT; it is cleared only after sys_exit has been traced */
 #define SYSCALL_X32 0x40000000
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_NR(regs) ((u32)BPF_CORE_READ(regs, syscallno))
-#define SYSCALL_IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.flags) >> 22 & 1) /* TIF_32BIT */
+#define SYSCALL_NR_TYPED(regs) ((u32)(regs)->syscallno)
+#define SYSCALL_INFO flags
+#define SYSCALL_COMPAT_BIT (1 << 22) /* TIF_32BIT */
 #define SYSCALL_X32 0
 #endif
+
+/* Whether the current call came in by the 32-bit entry. */
+static __always_inline bool syscall_is_compat(void)
+{
+	if (CURRENT_CAN_BE_FOLLOWED)
+		return bpf_get_current_task_btf()->thread_info.SYSCALL_INFO & SYSCALL_COMPAT_BIT;
+	return BPF_CORE_READ(current_task(), thread_info.SYSCALL_INFO) & SYSCALL_COMPAT_BIT;
+}
 
 /* Tells the loader the enum of calls, and makes the table that it fills. */
 #define CALLS(call_enum)                                                                                               \
 	const volatile u8 calls[SYSCALL_CODES] = {};                                                                   \
 	const call_enum *const volatile call_type = 0
 
-/* The code of the call that returns, or SYSCALL_NONE for a number that is no call: programs may ask for any. */
-static __always_inline u32 syscall_code(struct pt_regs *regs)
+/* The code of a number, or SYSCALL_NONE for one that is no call: programs may ask for any. */
+static __always_inline u32 syscall_code_of(u32 nr)
 {
-	u32 nr = SYSCALL_NR(regs), entry = 0;
+	u32 entry = 0;
 
-	if (SYSCALL_IS_COMPAT((struct task_struct *)bpf_get_current_task())) {
+	if (syscall_is_compat()) {
 		entry = 1;
 	} else if (nr & SYSCALL_X32) {
 		entry = 2;
 		nr &= ~SYSCALL_X32;
 	}
 	return nr < SYSCALL_ENTRY ? entry * SYSCALL_ENTRY + nr : SYSCALL_NONE;
+}
+
+/* The code of the call that begins or returns. */
+static __always_inline u32 syscall_code(struct pt_regs *regs)
+{
+	return syscall_code_of(SYSCALL_NR(regs));
+}
+
+/* The same for a program on tp_btf, cheaper. */
+static __always_inline u32 syscall_code_typed(struct pt_regs *regs)
+{
+	return syscall_code_of(SYSCALL_NR_TYPED(regs));
 }
 
 /* One of `enum call`; 0 for all calls that it does not name. */
