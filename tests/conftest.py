@@ -61,8 +61,9 @@ def dockerd() -> Iterator[DockerDaemon]:
 
 def _bpf_ids() -> dict[str, set[int]]:
     """Ids of the programs, maps and links in the kernel that no other process holds."""
-    held = _held_by_others()
-    return {kind: set(_ids(kind)) - held[kind] for kind in ("prog", "map", "link")}
+    ids = {kind: set(_ids(kind)) for kind in ("prog", "map", "link")}
+    held = _held_by_others()  # afterwards, so that what others make meanwhile is not taken for ours
+    return {kind: ids[kind] - held[kind] for kind in ids}
 
 
 def _ids(kind: str) -> Iterator[int]:

@@ -67,17 +67,18 @@ class BpfObject:
         self._object: int | None = None
         with libbpf.messages(self._said.append):
             try:
-                self._open()
+                self._open(settings.constants)
                 self._prepare(settings)
                 self._load()
             except BaseException:
                 self.close()
                 raise
 
-    def _open(self) -> None:
+    def _open(self, constants: Mapping[str, int]) -> None:
+        data = self.spec.with_immediates(constants)
         name = f"eunomia_{self.spec.name}".encode()
         options = libbpf.OpenOptions(ctypes.sizeof(libbpf.OpenOptions), name)
-        self._object = self._lib.bpf_object__open_mem(self.spec.data, len(self.spec.data), options)
+        self._object = self._lib.bpf_object__open_mem(data, len(data), options)
         if not self._object:
             raise self._refused(libbpf.last_error(), "the object could not be opened")
 

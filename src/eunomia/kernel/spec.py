@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +12,9 @@ from pathlib import Path
 from eunomia.kernel import elf
 from eunomia.schema.btf import Btf, BtfType, Variable
 from eunomia.schema.layout import Layout, LayoutError
+
+_MOVE_IMMEDIATE = rb"\xb7[\x00-\x09]\x00\x00"
+"""BPF_ALU64 | BPF_MOV | BPF_K to any register: struct bpf_insn in include/uapi/linux/bpf.h, before its number."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,20 @@ class ObjectSpec:
             variable.name: replace(variable, offset=self.variables[variable.name])
             for variable in self.btf.variables(".rodata")
         }
+
+    @cached_property
+    def immediates(self) -> dict[str, int]:
+        """The constants that stand in instructions: name -> the number that stands for it (eunomia.bpf.h)."""
+        found = self.btf.find("enum", "immediate")
+        return {name.lower().removeprefix("immediate_"): number for name, number in found.values} if found else {}
+
+    def with_immediates(self, values: Mapping[str, int]) -> bytes:
+        """The object's bytes with these values, or 0, in place of those numbers."""
+        data = bytearray(self.data)
+        for name, number in self.immediates.items():
+            for found in re.finditer(_MOVE_IMMEDIATE + re.escape(struct.pack("<i", number)), self.data, re.DOTALL):
+                struct.pack_into("<i", data, found.end() - 4, values.get(name, 0))
+        return bytes(data)
 
     @cached_property
     def maps(self) -> dict[str, MapSpec]:

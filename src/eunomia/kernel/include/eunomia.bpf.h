@@ -2,8 +2,9 @@
 /*
  * What every tracker's program shares: the typedefs that carry meaning, the event's prefix, the filter and the loss
  * counters. A tracker declares `struct event { struct event_base; … }` and EVENTS(struct event, bytes), asks
- * filter_pass_current() first (filter_pass() about a task that is not the current one), and then event_reserve(),
- * event_fill_current() or event_fill(), event_submit().
+ * filter_pass_current() first (of another task filter_pass_typed() or filter_pass()), and then event_reserve(),
+ * event_fill_current() or event_fill(), event_submit(). What comes after the filter is best a __noinline function: what
+ * is filtered out then runs through a few lines of code.
  */
 #ifndef __EUNOMIA_BPF_H
 #define __EUNOMIA_BPF_H
@@ -167,8 +168,30 @@ struct filter_key {
 	u64 value;
 };
 
-const volatile u32 filter_kinds = 0;
 const volatile u32 agent_pid = 0;
+
+/*
+ * Constants that stand in the instructions: the loader writes the values over these numbers. In .rodata they would be
+ * one more cache line, and one more page, that everything on the machine touches which nobody asked for: 50 to 70 ns
+ * where it is not in a cache, as much as all the rest.
+ */
+enum immediate {
+	IMMEDIATE_FILTER_KINDS = 0x65756e01,
+	IMMEDIATE_CGROUP_CONTROLLER,
+};
+
+/* Tells the loader the numbers. */
+const enum immediate *const volatile immediate_type = 0;
+
+#define immediate(number)                                                                                              \
+	({                                                                                                             \
+		u64 value_;                                                                                            \
+		asm("%0 = %1" : "=r"(value_) : "i"(number));                                                           \
+		value_;                                                                                                \
+	})
+
+#define FILTER_KINDS immediate(IMMEDIATE_FILTER_KINDS)		 /* of enum filter_kind */
+#define CGROUP_CONTROLLER immediate(IMMEDIATE_CGROUP_CONTROLLER) /* an enum cgroup_controller */
 
 /* Preallocated: before 6.1 the kernel warns of tracing programs that use a map which is not. */
 struct {
@@ -220,19 +243,17 @@ enum cgroup_controller {
 	CGROUP_DEVICES,
 };
 
-const volatile u32 cgroup_controller = CGROUP_V2;
-
 static __always_inline u64 task_cgroup_v1(struct task_struct *task)
 {
 	void *set = BPF_CORE_READ(task, cgroups);
 	struct cgroup_subsys_state *css = 0;
 	u64 index;
 
-	if (cgroup_controller == CGROUP_PIDS)
+	if (CGROUP_CONTROLLER == CGROUP_PIDS)
 		index = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
-	else if (cgroup_controller == CGROUP_MEMORY)
+	else if (CGROUP_CONTROLLER == CGROUP_MEMORY)
 		index = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	else if (cgroup_controller == CGROUP_CPU)
+	else if (CGROUP_CONTROLLER == CGROUP_CPU)
 		index = bpf_core_enum_value(enum cgroup_subsys_id, cpu_cgrp_id);
 	else
 		index = bpf_core_enum_value(enum cgroup_subsys_id, devices_cgrp_id);
@@ -243,7 +264,7 @@ static __always_inline u64 task_cgroup_v1(struct task_struct *task)
 
 static __always_inline u64 task_cgroup_id(struct task_struct *task)
 {
-	if (cgroup_controller != CGROUP_V2)
+	if (CGROUP_CONTROLLER != CGROUP_V2)
 		return task_cgroup_v1(task);
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
@@ -265,57 +286,50 @@ static __always_inline u32 task_pid_ns(struct task_struct *task)
 }
 
 /*
- * The current task. Where programs may follow its pointers (bpf_get_current_task_btf(), 5.11) a member costs a plain
- * load and no call of a helper, which is a fraction of a probe read.
+ * Of a task to which the kernel gave us a pointer that it knows the type of, each member costs a plain load, which is a
+ * fraction of a probe read: an argument of a tp_btf program, and the current one (bpf_get_current_task_btf(), 5.11).
  */
-#define CURRENT_CAN_BE_FOLLOWED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+#define CURRENT_IS_TYPED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
 
 static __always_inline struct task_struct *current_task(void)
 {
 	return (struct task_struct *)bpf_get_current_task();
 }
 
-static __always_inline u64 current_cgroup_id(void)
+static __always_inline u64 typed_task_cgroup_id(struct task_struct *task)
 {
-	if (cgroup_controller == CGROUP_V2 && CURRENT_CAN_BE_FOLLOWED)
-		return bpf_get_current_task_btf()->cgroups->dfl_cgrp->kn->id;
-	return task_cgroup_id(current_task());
+	return CGROUP_CONTROLLER == CGROUP_V2 ? task->cgroups->dfl_cgrp->kn->id : task_cgroup_v1(task);
 }
 
-static __always_inline u32 current_uid(void)
-{
-	if (CURRENT_CAN_BE_FOLLOWED)
-		return bpf_get_current_task_btf()->cred->uid.val;
-	return bpf_get_current_uid_gid();
-}
-
-static __always_inline u32 current_mnt_ns(void)
-{
-	if (CURRENT_CAN_BE_FOLLOWED)
-		return bpf_get_current_task_btf()->nsproxy->mnt_ns->ns.inum;
-	return task_mnt_ns(current_task());
-}
-
-/* What is asked for and cheapest to know comes first; the agent, which is asked about last, is never watched. */
+/* What is cheapest to know comes first; the agent, which is asked about last, is never watched. */
 #define FILTER(pid, uid, mnt_ns, cgroup_id, pid_ns)                                                                    \
-	((!(filter_kinds & FILTER_PID) || filter_find(FILTER_PID, pid)) &&                                             \
-	 (!(filter_kinds & FILTER_UID) || filter_find(FILTER_UID, uid)) &&                                             \
-	 (!(filter_kinds & FILTER_MNT_NS) || filter_find(FILTER_MNT_NS, mnt_ns)) &&                                    \
-	 (!(filter_kinds & FILTER_CGROUP) || filter_find(FILTER_CGROUP, cgroup_id)) &&                                 \
-	 (!(filter_kinds & FILTER_PID_NS) || filter_find(FILTER_PID_NS, pid_ns)) && (pid) != agent_pid)
+	((!(FILTER_KINDS & FILTER_PID) || filter_find(FILTER_PID, pid)) &&                                             \
+	 (!(FILTER_KINDS & FILTER_UID) || filter_find(FILTER_UID, uid)) &&                                             \
+	 (!(FILTER_KINDS & FILTER_MNT_NS) || filter_find(FILTER_MNT_NS, mnt_ns)) &&                                    \
+	 (!(FILTER_KINDS & FILTER_CGROUP) || filter_find(FILTER_CGROUP, cgroup_id)) &&                                 \
+	 (!(FILTER_KINDS & FILTER_PID_NS) || filter_find(FILTER_PID_NS, pid_ns)) && (pid) != agent_pid)
 
-/* Whether the current task is one we were asked to watch. */
-static __always_inline bool filter_pass_current(void)
-{
-	return FILTER(bpf_get_current_pid_tgid() >> 32, current_uid(), current_mnt_ns(), current_cgroup_id(),
-		      task_pid_ns(current_task()));
-}
-
-/* The same of any task, for where it is not the current one: dearer. */
+/* Whether the task is one we were asked to watch: any task, by probe reads, the dearest. */
 static __always_inline bool filter_pass(struct task_struct *task)
 {
 	return FILTER((u32)BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, cred, uid.val), task_mnt_ns(task),
 		      task_cgroup_id(task), task_pid_ns(task));
+}
+
+/* The same of an argument of a tp_btf program: the cheapest. */
+static __always_inline bool filter_pass_typed(struct task_struct *task)
+{
+	return FILTER((u32)task->tgid, task->cred->uid.val, task->nsproxy->mnt_ns->ns.inum, typed_task_cgroup_id(task),
+		      task_pid_ns(task));
+}
+
+/* The same of the current task. */
+static __always_inline bool filter_pass_current(void)
+{
+	if (!CURRENT_IS_TYPED)
+		return FILTER(bpf_get_current_pid_tgid() >> 32, (u32)bpf_get_current_uid_gid(),
+			      task_mnt_ns(current_task()), task_cgroup_id(current_task()), task_pid_ns(current_task()));
+	return filter_pass_typed(bpf_get_current_task_btf());
 }
 
 static __always_inline void event_fill(struct event_base *base, struct task_struct *task)
@@ -339,21 +353,21 @@ static __always_inline void event_fill_current(struct event_base *base)
 	struct task_struct *task;
 	u64 pid_tgid;
 
-	if (!CURRENT_CAN_BE_FOLLOWED) {
+	if (!CURRENT_IS_TYPED) {
 		event_fill(base, current_task());
 		return;
 	}
 	task = bpf_get_current_task_btf();
 	pid_tgid = bpf_get_current_pid_tgid();
 	base->time = bpf_ktime_get_boot_ns();
-	base->cgroup_id = current_cgroup_id();
+	base->cgroup_id = typed_task_cgroup_id(task);
 	base->pid = pid_tgid >> 32;
 	base->tid = pid_tgid;
 	base->ppid = task->real_parent->tgid;
 	base->uid = task->cred->uid.val;
 	base->gid = task->cred->gid.val;
 	base->mnt_ns = task->nsproxy->mnt_ns->ns.inum;
-	base->pid_ns = task_pid_ns(current_task());
+	base->pid_ns = task_pid_ns(task);
 	base->user_ns = task->cred->user_ns->ns.inum;
 	bpf_get_current_comm(base->comm, sizeof(base->comm));
 }

@@ -110,13 +110,11 @@ static __always_inline void read_paths(struct event *event, struct task_struct *
 	event->path_truncated |= cut;
 }
 
-static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
+static __noinline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
 	const char *filename, *interpreter;
 	struct event *event;
 
-	if (!filter_pass_current())
-		return 0;
 	event = event_reserve(struct event);
 	if (!event)
 		return 0;
@@ -139,13 +137,13 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_btf, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(task, bprm);
+	return filter_pass_typed(task) ? on_exec(task, bprm) : 0;
 }
 
 SEC("raw_tp/sched_process_exec")
 int BPF_PROG(exec_raw, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(task, bprm);
+	return filter_pass_current() ? on_exec(task, bprm) : 0;
 }
 
 static __always_inline int on_fork(struct task_struct *child)
@@ -194,7 +192,7 @@ struct {
 	__type(value, u8);
 } exited SEC(".maps");
 
-static __always_inline int on_exit(struct task_struct *task)
+static __noinline int on_exit(struct task_struct *task)
 {
 	struct task_struct *leader;
 	struct exited key = {};
@@ -203,8 +201,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	u8 seen = 1;
 	int code;
 
-	/* Cheapest first: most exits on a machine are not of those that are watched. */
-	if (!filter_pass_current() || BPF_CORE_READ(task, signal, live.counter))
+	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	leader = BPF_CORE_READ(task, group_leader);
 	key.start = BPF_CORE_READ(leader, start_boottime);
@@ -236,13 +233,13 @@ static __always_inline int on_exit(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(exit_btf, struct task_struct *task)
 {
-	return on_exit(task);
+	return filter_pass_typed(task) ? on_exit(task) : 0;
 }
 
 SEC("raw_tp/sched_process_exit")
 int BPF_PROG(exit_raw, struct task_struct *task)
 {
-	return on_exit(task);
+	return filter_pass_current() ? on_exit(task) : 0;
 }
 
 /*
