@@ -137,7 +137,8 @@ BREAKS = st.sampled_from(["", " ", "\n", " # ] } , \n\t", "\n\n"])
 @st.composite
 def values(draw: st.DrawFn, depth: int = 2) -> str:
     if depth == 0 or draw(st.booleans()):
-        return draw(SCALARS)
+        scalar: str = draw(SCALARS)
+        return scalar
     if draw(st.booleans()):
         items = draw(st.lists(values(depth=depth - 1), max_size=3))
         written = "".join(f"{draw(BREAKS)}{item}{draw(BREAKS)}," for item in items)

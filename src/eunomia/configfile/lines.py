@@ -16,10 +16,8 @@ _BLANK = re.compile(r"[ \t]*")
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")  # comments among it
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
 # The closing quotes may have up to two more before them, which belong to the text.
-_TEXT = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}' r"|'''.*?'{3,5}" r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'",
-    re.DOTALL,
-)
+_TEXTS = (r'"""(?:[^\\]|\\.)*?"{3,5}', r"'''.*?'{3,5}", r'"(?:[^"\\\n]|\\.)*"', r"'[^'\n]*'")
+_TEXT = re.compile("|".join(_TEXTS), re.DOTALL)
 _BARE = re.compile(r"[^,\]}#\n]*")  # numbers, dates (which may have a blank in them), true and false
 
 
