@@ -87,7 +87,10 @@ def _written(value: object) -> str:
 
 @command.command(epilog="\b\nExample:\n  eunomia config schema > eunomia.schema.json")
 def schema() -> None:
-    """Print the JSON Schema (draft 2020-12) of a configuration file, the options of every tracker among it."""
+    """Print the JSON Schema of a configuration file.
+
+    It is of draft 2020-12 and knows the options of every tracker.
+    """
     from eunomia.configfile.json_schema import schema as made
 
     click.echo(json.dumps(made(), indent=2))

@@ -33,7 +33,7 @@ def read(file: File, docker_host: str | None) -> RunConfig:
 def nearest(name: str, known: Iterable[str]) -> str:
     """What may have been meant."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
 
 
@@ -41,6 +41,7 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._mistake = document.mistake
+        self._declared: tuple[str, ...] = ()  # names of the file's own sinks
 
     def run(self, docker_host: str | None) -> RunConfig:
         values = self._document.values
@@ -50,10 +51,9 @@ class _Reader:
         usual = self._filter(values.get("filter", {}), ("filter",), "[filter]")
         self._document.check()
         agent = AgentConfig(tuple(trackers), usual, top.get("docker_host", docker_host))
-        used = {name: sink for name, sink in sinks.items() if name in values.get("sink", {})}
-        if any(STDOUT in route for route in routes.values()):
-            used[STDOUT] = sinks[STDOUT]
-        run = RunConfig(agent, used, routes, top.get("time_s"))
+        if not any(STDOUT in route for route in routes.values()) and STDOUT not in self._declared:
+            del sinks[STDOUT]
+        run = RunConfig(agent, sinks, routes, top.get("time_s"))
         check_routes(run, self._document)
         self._document.check()
         return run
@@ -114,6 +114,7 @@ class _Reader:
             file = None if settled.get("file") == "-" else settled.get("file")
             columns = settled.get("columns")
             self._check_columns(columns, (*path, "columns"), where)
+            self._declared += (name,)
             found[name] = SinkConfig(name, settled.get("format") or format_of(file), file, columns)
         return found
 
@@ -212,8 +213,7 @@ class _Reader:
         self, given: tuple[str, ...] | None, sinks: Mapping[str, SinkConfig], path: Path, where: str
     ) -> tuple[str, ...]:
         if given is None:
-            declared = tuple(name for name in self._document.values.get("sink", {}) if name in sinks)
-            return declared or (STDOUT,)
+            return self._declared or (STDOUT,)
         if not given:
             self._mistake(path, f"sinks{_in(where)}: there is none, so its events would go nowhere")
         for place, name in enumerate(given):
