@@ -34,7 +34,7 @@ class Document:
 
     def __init__(self, file: File) -> None:
         self.file = file
-        self._mistakes: list[tuple[int, str]] = []
+        self._mistakes: list[tuple[Path, str]] = []
         text = self._read()
         try:
             self.values: dict[str, Any] = tomllib.loads(text)
@@ -71,7 +71,11 @@ class Document:
 
     def mistake(self, path: Path, what: str) -> None:
         """Takes note of something wrong at that place."""
-        self._mistakes.append((self.line(path), what))
+        self._mistakes.append((path, what))
+
+    def is_wrong(self, path: Path) -> bool:
+        """Whether something at that place or within it was wrong."""
+        return any(place[: len(path)] == path for place, _ in self._mistakes)
 
     def check(self) -> None:
         """Ends here when something was wrong.
@@ -79,5 +83,6 @@ class Document:
         Raises:
             ConfigError: with all that was, in the order of lines.
         """
-        if self._mistakes:
-            raise ConfigError([f"{self.file}:{line}: {what}" for line, what in sorted(set(self._mistakes))])
+        told = sorted({(self.line(path), what) for path, what in self._mistakes})
+        if told:
+            raise ConfigError([f"{self.file}:{line}: {what}" for line, what in told])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,13 @@ def shown(given: object) -> str:
         return "a table" if isinstance(given, dict) else "an array"
     text = repr(given) if isinstance(given, str) else str(given)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What may have been meant."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
 
 
 def _filled(text: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any
 
 from eunomia.config import AgentConfig, FilterConfig, RunConfig, SinkConfig, TrackerConfig
 from eunomia.configfile.document import ConfigError, Document
-from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, Key, Table, shown
+from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, Key, Table, nearest, shown
 from eunomia.configfile.lines import Path
 from eunomia.configfile.routes import STDOUT, check_routes
 from eunomia.errors import UsageError
@@ -30,13 +29,6 @@ def read(file: File, docker_host: str | None) -> RunConfig:
     return _Reader(document).run(docker_host)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What may have been meant."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
-
-
 class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -49,7 +41,6 @@ class _Reader:
         sinks = self._sinks(values.get("sink", {}))
         trackers, routes = self._trackers(values.get("tracker", []), sinks)
         usual = self._filter(values.get("filter", {}), ("filter",), "[filter]")
-        self._document.check()
         agent = AgentConfig(tuple(trackers), usual, top.get("docker_host", docker_host))
         if not any(STDOUT in route for route in routes.values()) and STDOUT not in self._declared:
             del sinks[STDOUT]
@@ -237,4 +228,4 @@ def _called(table: object, place: int) -> str:
     return str(place + 1)
 
 
-__all__ = ["ConfigError", "nearest", "read"]
+__all__ = ["ConfigError", "read"]

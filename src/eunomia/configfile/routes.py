@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from functools import cache
 
 from eunomia.config import RunConfig, SinkConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.configfile.document import Document
+from eunomia.configfile.keys import nearest
 from eunomia.schema.batch import Schema
 from eunomia.sinks.several import LABEL, SEVERAL
 from eunomia.sinks.table import virtual
@@ -37,10 +37,12 @@ def _schema(tracker: str, options: tuple[tuple[str, object], ...]) -> Schema:
 
 
 def check_routes(run: RunConfig, document: Document) -> None:
-    """Tells the document of what its sinks and trackers cannot do together."""
+    """Tells the document of what its sinks and trackers cannot do together, of sinks that are right by themselves."""
     taken: dict[str, str] = {}
     for name, sink in run.sinks.items():
         path, where = ("sink", name), f"[sink.{name}]"
+        if document.is_wrong(path):
+            continue
         trackers = run.sources(name)
         if sink.format == "parquet" and sink.file is None:
             document.mistake((*path, "format"), f'{where}: Parquet cannot be printed: give it a file = "….parquet"')
@@ -65,9 +67,7 @@ def _check_columns(sink: SinkConfig, trackers: tuple[TrackerConfig, ...], docume
     every = list(dict.fromkeys(name for names in known.values() for name in names))
     for place, name in enumerate(sink.columns):
         if name not in every:
-            near = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(every)}"
-            told = f'columns in [sink.{sink.name}]: there is no column "{name}"; {hint}'
+            told = f'columns in [sink.{sink.name}]: there is no column "{name}"; {nearest(name, every)}'
             document.mistake(("sink", sink.name, "columns", place), told)
     for label, names in known.items():
         if set(sink.columns) <= set(every) and not set(sink.columns) & set(names):
