@@ -6,9 +6,9 @@ import os
 import select
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Thread
 
@@ -16,7 +16,7 @@ from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
 from eunomia.containers.registry import Container, Containers
-from eunomia.errors import PrivilegeError
+from eunomia.errors import EunomiaError, PrivilegeError
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.clock import BootClock
 from eunomia.host.hierarchies import Hierarchy
@@ -31,7 +31,8 @@ from eunomia.kernel.paths import object_file
 from eunomia.kernel.ring import Records
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.kernel.tracing import Tracing
-from eunomia.pipeline.chain import Chain
+from eunomia.pipeline.accounts import Account, add_up
+from eunomia.pipeline.chain import Chain, FanOut
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
@@ -46,10 +47,14 @@ _IDLE_S = 0.25
 _HOLDING_S = 0.02
 _STOP_S = 5.0
 _CONTROLLERS = {"": 0, "pids": 1, "memory": 2, "cpu": 3, "devices": 4}  # enum cgroup_controller in eunomia.bpf.h
+_LEAST_END_S = 0.2
 _ANNOUNCER = "cgroup"
 
-SinkFactory = Callable[[TrackerConfig, Tracker, Schema], Handler]
-"""Makes the sink of a tracker from what is to run, its declaration and the columns its batches have at the end."""
+SinkFactory = Callable[[TrackerConfig, Tracker, Schema], Handler | Mapping[str, Handler]]
+"""Makes the sink of a tracker from what is to run, its declaration and the columns its batches have at the end.
+
+Or several by name. Those of one name, though of several trackers, share a queue and a thread, and so may share a file.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,12 @@ class Summary:
 
     Attributes:
         emitted: events that passed the filter in the kernel.
-        delivered: events that reached the sink.
+        delivered: events that reached the sink; with several sinks, the one that got the least.
         filtered: events that turned out in user space to be none that were asked for.
         lost: cause -> events.
         missed: what kept events from being seen or attributed -> how often; how many events, nobody can know.
         duration_s, cpu_s: from start to stop, and this process's own CPU time within it.
+        accounts: the same for every tracker and each of its sinks.
     """
 
     emitted: int
@@ -72,6 +78,7 @@ class Summary:
     missed: dict[str, int]
     duration_s: float
     cpu_s: float
+    accounts: tuple[Account, ...] = ()
 
 
 def _spec(tracker: str) -> ObjectSpec:
@@ -88,15 +95,32 @@ class _Watch:
 
 @dataclass
 class _Line:
-    """One tracker's way from the kernel to its sink."""
+    """One tracker's way from the kernel to its sinks.
 
-    name: str
+    Attributes:
+        config: what it is.
+        fold: what counted rows go through before they count as events.
+        steps: what its batches go through before the sinks.
+        schema: their columns then.
+        losses: what these steps have lost.
+        chain: the steps and the sinks' queues.
+        sinks: what each sink has lost and delivered, by name.
+        rows: of a tracker that counts, how many have come until now.
+    """
+
+    config: TrackerConfig
     tracing: Tracing
     fold: Chain
-    chain: Chain
+    steps: list[Handler]
+    schema: Schema
     losses: Losses
-    queue: Queue
+    chain: Chain
+    sinks: dict[str, Losses] = field(default_factory=dict)
     rows: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.config.label
 
     def emitted(self, counted: Counters) -> int:
         """Events: of a tracker that counts these are rows, and what found no room for one."""
@@ -129,6 +153,7 @@ class Agent:
         self._on_appear = on_appear
         self._resources = ExitStack()
         self._lines: list[_Line] = []
+        self._queues: dict[str, Queue] = {}
         self._watches: dict[FilterConfig, _Watch] = {}
         self._ended = Event()
         self._failure: BaseException | None = None
@@ -172,9 +197,8 @@ class Agent:
         # Announcements first, so that every cgroup which a filter lets pass undecided is announced.
         self._announcer = self._trace(TrackerConfig(_ANNOUNCER), _spec(_ANNOUNCER), hierarchy, None)
         self._resources.callback(self._announcer.close)
-        filters = dict.fromkeys(self._filter_of(tracker) for tracker in self._config.trackers)
-        opened = [(asked, Targets(asked, hierarchy, docker, self._roots)) for asked in filters]
-        kernels = [self._open_filter(targets) for _, targets in opened]
+        opened = [(asked, Targets(asked, hierarchy, docker, self._roots)) for asked in self._config.filters]
+        kernels = [self._open_filter(asked, targets) for asked, targets in opened]
         names = Names(docker)
         self._resources.callback(names.close)
         cgroups = Cgroups(hierarchy)
@@ -182,28 +206,41 @@ class Agent:
         for cgroup_id, path in cgroups.scan().items():
             self._containers.add(cgroup_id, path)
         for (asked, targets), kernel in zip(opened, kernels, strict=True):
-            self._watches[asked] = self._watch(targets, kernel)
+            with self._told_of(asked):
+                self._watches[asked] = self._watch(targets, kernel)
         decisions = [watch.decisions for watch in self._watches.values()]
         self._announcements = Announcements(self._containers, decisions, hierarchy.hierarchy_id)
         for tracker in self._config.trackers:
-            self._add(tracker, hierarchy)
+            with self._told_of(tracker):
+                self._lines.append(self._open(tracker, hierarchy))
+        self._connect()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._resources.callback(os.close, self._wake)
         self._thread = Thread(target=self._run, name="eunomia-reader", daemon=True)
         self._thread.start()
 
-    def _filter_of(self, config: TrackerConfig) -> FilterConfig:
-        return self._config.filter if config.filter is None else config.filter
+    @contextmanager
+    def _told_of(self, of: FilterConfig | TrackerConfig) -> Iterator[None]:
+        """Of several trackers an error names those that it is about."""
+        try:
+            yield
+        except EunomiaError as error:
+            trackers = self._config.trackers
+            labels = [one.label for one in trackers if of in (one, self._config.filter_of(one))]
+            if len(trackers) > 1:
+                error.args = (f"{', '.join(labels)}: {error}",)
+            raise
 
-    def _open_filter(self, targets: Targets) -> KernelFilter:
-        kernel = targets.open_filter()
+    def _open_filter(self, asked: FilterConfig, targets: Targets) -> KernelFilter:
+        with self._told_of(asked):
+            kernel = targets.open_filter()
         self._resources.callback(kernel.close)
         return kernel
 
     def _watch(self, targets: Targets, kernel: KernelFilter) -> _Watch:
         """Fills a filter with what runs now; what comes later is decided as it is announced."""
         selection, missing = targets.select(self._containers)
-        self.missing += missing
+        self.missing += [one for one in missing if one not in self.missing]
         for kind, value in targets.values(self._containers, selection):
             kernel.watch(kind, value)
         return _Watch(kernel, Decisions(selection, partial(self._decide, kernel), targets.cgroup_paths()))
@@ -224,11 +261,11 @@ class Agent:
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
         return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
 
-    def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
-        """Puts up a tracker with its whole chain; the sink last: what it replaces is only gone once the rest works."""
+    def _open(self, config: TrackerConfig, hierarchy: Hierarchy) -> _Line:
+        """Puts up a tracker with all but its sinks."""
         tracker, losses = registry.get(config.tracker), Losses()
         options = tracker.settle(config.options)
-        spec, watch = _spec(config.tracker), self._watches[self._filter_of(config)]
+        spec, watch = _spec(config.tracker), self._watches[self._config.filter_of(config)]
         counts = tracker.interval(options) is not None
         schema = (spec.total if counts else spec.event).schema
         fold = tracker.fold(options, schema, self._roots) if counts else ()
@@ -241,11 +278,37 @@ class Agent:
             schema = step.columns(schema)
         tracing = self._trace(config, spec, hierarchy, watch.kernel)
         self._resources.callback(tracing.close)
-        sink = Chain([self._make_sink(config, tracker, schema)], losses, self._failed)
-        queue = Queue(sink, losses, name=f"{config.label} sink")
+        folding, chain = Chain(fold, losses, self._failed), Chain(steps, losses, self._failed)
+        return _Line(config, tracing, folding, steps, schema, losses, chain)
+
+    def _connect(self) -> None:
+        """Makes the sinks, after all else: what they replace is only gone once the rest works, and all of them do."""
+        with ExitStack() as undo:
+            made = [(line, self._sinks_of(line, undo)) for line in self._lines]
+            undo.pop_all()
+        for line, sinks in made:
+            inlets = [self._inlet(line, name, sink) for name, sink in sinks.items()]
+            ends = inlets if len(inlets) == 1 else [FanOut(inlets)]
+            line.chain = Chain([*line.steps, *ends], line.losses, self._failed)
+
+    def _sinks_of(self, line: _Line, undo: ExitStack) -> Mapping[str, Handler]:
+        with self._told_of(line.config):
+            made = self._make_sink(line.config, registry.get(line.config.tracker), line.schema)
+        sinks = {"": made} if isinstance(made, Handler) else made
+        for sink in sinks.values():
+            undo.callback(sink.close)
+        return sinks
+
+    def _inlet(self, line: _Line, name: str, sink: Handler) -> Handler:
+        """The way into a sink's queue, which those of one name share. The thread behind it is the sink's own."""
+        losses = line.sinks[name] = Losses()
+        behind = Chain([sink], losses, self._failed)
+        known = name or f"{line.name} sink"
+        if known in self._queues:
+            return self._queues[known].inlet(behind, losses)
+        queue = self._queues[known] = Queue(behind, losses, name=known)
         self._resources.callback(queue.close)
-        folding, chain = Chain(fold, losses, self._failed), Chain([*steps, queue], losses, self._failed)
-        self._lines.append(_Line(config.label, tracing, folding, chain, losses, queue))
+        return queue
 
     def _decide(self, kernel: KernelFilter, cgroup_id: int, wanted: bool) -> None:
         if not wanted:
@@ -353,25 +416,28 @@ class Agent:
             self._thread.join()
             self._thread = None
             try:
-                for line in self._lines:
-                    line.queue.end(_STOP_S)
+                self._end_queues()
                 self._summary = self._summarise()
             finally:
                 self._resources.close()
         return self._summary
 
+    def _end_queues(self) -> None:
+        """Lets all sinks finish at the same time: a stuck one costs the others nothing."""
+        end = time.monotonic() + _STOP_S
+        for queue in self._queues.values():
+            queue.finish()
+        for queue in self._queues.values():
+            queue.end(max(end - time.monotonic(), _LEAST_END_S))
+
     def _summarise(self) -> Summary:
-        lost: Counter[str] = Counter()
         counters = [line.tracing.counters() for line in self._lines]
-        for line, counted in zip(self._lines, counters, strict=True):
-            lost.update(line.losses.lost)
-            lost["ring full"] += counted.ring_full
-            lost["table full"] += counted.totals_full
-        emitted = sum(line.emitted(counted) for line, counted in zip(self._lines, counters, strict=True))
-        delivered = sum(line.losses.delivered for line in self._lines)
-        filtered = sum(line.losses.filtered for line in self._lines)
-        if self._failure is not None:  # what a failed step still held must not vanish from the account
-            lost["held by what failed"] = max(emitted - delivered - filtered - lost.total(), 0)
+        accounts = [
+            self._account(line, counted, name)
+            for line, counted in zip(self._lines, counters, strict=True)
+            for name in line.sinks
+        ]
+        total = add_up(accounts)
         announced = self._announcer.counters()
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
@@ -379,11 +445,26 @@ class Agent:
             "cgroup announcements": announced.ring_full,
         }
         return Summary(
-            emitted,
-            delivered,
-            filtered,
-            {cause: events for cause, events in lost.items() if events},
+            total.emitted,
+            total.delivered,
+            total.filtered,
+            total.lost,
             {what: times for what, times in missed.items() if times},
             time.monotonic() - self._started_s,
             time.process_time() - self._cpu_s,
+            tuple(accounts),
         )
+
+    def _account(self, line: _Line, counted: Counters, name: str) -> Account:
+        """What became of a tracker's events on their way to one of its sinks."""
+        sink = line.sinks[name]
+        lost = Counter(line.losses.lost)
+        lost.update(sink.lost)
+        lost["ring full"] += counted.ring_full
+        lost["table full"] += counted.totals_full
+        emitted = line.emitted(counted)
+        delivered, filtered = line.losses.delivered + sink.delivered, line.losses.filtered
+        if self._failure is not None:  # what a failed step still held must not vanish from the account
+            lost["held by what failed"] = max(emitted - delivered - filtered - lost.total(), 0)
+        causes = {cause: events for cause, events in lost.items() if events}
+        return Account(line.name, name, emitted, delivered, filtered, causes)

@@ -68,3 +68,67 @@ class AgentConfig:
     trackers: tuple[TrackerConfig, ...]
     filter: FilterConfig = FilterConfig()
     docker_host: str | None = None
+
+    @property
+    def filters(self) -> tuple[FilterConfig, ...]:
+        """Every filter in use, once."""
+        return tuple(dict.fromkeys(self.filter_of(tracker) for tracker in self.trackers))
+
+    @property
+    def awaited(self) -> int | None:
+        """How many containers and processes are named; None when something watches without naming any."""
+        if not all(one.containers or one.pids for one in self.filters):
+            return None
+        named = {("container", name) for one in self.filters for name in one.containers}
+        return len(named | {("process", str(pid)) for one in self.filters for pid in one.pids})
+
+    def filter_of(self, tracker: TrackerConfig) -> FilterConfig:
+        """Whom a tracker watches."""
+        return self.filter if tracker.filter is None else tracker.filter
+
+
+@dataclass(frozen=True)
+class SinkConfig:
+    """Where events go.
+
+    Attributes:
+        name: what trackers call it.
+        format: one of `sinks.formats.FORMATS`.
+        file: where to, with `{tracker}` for the name of each tracker; None is stdout.
+        columns: those to write, in order; None for all, or for those that a table usually shows.
+    """
+
+    name: str
+    format: str = "table"
+    file: str | None = None
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether every tracker has a file of its own."""
+        return self.file is not None and "{tracker}" in self.file
+
+    def file_of(self, tracker: str) -> str | None:
+        """The file that a tracker, by its label, writes to."""
+        return self.file and self.file.replace("{tracker}", tracker)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a configuration file asks for.
+
+    Attributes:
+        agent: what runs.
+        sinks: by name.
+        routes: the names of each tracker's sinks, by the tracker's label.
+        duration_s: how long; None is until it is stopped.
+    """
+
+    agent: AgentConfig
+    sinks: Mapping[str, SinkConfig]
+    routes: Mapping[str, tuple[str, ...]]
+    duration_s: float | None = None
+
+    def sources(self, sink: str) -> tuple[TrackerConfig, ...]:
+        """The trackers that write to a sink."""
+        return tuple(tracker for tracker in self.agent.trackers if sink in self.routes[tracker.label])

@@ -16,7 +16,7 @@ import eunomia as package
 from eunomia.trackers import registry
 from tests.cli.command import EUNOMIA, environment, eunomia
 
-COMMANDS = ("run", "trackers", "containers", "doctor", "completion")
+COMMANDS = ("run", "trackers", "containers", "config", "doctor", "completion")
 PAGES = [(), *((name,) for name in COMMANDS), *(("run", name) for name in registry.names())]
 
 
@@ -37,7 +37,7 @@ def test_every_command_is_on_the_first_page() -> None:
 
 
 def test_no_command_is_wrong_usage_and_shows_the_page() -> None:
-    for args in ((), ("run",)):
+    for args in ((), ("run",), ("config",)):
         done = eunomia(*args)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("Usage: eunomia")
@@ -87,10 +87,11 @@ COMPLETED = [
     ("eunomia r", {"run"}),
     ("eunomia run pro", {"process"}),
     ("eunomia run process --min", {"--min-duration"}),
+    ("eunomia config c", {"check"}),
     ("eunomia run process --fmt ", {"table", "json", "csv", "parquet"}),
     ("eunomia trackers --f", {"--fmt"}),
     ("eunomia completion ", {"bash", "zsh", "fish"}),
-    ("eunomia run nosuch --", {"--help"}),
+    ("eunomia run nosuch --", {"--help", "--config", "--time", "--verbose"}),
     ("eunomia nosuch ", set(COMMANDS)),
     ("eunomia run process -c ", set()),
 ]

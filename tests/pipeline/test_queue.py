@@ -270,3 +270,53 @@ def test_memory_is_bounded_also_for_wide_rows(make: Make) -> None:
     assert queue.depth == 3
     assert losses.lost == {"sink too slow": 7}
     assert numbers([big]) == [[1]]
+
+
+# Several sources
+
+
+def test_sources_share_one_thread_and_keep_their_order(make: Make) -> None:
+    threads: set[int] = set()
+
+    class Noting(Keeper):
+        def handle(self, batch: Batch) -> Batch | None:
+            threads.add(threading.get_ident())
+            return super().handle(batch)
+
+    first, second = Noting(), Noting()
+    queue, losses = make(first)
+    others = Losses()
+    inlet = queue.inlet(second, others)
+    for number in range(100):
+        queue.handle(batch(number))
+        inlet.handle(batch(number, number))
+    queue.close()
+    assert first.numbers == [[number] for number in range(100)]
+    assert second.numbers == [[number, number] for number in range(100)]
+    assert (losses.delivered, others.delivered) == (100, 200)
+    assert len(threads) == 1
+    assert (first.flushes, second.flushes, first.closes, second.closes) == (1, 1, 1, 1)
+
+
+def test_what_a_source_loses_is_its_own(make: Make) -> None:
+    stuck, keeper = Stuck(), Keeper()
+    queue, losses = make(stuck, max_bytes=2 * EVENT_BYTES, name="disk")
+    others = Losses()
+    inlet = queue.inlet(keeper, others)
+    fill(queue, stuck)
+    for number in range(3):
+        inlet.handle(batch(number))
+    assert others.lost == {"disk too slow": 1}
+    assert not queue.end(0.05)
+    assert losses.lost == {"disk too slow": 1}, "what the thread is stuck with"
+    assert others.lost == {"disk too slow": 3}
+
+
+def test_sources_tick(make: Make) -> None:
+    first, second = Keeper(), Keeper()
+    queue, _ = make(first)
+    queue.inlet(second, Losses())
+    end = time.monotonic() + 5
+    while not (first.ticks and second.ticks):
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -188,3 +188,41 @@ def test_names_and_aliases_are_of_one_tracker(name: str) -> None:
     assert not set(aliases) & set(others)
     for alias in (name, *aliases):
         assert registry.resolve(alias) == name
+
+
+SHARED = {column.name: column for column in schemas("cgroup")[0].insert(COLUMNS, after="time")}
+SHARED = {name: SHARED[name] for name in list(SHARED)[: list(SHARED).index("comm") + 1]}
+"""Name -> column of `struct event_base` with the container's."""
+
+
+def test_the_shared_columns() -> None:
+    assert {"time", "container_id", "container_name", "cgroup_id", "pid", "tid", "ppid", "uid", "comm"} <= set(SHARED)
+
+
+@EACH
+def test_shared_columns_mean_the_same_everywhere(name: str) -> None:
+    """Same name: same type, same meaning, and the same place at the head of the columns."""
+    for schema in schemas(name):
+        shared = [column for column in schema.insert(COLUMNS, after="time") if column.name in SHARED]
+        # A tracker that counts may leave out what would part its rows.
+        assert [column.name for column in shared] == [
+            known for known in SHARED if known in {one.name for one in shared}
+        ]
+        for column in shared:
+            assert (column.dtype, column.show) == (SHARED[column.name].dtype, SHARED[column.name].show)
+
+
+@EACH
+def test_no_tracker_has_columns_that_sinks_add(name: str) -> None:
+    for schema in schemas(name):
+        assert not {"tracker", "details", "container", "result"} & {column.name for column in schema}
+
+
+def test_columns_of_one_name_mean_one_thing() -> None:
+    """Whatever two trackers both have: `path` cannot be a text here and a number there."""
+    seen: dict[str, tuple[str, object, str]] = {}
+    for name in NAMES:
+        for column in (column for schema in schemas(name) for column in schema):
+            kind = type(column.dtype) if isinstance(column.dtype, pl.Enum) else column.dtype
+            known = seen.setdefault(column.name, (name, kind, column.show))
+            assert known[1:] == (kind, column.show), f"{column.name} of {name} and {known[0]}"

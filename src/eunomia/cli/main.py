@@ -20,6 +20,7 @@ _COMMANDS = {
     "run": "Run a tracker and print what it sees.",
     "trackers": "List the trackers, or show the columns and options of one.",
     "containers": "List the containers that run on this host.",
+    "config": "Check a configuration file; print its JSON Schema.",
     "doctor": "Check what works on this kernel, and why something does not.",
     "completion": "Print the completion script for a shell.",
 }

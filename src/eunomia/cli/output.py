@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -15,19 +16,17 @@ from eunomia.errors import UsageError
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.sinks.csvfile import CsvSink
+from eunomia.sinks.formats import FORMATS, format_of
 from eunomia.sinks.jsonlines import JsonLinesSink
 from eunomia.sinks.outputs import Output, OutputFile
 from eunomia.sinks.parquet import ParquetSink
 from eunomia.sinks.table import DEPTH, TableSink, virtual
 from eunomia.trackers.declaration import Tracker
 
-FORMATS = ("table", "json", "csv", "parquet")
-_ENDINGS = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv", ".parquet": "parquet"}
-
 
 def choose_format(fmt: str | None, output: Path | None) -> str:
     """The format asked for, or what the file's ending says, or the table. None as the file is stdout."""
-    chosen = fmt or (_ENDINGS.get(output.suffix.lower(), "table") if output else "table")
+    chosen = fmt or format_of(output)
     if chosen == "parquet" and output is None:
         raise click.UsageError("Parquet cannot be printed: give a file with -o FILE.parquet")
     return chosen
@@ -79,12 +78,20 @@ def _names(columns: str, schema: Schema, extra: tuple[str, ...] = ()) -> list[st
     return names
 
 
-def _output(path: Path | None) -> Output:
+def open_output(path: Path | None) -> Output:
+    """A file, or stdout for None."""
     return Output(os.dup(1)) if path is None else OutputFile(path)
 
 
 def _table(usual: tuple[str, ...], schema: Schema, out: Output, columns: str | None, *, to_file: bool) -> Handler:
     shown = _names(columns, schema, virtual(schema)) if columns is not None else [*usual]
+    return table_sink(schema, shown, out, to_file=to_file)
+
+
+def table_sink(
+    schema: Schema, shown: Sequence[str], out: Output, *, to_file: bool, narrowest: Mapping[str, int] | None = None
+) -> TableSink:
+    """A table of these columns; to a terminal as wide and high as that, with its colours."""
     on_terminal = terminal.is_terminal() and not to_file
     return TableSink(
         out,
@@ -93,6 +100,7 @@ def _table(usual: tuple[str, ...], schema: Schema, out: Output, columns: str | N
         width=terminal.width if on_terminal else None,
         height=terminal.height if on_terminal else None,
         style=None if to_file else terminal.style(),
+        narrowest=narrowest,
     )
 
 
@@ -102,17 +110,17 @@ def sink_factory(fmt: str, output: Path | None, columns: str | None) -> SinkFact
     def make(config: TrackerConfig, tracker: Tracker, schema: Schema) -> Handler:
         if fmt == "table":
             usual = tracker.shown(tracker.settle(config.options))
-            return _table(usual, schema, _output(output), columns, to_file=output is not None)
+            return _table(usual, schema, open_output(output), columns, to_file=output is not None)
         shown = schema
         if columns is not None:
             shown = Schema(tuple(schema[name] for name in _names(columns, schema)))
         if fmt == "parquet" and output is not None:
             sink: Handler = ParquetSink(output, shown)
         else:
-            sink = (CsvSink if fmt == "csv" else JsonLinesSink)(_output(output), shown)
+            sink = (CsvSink if fmt == "csv" else JsonLinesSink)(open_output(output), shown)
         return sink if columns is None else _Select(shown, [column.name for column in shown], sink)
 
     return make
 
 
-__all__ = ["DEPTH", "FORMATS", "choose_format", "sink_factory"]
+__all__ = ["DEPTH", "FORMATS", "choose_format", "open_output", "sink_factory", "table_sink"]

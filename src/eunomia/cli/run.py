@@ -21,6 +21,7 @@ from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option, Tracker
 
 _WATCH_S = 0.2
+_VERBOSE = "say which hooks are used, and the kernel's log on failure"
 
 _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option(
@@ -62,7 +63,10 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--ring-bytes", type=int, callback=values.ring_bytes, metavar="BYTES", help="size of the kernel's buffer"
     ),
-    click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure"),
+    click.option("-v", "--verbose", is_flag=True, help=_VERBOSE),
+    click.option(
+        "--config", hidden=True, expose_value=False, callback=values.no_config, help="a file names its trackers itself"
+    ),
 )
 
 
@@ -78,11 +82,9 @@ def _parameter(option: Option) -> click.Option:
             help=option.description,
             shell_complete=lambda _context, _parameter, text: _complete(option, text),
         )
-    # The largest constants have 64 bits; for a narrower one the loader is stricter.
-    largest = (2**63 - 1) // option.scale if option.constant else None
     kinds: dict[type, click.ParamType[Any]] = {
-        int: click.IntRange(None if option.minimum is None else int(option.minimum), largest),
-        float: values.Number(option.minimum, largest),
+        int: click.IntRange(None if option.minimum is None else int(option.minimum), option.maximum),
+        float: values.Number(option.minimum, option.maximum),
         str: click.Choice(option.choices) if option.choices else click.STRING,
     }
     return click.Option(
@@ -141,6 +143,8 @@ def _command(name: str, tracker: Tracker) -> click.Command:
 
 @click.command(
     cls=_Run,
+    invoke_without_command=True,
+    no_args_is_help=True,
     epilog="""\b
 Examples:
   eunomia run process                        everything, live
@@ -149,11 +153,48 @@ Examples:
   eunomia run process --wait -c web -T 30    from a container's first step
   eunomia run process --fmt json | jq .args
   eunomia run process -o record.parquet
+  eunomia run --config eunomia.toml          several trackers at once
 """,
-    subcommand_metavar="TRACKER [OPTIONS]",
+    subcommand_metavar="[TRACKER [OPTIONS]]",
 )
-def command() -> None:
-    """Run a tracker and print what it sees, until Ctrl-C or the time is up."""
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="run what this file says; see `eunomia config --help`",
+)
+@click.option(
+    "-T",
+    "--time",
+    "duration_s",
+    type=values.Number(0, above=True),
+    metavar="SECONDS",
+    help="with --config: end after so long, whatever the file says",
+)
+@click.option("-v", "--verbose", is_flag=True, help=f"with --config: {_VERBOSE}")
+@click.pass_context
+def command(context: click.Context, file: Path | None, duration_s: float | None, verbose: bool) -> None:
+    """Run a tracker, or with --config several, and print what they see, until Ctrl-C or the time is up."""
+    if context.invoked_subcommand is None:
+        if file is None:
+            raise click.UsageError("name a tracker, or a file with --config FILE", context)
+        _run_file(file, duration_s, verbose=verbose)
+    elif file is not None:
+        raise click.UsageError(f"--config says what to run: leave out {context.invoked_subcommand!r}", context)
+    elif duration_s is not None or verbose:
+        raise click.UsageError(
+            f"options of a tracker stand behind it: eunomia run {context.invoked_subcommand} …", context
+        )
+
+
+def _run_file(file: Path, duration_s: float | None, *, verbose: bool) -> None:
+    from eunomia.cli.config import load
+    from eunomia.cli.configured import sinks_of
+
+    run = load(file)
+    prints = any(sink.file is None for name, sink in run.sinks.items() if run.sources(name))
+    _carry_out(run.agent, sinks_of(run), duration_s or run.duration_s, prints=prints, verbose=verbose)
 
 
 def _run(
@@ -185,8 +226,12 @@ def _run(
         values.docker_host(),
     )
     make_sink = sink_factory(choose_format(fmt, output), output, columns)
+    _carry_out(config, make_sink, duration_s, prints=output is None, verbose=verbose)
+
+
+def _carry_out(config: Any, make_sink: Any, duration_s: float | None, *, prints: bool, verbose: bool) -> None:
     try:
-        with Stop(reader=output is None) as stop:
+        with Stop(reader=prints) as stop:
             _watch(config, make_sink, stop, duration_s, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
@@ -216,14 +261,22 @@ def _watch(config: Any, make_sink: Any, stop: Stop, duration_s: float | None, *,
             appeared.append(name)
             say(f"{name} is there")
 
-    def watched(*made_from: Any) -> Handler:
-        return _Watched(make_sink(*made_from), lambda: None if appeared else appeared.append("an event"))
+    def watched(*made_from: Any) -> Any:
+        made = make_sink(*made_from)
+        if isinstance(made, Handler):
+            return _Watched(made, tell)
+        return {name: _Watched(sink, tell) for name, sink in made.items()}
 
-    with Agent(config, watched if config.filter.wait else make_sink, on_appear=on_appear) as agent:
+    def tell() -> None:
+        if not appeared:
+            appeared.append("an event")
+
+    waits = any(asked.wait for asked in config.filters)
+    with Agent(config, watched if waits else make_sink, on_appear=on_appear) as agent:
         if verbose:
             _say_ways(agent.ways())
         if agent.missing:
-            _await(agent, stop, appeared, len(config.filter.containers) + len(config.filter.pids))
+            _await(agent, stop, appeared, config.awaited)
         _sleep(agent, stop, duration_s)
         summary = agent.stop()
     _conclude(summary, agent.failure, quiet=stop.reader_gone)
@@ -240,11 +293,11 @@ def _say_ways(ways: dict[str, tuple[Any, ...]]) -> None:
                 say(f"{of}: {trial.hook.name} not by {sections}: {'; '.join(dict.fromkeys((told[0], told[-1])))}")
 
 
-def _await(agent: Any, stop: Stop, appeared: list[str], asked: int) -> None:
+def _await(agent: Any, stop: Stop, appeared: list[str], asked: int | None) -> None:
     """Waits for the first of what is not there yet, if nothing that was asked for is."""
     say(f"waiting for {', '.join(agent.missing)}")
     processes = [int(one.split()[1]) for one in agent.missing if one.startswith("process ")]
-    if len(agent.missing) < asked:
+    if asked is None or len(agent.missing) < asked:
         return
     while not appeared and not agent.wait(0) and not stop.wait(0.05):
         for pid in processes:
@@ -264,11 +317,12 @@ def _sleep(agent: Any, stop: Stop, duration_s: float | None) -> None:
 def _conclude(summary: Any, failure: BaseException | None, *, quiet: bool) -> None:
     if quiet or isinstance(failure, BrokenPipeError):
         return
-    lost = sum(summary.lost.values())
+    from eunomia.cli.configured import events, say_accounts
+
+    say_accounts(summary)
     share = 100 * summary.cpu_s / summary.duration_s if summary.duration_s else 0
-    causes = ", ".join(f"{cause}: {events:,}" for cause, events in summary.lost.items())
     say(
-        f"{summary.delivered:,} events, {lost:,} lost{f' ({causes})' if lost else ''},"
+        f"{events(summary.delivered, summary.lost)},"
         f" {summary.duration_s:.1f} s, own CPU {summary.cpu_s:.2f} s ({share:.1f} %)"
     )
     for what, times in summary.missed.items():

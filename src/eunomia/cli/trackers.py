@@ -8,8 +8,8 @@ import click
 import polars as pl
 
 from eunomia.cli.terminal import print_table
+from eunomia.configfile.columns import schema_of
 from eunomia.containers.identify import COLUMNS
-from eunomia.host.roots import Roots
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.schema.batch import Schema
@@ -27,20 +27,6 @@ def type_name(column: Column) -> str:
     if isinstance(column.dtype, pl.Datetime):
         return "time"
     return {pl.String: "text", pl.Boolean: "yes/no"}.get(column.dtype, str(column.dtype).lower())  # type: ignore[call-overload, no-any-return]
-
-
-def schema_of(name: str) -> Schema:
-    """The columns of a tracker's batches with the options it has by default, the container's among them."""
-    spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
-    options = tracker.settle({})
-    counts = tracker.interval(options) is not None
-    schema = (spec.total if counts else spec.event).schema
-    for handler in tracker.fold(options, schema, Roots()) if counts else ():
-        schema = handler.columns(schema)
-    schema = schema.insert(COLUMNS, after="time")
-    for handler in tracker.handlers(options, schema, Roots()):
-        schema = handler.columns(schema)
-    return schema
 
 
 def event_schema_of(name: str) -> Schema | None:
@@ -67,8 +53,8 @@ def _facts(name: str, tracker: Tracker) -> dict[str, object]:
         "name": name,
         "aliases": list(tracker.aliases),
         "description": tracker.description,
-        "columns": _columns(schema_of(name)),
-        "event_columns": _columns(event_schema_of(name) or schema_of(name)),
+        "columns": _columns(schema_of(name, {})),
+        "event_columns": _columns(event_schema_of(name) or schema_of(name, {})),
         "options": [
             {"name": option.name, "usage": usage(option), "default": option.default, "description": option.description}
             for option in tracker.options
@@ -104,7 +90,7 @@ def _show(name: str, tracker: Tracker) -> None:
     click.echo(f"{name}: {tracker.description}\n")
     print_table(
         ("column", "type", "description"),
-        [(column.name, type_name(column), column.description) for column in schema_of(name)],
+        [(column.name, type_name(column), column.description) for column in schema_of(name, {})],
     )
     events = event_schema_of(name)
     if events:

@@ -90,6 +90,12 @@ def file(_context: click.Context, option: click.Parameter, value: str | None) ->
     return None if value in (None, "-") else Path(value)
 
 
+def no_config(_context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    """Somebody who asks for a tracker and a file at once is told so."""
+    if value is not None:
+        raise click.UsageError("--config says what to run: leave out the tracker, as in `eunomia run --config FILE`")
+
+
 def containers(_context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Ids and names. An empty one is what a shell makes of a variable that is not set."""
     if not all(value.strip("/ ") for value in values):

@@ -74,8 +74,8 @@ class BpfObject:
                 self.close()
                 raise
 
-    def _open(self, constants: Mapping[str, int]) -> None:
-        data = self.spec.with_immediates(constants)
+    def _open(self, constants: Mapping[str, int | bytes]) -> None:
+        data = self.spec.with_immediates({name: one for name, one in constants.items() if isinstance(one, int)})
         name = f"eunomia_{self.spec.name}".encode()
         options = libbpf.OpenOptions(ctypes.sizeof(libbpf.OpenOptions), name)
         self._object = self._lib.bpf_object__open_mem(data, len(data), options)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from threading import Condition, Thread
 
 from eunomia.pipeline.handler import Handler
@@ -18,8 +19,29 @@ _TICK_S = 0.1
 _CLOSE_S = 1.0
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What handles the batches of one source, and where they are counted."""
+
+    behind: Handler
+    losses: Losses
+
+
+class _Inlet(Handler):
+    """A further source's way into a queue."""
+
+    def __init__(self, put: Callable[[Batch], None]) -> None:
+        self._put = put
+
+    def handle(self, batch: Batch) -> None:
+        """Puts a batch; never waits."""
+        self._put(batch)
+
+
 class Queue(Handler):
     """Hands batches to a handler on a thread of its own. When it is full, new batches are lost and counted.
+
+    Its owner closes it, with everything that lies behind; its inlets need no closing.
 
     Args:
         behind: what handles them.
@@ -29,15 +51,14 @@ class Queue(Handler):
     """
 
     def __init__(self, behind: Handler, losses: Losses, *, max_bytes: int = 32 << 20, name: str = "sink") -> None:
-        self._behind = behind
-        self._losses = losses
+        self._sources = [_Source(behind, losses)]
         self._max_bytes = max_bytes
         self._name = name
-        self._waiting: deque[tuple[Batch, int]] = deque()
+        self._waiting: deque[tuple[Batch, int, _Source]] = deque()
         self._bytes = 0
         self._ending = False
         self._ended = False
-        self._in_hand = 0
+        self._in_hand: tuple[_Source, int] | None = None
         self._changed = Condition()
         self._thread = Thread(target=self._run, name=f"eunomia-{name}", daemon=True)
         self._thread.start()
@@ -47,70 +68,91 @@ class Queue(Handler):
         """Batches that wait."""
         return len(self._waiting)
 
+    def inlet(self, behind: Handler, losses: Losses) -> Handler:
+        """Another source: its batches wait among the others, and the same thread hands them to `behind`."""
+        source = _Source(behind, losses)
+        self._sources.append(source)
+        return _Inlet(lambda batch: self._put(batch, source))
+
     def handle(self, batch: Batch) -> None:
         """Puts a batch; never waits."""
+        self._put(batch, self._sources[0])
+
+    def _put(self, batch: Batch, source: _Source) -> None:
         size = int(batch.frame.estimated_size())
         with self._changed:
             if self._ending or (self._waiting and self._bytes + size > self._max_bytes):
-                self._losses.lose(f"{self._name} too slow", len(batch))
+                self._lose(source, len(batch))
                 return
-            self._waiting.append((batch, size))
+            self._waiting.append((batch, size, source))
             self._bytes += size
             self._changed.notify()
 
-    def _take(self) -> Batch | None:
+    def _lose(self, source: _Source, events: int) -> None:
+        source.losses.lose(f"{self._name} too slow", events)
+
+    def _take(self) -> tuple[Batch, _Source] | None:
         with self._changed:
             if not self._waiting and not self._ending:
                 self._changed.wait(_TICK_S)
             if not self._waiting:
                 return None
-            batch, size = self._waiting.popleft()
+            batch, size, source = self._waiting.popleft()
             self._bytes -= size
-            self._in_hand = len(batch)
-            return batch
+            self._in_hand = (source, len(batch))
+            return batch, source
 
     def _run(self) -> None:
         due_s = time.monotonic() + _TICK_S
         while not (self._ending and not self._waiting):
-            batch = self._take()
-            if batch is not None:
-                self._deliver(batch)
+            taken = self._take()
+            if taken is not None:
+                self._deliver(*taken)
             if time.monotonic() >= due_s:
-                self._count(self._behind.tick())
+                for source in list(self._sources):
+                    self._count(source, source.behind.tick())
                 due_s = time.monotonic() + _TICK_S
 
-    def _deliver(self, batch: Batch) -> None:
-        passed = self._behind.handle(batch)
+    def _deliver(self, batch: Batch, source: _Source) -> None:
+        passed = source.behind.handle(batch)
         with self._changed:
-            given_up, self._in_hand = self._in_hand == 0, 0
+            given_up, self._in_hand = self._in_hand is None, None
         if passed is not None and not given_up:
-            self._losses.deliver(len(passed))
+            source.losses.deliver(len(passed))
 
-    def _count(self, passed: Iterable[Batch]) -> None:
+    @staticmethod
+    def _count(source: _Source, passed: Iterable[Batch]) -> None:
         for batch in passed:
-            self._losses.deliver(len(batch))
+            source.losses.deliver(len(batch))
+
+    def finish(self) -> None:
+        """Takes no more batches; its thread ends when it has handled those that wait. `end` waits for that."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
 
     def end(self, timeout_s: float) -> bool:
         """Lets the thread finish what waits, but no longer than that; what then still waits is lost and counted."""
         if self._ended:
             return True
-        with self._changed:
-            self._ending = True
-            self._changed.notify()
+        self.finish()
         self._thread.join(timeout_s)
         if not self._thread.is_alive():
             self._ended = True
-            self._count(self._behind.flush())
+            for source in self._sources:
+                self._count(source, source.behind.flush())
             return True
         with self._changed:
-            for batch, _ in self._waiting:
-                self._losses.lose(f"{self._name} too slow", len(batch))
+            for batch, _, source in self._waiting:
+                self._lose(source, len(batch))
             self._waiting.clear()
-            self._losses.lose(f"{self._name} too slow", self._in_hand)  # what the thread is stuck with
-            self._in_hand = 0
+            if self._in_hand is not None:  # what the thread is stuck with
+                self._lose(*self._in_hand)
+            self._in_hand = None
         return False
 
     def close(self) -> None:
         """Closes what lies behind, unless its thread is still stuck in it."""
         if self.end(_CLOSE_S):
-            self._behind.close()
+            for source in self._sources:
+                source.behind.close()

@@ -69,7 +69,8 @@ def _text(column: Column) -> pl.Expr:
     return pl.col(name).cast(pl.String)
 
 
-def _cell(schema: Schema, name: str) -> pl.Expr:
+def cell(schema: Schema, name: str) -> pl.Expr:
+    """A column's values as the table prints them: safe text, empty for none."""
     if name == CONTAINER:
         return printable(pl.coalesce("container_name", "container_id")).fill_null("?").alias(name)
     if name == RESULT:
@@ -108,6 +109,7 @@ class TableSink(Handler):
         width: tells how wide the terminal is just now; None when lines may be as long as they like.
         height: tells how many lines it has, to repeat the heading on every screenful; None for once.
         style: colours; None for plain text.
+        narrowest: how wide columns are at least, where that is known beforehand.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class TableSink(Handler):
         width: Callable[[], int] | None = None,
         height: Callable[[], int] | None = None,
         style: Style | None = None,
+        narrowest: Mapping[str, int] | None = None,
     ) -> None:
         self._out = out
         self._schema = schema
@@ -126,14 +129,14 @@ class TableSink(Handler):
         self._width = width
         self._height = height
         self._style = style or Style()
-        narrowest = _NARROWEST_LIVE if height else _NARROWEST
-        self._widths = {name: max(len(name), narrowest.get(name, 0)) for name in names}
+        least = {**(_NARROWEST_LIVE if height else _NARROWEST), **(narrowest or {})}
+        self._widths = {name: max(len(name), least.get(name, 0)) for name in names}
         self._right = {name: _right(schema, name) for name in names}
         self._below_heading: int | None = None
 
     def handle(self, batch: Batch) -> Batch:
         """Prints a batch, hands it on."""
-        cells = batch.frame.select(_cell(self._schema, name) for name in self._names)
+        cells = batch.frame.select(cell(self._schema, name) for name in self._names)
         odd = self._widen(cells)
         line = pl.concat_str([self._padded(name, odd=name in odd) for name in self._names], separator=_GAP)
         frame = cells.select(line.str.strip_chars_end(" ").alias("line"), self._before().alias("before"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +66,11 @@ class Option:
         """The name in code and configuration."""
         return self.name.replace("-", "_")
 
+    @property
+    def maximum(self) -> int | None:
+        """The largest number: constants have 64 bits at most; for a narrower one the loader is stricter."""
+        return (2**63 - 1) // self.scale if self.constant else None
+
     def settle(self, given: object) -> Value:
         """The value in the option's own type.
 
@@ -85,6 +91,10 @@ class Option:
         if isinstance(given, str):
             return self._text(given)
         if not isinstance(given, bool) and isinstance(given, int | float):
+            if not math.isfinite(given):
+                raise self._wrong(given, "a finite number is expected")
+            if self.maximum is not None and given > self.maximum:
+                raise self._wrong(given, f"{self.maximum} is the most")
             if self.minimum is not None and not given >= self.minimum:
                 raise self._wrong(given, f"{self.minimum} is the least")
             return given

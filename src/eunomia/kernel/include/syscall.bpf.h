@@ -41,7 +41,7 @@ typedef u16 syscall_nr_t;
 /* Whether the current call came in by the 32-bit entry. */
 static __always_inline bool syscall_is_compat(void)
 {
-	if (CURRENT_CAN_BE_FOLLOWED)
+	if (CURRENT_IS_TYPED)
 		return bpf_get_current_task_btf()->thread_info.SYSCALL_INFO & SYSCALL_COMPAT_BIT;
 	return BPF_CORE_READ(current_task(), thread_info.SYSCALL_INFO) & SYSCALL_COMPAT_BIT;
 }

@@ -104,7 +104,7 @@ TRACKER = Tracker(
         Option("exclude", (), "leave these calls out", "NAME,…", choices=NAMES),
         Option("top", 0, "of each interval only the rows with most calls; 0 shows all", "ROWS"),
     ),
-    table=("time", "event", "container", "pid", "comm", "syscall", "returned", "error", "latency", "args"),
+    table=("time", "event", "container", "pid", "comm", "syscall", "returned", "error", "latency", "arguments"),
     totals_table=(
         "time",
         "container",

@@ -32,7 +32,7 @@ struct event {
 	u32 nr DOC("the call's number at that entry");
 	s64 returned DOC("what it returned; nothing is known of it at a first use and of a call that never returns");
 	duration_ns_t latency DOC("how long it took, with --latency");
-	hex_t args[ARGS] DOC("its arguments, as they are in the registers");
+	hex_t arguments[ARGS] DOC("its arguments, as they are in the registers");
 };
 
 EVENTS(struct event, 8 * 1024 * 1024);
@@ -205,7 +205,7 @@ static __always_inline struct event *begin(struct pt_regs *regs, u32 code, u32 n
 	event->latency = 0;
 #pragma clang loop unroll(full)
 	for (u32 index = 0; index < ARGS; index++)
-		event->args[index] = syscall_arg(regs, code, index);
+		event->arguments[index] = syscall_arg(regs, code, index);
 	return event;
 }
 

@@ -1,0 +1,102 @@
+"""`eunomia config`: what a configuration file would do, and what may stand in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from eunomia.cli import values
+from eunomia.cli.terminal import print_table, say
+from eunomia.errors import UsageError
+
+if TYPE_CHECKING:
+    from eunomia.config import FilterConfig, RunConfig
+
+_EXAMPLE = Path(__file__).parents[1] / "configfile" / "example.toml"
+
+
+def load(file: Path) -> RunConfig:
+    """Reads a configuration file.
+
+    Raises:
+        UsageError: with all its mistakes, a line each as if each had been said by itself.
+    """
+    from eunomia.configfile.reading import ConfigError, read
+
+    try:
+        return read(file, values.docker_host())
+    except ConfigError as error:
+        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  eunomia config example > eunomia.toml
+  eunomia config check eunomia.toml
+  eunomia config schema > eunomia.schema.json
+"""
+)
+def command() -> None:
+    """Check a configuration file; print its JSON Schema, or an example of one."""
+
+
+@command.command(epilog="\b\nExample:\n  eunomia config check eunomia.toml")
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Check FILE and print what it would run. Exit code 2 with a line for each mistake when it is wrong."""
+    run = load(file)
+    print_table(("tracker", "type", "watches", "options", "sinks"), list(_trackers(run)))
+    click.echo("")
+    print_table(("sink", "format", "file", "columns", "trackers"), list(_sinks(run)))
+    for name in run.sinks:
+        if not run.sources(name):
+            say(f"note: no tracker writes to [sink.{name}]")
+
+
+def _trackers(run: RunConfig) -> Iterator[tuple[str, ...]]:
+    for tracker in run.agent.trackers:
+        options = " ".join(f"{name}={_written(value)}" for name, value in tracker.options.items())
+        if tracker.ring_bytes is not None:
+            options = f"{options} ring_bytes={tracker.ring_bytes}".strip()
+        watches = _watches(run.agent.filter_of(tracker))
+        yield tracker.label, tracker.tracker, watches, options or "-", " ".join(run.routes[tracker.label])
+
+
+def _watches(asked: FilterConfig) -> str:
+    given = {field.name: getattr(asked, field.name) for field in fields(asked)}
+    return " ".join(f"{name}={_written(value)}" for name, value in given.items() if value) or "everything"
+
+
+def _sinks(run: RunConfig) -> Iterator[tuple[str, ...]]:
+    for name, sink in run.sinks.items():
+        labels = " ".join(tracker.label for tracker in run.sources(name))
+        yield name, sink.format, sink.file or "stdout", ",".join(sink.columns or ()) or "-", labels or "-"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@command.command(epilog="\b\nExample:\n  eunomia config schema > eunomia.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a configuration file.
+
+    It is of draft 2020-12 and knows the options of every tracker.
+    """
+    from eunomia.configfile.json_schema import schema as made
+
+    click.echo(json.dumps(made(), indent=2))
+
+
+@command.command(epilog="\b\nExample:\n  eunomia config example > eunomia.toml")
+def example() -> None:
+    """Print a working configuration file with comments, to start from."""
+    click.echo(_EXAMPLE.read_text(), nl=False)

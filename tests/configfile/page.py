@@ -1,0 +1,46 @@
+"""The tables of docs/configuration.md, made from the keys: `python -m tests.configfile.page` writes them there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from eunomia.configfile.keys import TABLES, Key, Table
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
+_TYPES = {bool: "boolean", int: "whole number", float: "number", str: "text"}
+_TABLE = re.compile(r"<!-- keys of (?P<of>.*?) -->\n(?P<rows>.*?)<!-- end -->", re.DOTALL)
+
+
+def _row(key: Key) -> str:
+    kind = " or ".join(_TYPES[one] for one in key.types) + (", one or an array" if key.several else "")
+    choices = f" ({', '.join(key.choices)})" if key.choices else ""
+    default = "it must be there" if key.required else key.default or "none"
+    return f"| `{key.name}` | {kind}{choices} | {default} | {key.description} |\n"
+
+
+def rows(table: Table) -> str:
+    """A table's keys as Markdown."""
+    made = "| key | value | default | what it does |\n| --- | --- | --- | --- |\n"
+    made += "".join(_row(key) for key in table.keys)
+    return made + "".join(f"| `{name}` | table | none | {description} |\n" for name, description in table.tables)
+
+
+def title(table: Table) -> str:
+    """What a table is called in the page."""
+    return table.header or "the file"
+
+
+def with_tables(text: str) -> str:
+    """The page with its tables as they should be."""
+    made = {title(table): rows(table) for table in TABLES}
+    return _TABLE.sub(lambda match: f"<!-- keys of {match['of']} -->\n{made[match['of']]}<!-- end -->", text)
+
+
+def examples(text: str) -> list[str]:
+    """The configurations in the page."""
+    return re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text()))
