@@ -13,9 +13,11 @@ from functools import partial
 from threading import Event, Thread
 
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
+from eunomia.containers.addresses import Addresses, reader
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
 from eunomia.containers.registry import Container, Containers
+from eunomia.containers.runtimes import Runtimes
 from eunomia.errors import PrivilegeError
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.clock import BootClock
@@ -36,7 +38,7 @@ from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from eunomia.schema.batch import Batch, Schema
-from eunomia.targets import Targets, container_hierarchy, docker_client
+from eunomia.targets import Targets, container_hierarchy
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
@@ -167,18 +169,18 @@ class Agent:
 
     def _start(self) -> None:
         hierarchy = container_hierarchy(self._roots)
-        docker = docker_client(self._config.docker_host)
+        runtimes = Runtimes(self._roots, self._config.docker_host)
         # Filters and announcements stand before anything is looked up, so that nothing falls in between.
         # Announcements first, so that every cgroup which a filter lets pass undecided is announced.
         self._announcer = self._trace(TrackerConfig(_ANNOUNCER), _spec(_ANNOUNCER), hierarchy, None)
         self._resources.callback(self._announcer.close)
         filters = dict.fromkeys(self._filter_of(tracker) for tracker in self._config.trackers)
-        opened = [(asked, Targets(asked, hierarchy, docker, self._roots)) for asked in filters]
+        opened = [(asked, Targets(asked, hierarchy, runtimes, self._roots)) for asked in filters]
         kernels = [self._open_filter(targets) for _, targets in opened]
-        names = Names(docker)
+        names = Names(runtimes)
         self._resources.callback(names.close)
         cgroups = Cgroups(hierarchy)
-        self._containers = Containers(names, cgroups.path)
+        self._containers = Containers(names, cgroups.path, addresses=Addresses(reader(cgroups, self._roots)))
         for cgroup_id, path in cgroups.scan().items():
             self._containers.add(cgroup_id, path)
         for (asked, targets), kernel in zip(opened, kernels, strict=True):

@@ -4,8 +4,10 @@ when a test says so."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from eunomia.containers.docker import DockerContainer
+from eunomia.containers.cgroup_path import ContainerRef
+from eunomia.containers.description import Description
 from eunomia.containers.names import Answer, Names
 from eunomia.containers.registry import Containers
 
@@ -17,9 +19,9 @@ def path(container_id: str, below: str = "") -> str:
     return f"/docker/{container_id}{below}"
 
 
-def described(container_id: str, name: str, image: str = "image:1", state: str = "running") -> DockerContainer:
+def described(container_id: str, name: str, image: str = "image:1", state: str = "running") -> Description:
     """What Docker says of a container."""
-    return DockerContainer(container_id, name, image, state)
+    return Description(container_id, name, image, state)
 
 
 class Clock:
@@ -39,12 +41,14 @@ class LateNames(Names):
         self.asked: list[str] = []
         self._ready: list[Answer] = []
 
-    def ask(self, container_id: str) -> None:
-        self.asked.append(container_id)
+    def ask(self, ref: ContainerRef) -> None:
+        self.asked.append(ref.id)
 
-    def say(self, container_id: str, name: str | None, *, reached: bool = True) -> None:
+    def say(
+        self, container_id: str, name: str | None, *, reached: bool = True, addresses: tuple[str, ...] = ()
+    ) -> None:
         """The runtime's answer: a name, or that it knows none of that id, or that it was not reached."""
-        container = None if name is None else described(container_id, name)
+        container = None if name is None else replace(described(container_id, name), addresses=addresses)
         self._ready.append(Answer(container_id, container, reached))
 
     def answers(self) -> Sequence[Answer]:

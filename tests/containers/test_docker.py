@@ -117,14 +117,14 @@ def test_real_daemon(daemon: DockerDaemon) -> None:
     assert listed[container].labels == {"a": "b"}
     assert listed[made].state == "created"
     for key in (container, container[:12], "some-name"):
-        found = docker.inspect(key)
+        found = docker.describe(key)
         assert found is not None
         assert (found.id, found.name, found.image, found.labels) == (container, "some-name", "eunomia-test", {"a": "b"})
         assert found.pid is not None
         assert f"/docker/{container}" in Path(f"/proc/{found.pid}/cgroup").read_text()
         assert found.started_ns is not None
         assert 0 < time.time_ns() - found.started_ns < 60_000_000_000
-    idle = docker.inspect("idle")
+    idle = docker.describe("idle")
     assert idle is not None
     assert (idle.pid, idle.started_ns, idle.state) == (None, None, "created")
     daemon.remove("some-name", "idle", "never-was")
@@ -133,7 +133,7 @@ def test_real_daemon(daemon: DockerDaemon) -> None:
 @pytest.mark.docker
 @pytest.mark.parametrize("unknown", ["nope", "", "..", "a/b", "x?y", "\n", "%2e"])
 def test_real_daemon_unknown_container(daemon: DockerDaemon, unknown: str) -> None:
-    assert Docker(daemon.host).inspect(unknown) is None
+    assert Docker(daemon.host).describe(unknown) is None
 
 
 @pytest.mark.docker

@@ -12,7 +12,7 @@ import click
 
 from eunomia.cli import values
 from eunomia.cli.terminal import print_table
-from eunomia.containers.docker import Docker, RuntimeUnavailable
+from eunomia.containers.docker import DEFAULT_HOST, Docker, RuntimeUnavailable
 from eunomia.errors import EunomiaError
 from eunomia.host.hierarchies import detect
 from eunomia.host.procfs import Procfs
@@ -83,7 +83,7 @@ def _containers(roots: Roots) -> Iterator[Finding]:
     except EunomiaError as error:
         yield Finding("cgroups", "fail", str(error))
     try:
-        docker_host = values.docker_host()
+        docker_host = values.docker_host() or DEFAULT_HOST
         yield Finding("Docker", "ok", f"{Docker(docker_host).version()['Version']} at {docker_host}")
     except (RuntimeUnavailable, EunomiaError) as error:
         yield Finding("Docker", "note", f"{error}; containers are shown by id")
