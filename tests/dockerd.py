@@ -141,7 +141,7 @@ def docker_daemon(directory: Path, *, bridge: bool = False, options: Sequence[st
         try:
             daemon = DockerDaemon(directory, directory / "s", process.pid, network)
             _wait_until_ready(daemon, process)
-            daemon.image_from_tar(IMAGE, _busybox_tar())
+            daemon.image_from_tar(IMAGE, busybox_tar())
             try:
                 yield daemon
             finally:
@@ -243,7 +243,7 @@ def _make_bridge() -> str:
     return name
 
 
-def _busybox_tar() -> bytes:
+def busybox_tar() -> bytes:
     """A root file system around the static busybox."""
     busybox = Path(shutil.which("busybox") or "/bin/busybox")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()

@@ -85,7 +85,7 @@ class Targets:
             return Selection(), missing
         listed, advice = self._listed()
         known = {one.id: Known(one.id, one.name) for one in containers}
-        known.update({one.id: Known(one.id, one.name or None) for one in listed})
+        known.update({one.id: Known(one.id, one.name or None, one.pod_names) for one in listed})
         selection, absent = select(
             self._config.containers, list(known.values()), wait=self._config.wait, advice=f"{advice}; see --wait"
         )

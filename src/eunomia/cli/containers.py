@@ -15,9 +15,9 @@ import click
 
 from eunomia.cli import values
 from eunomia.cli.terminal import print_table, say
+from eunomia.containers.cgroup_path import shorten
 from eunomia.containers.description import DESCRIPTIONS, Description
 from eunomia.containers.listing import LookUp, list_containers
-from eunomia.containers.registry import shorten
 from eunomia.containers.selection import Known, select
 from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
@@ -45,7 +45,7 @@ Examples:
     callback=values.containers,
     shell_complete=values.complete_container,
     metavar="CONTAINER",
-    help="only this one: id, beginning of an id, or name",
+    help="only this one: id, beginning of an id, name, or [NAMESPACE/]POD[/NAME]",
 )
 @click.option("-p", "--pid", "pids", type=click.IntRange(1, values.PID_MAX), multiple=True, help="whose process it is")
 @click.option("--cgroup", "cgroups", multiple=True, metavar="ID|PATH", help="whose cgroup it is")
@@ -109,8 +109,10 @@ def _names(columns: str) -> list[str]:
 def _select(listed: list[Description], wanted: Sequence[str]) -> list[Description]:
     if not wanted:
         return listed
-    selection, _ = select(wanted, [Known(one.id, one.name or None) for one in listed], wait=False, advice="")
-    return [one for one in listed if one.id in selection.ids or one.name in selection.names]
+    selection, _ = select(
+        wanted, [Known(one.id, one.name or None, one.pod_names) for one in listed], wait=False, advice=""
+    )
+    return [one for one in listed if one.id in selection.ids]
 
 
 def _narrow(

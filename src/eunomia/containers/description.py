@@ -57,6 +57,14 @@ class Description:
     capabilities: tuple[str, ...] | None = _said("the capabilities it can have at most (its bounding set)", None)
     seccomp: str | None = _said("unconfined, default, custom, or filter where nobody says which one", None)
 
+    @property
+    def pod_names(self) -> tuple[str, ...]:
+        """What else it can be called by, when it is in a pod: POD, NAMESPACE/POD, POD/NAME and NAMESPACE/POD/NAME."""
+        if not self.pod_name:
+            return ()
+        pods = [self.pod_name, *([f"{self.pod_namespace}/{self.pod_name}"] if self.pod_namespace else ())]
+        return (*pods, *(f"{pod}/{self.name}" for pod in pods if self.name))
+
 
 DESCRIPTIONS = {one.name: str(one.metadata["about"]) for one in fields(Description)}
 """What each field of a description means, in one line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from eunomia.containers.cgroup_path import ContainerRef, parse
+from eunomia.containers.cgroup_path import ContainerRef, parse, shorten
 from eunomia.containers.description import Description
 from eunomia.errors import UsageError
 from eunomia.host import capabilities
@@ -90,10 +90,9 @@ class Inspector:
     def _path(self, pid: int, hierarchy: Hierarchy, container_id: str) -> str | None:
         """The container's cgroup in a hierarchy, though the process may be in one below it."""
         path = (self.procfs.cgroups(pid) or {}).get(hierarchy.controller)
-        if path is None or container_id not in path:
-            return path
-        before, _, after = path.partition(container_id)
-        return before + container_id + after.partition("/")[0]
+        parts = (path or "").split("/")
+        own = next((place for place, part in enumerate(parts) if _is_of(part, container_id)), None)
+        return path if own is None else "/".join(parts[: own + 1])
 
     def _ids(self, paths: Mapping[str, str]) -> dict[str, int]:
         found = {}
@@ -112,6 +111,11 @@ class Inspector:
     def _addresses(self, pid: int) -> tuple[str, ...]:
         own = self.procfs.namespace(pid, "net")
         return () if own is None or own == self._host_net else addresses(self._roots, pid)
+
+
+def _is_of(part: str, container_id: str) -> bool:
+    """Whether a part of a path is a container's: around the id there may be more, unless a person has chosen it."""
+    return part == container_id or (shorten(container_id) != container_id and container_id in part)
 
 
 def _bounding(mask: str | None, said: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from typing import Literal
 import polars as pl
 
 from eunomia.containers.addresses import Addresses, owners
-from eunomia.containers.cgroup_path import ContainerRef, parse
+from eunomia.containers.cgroup_path import ContainerRef, parse, shorten
 from eunomia.containers.description import Description
 from eunomia.containers.names import RETRY_S, Answer, Names
 
@@ -23,8 +23,6 @@ _REMEMBERED = 10_000
 _REMEMBER_S = 300.0
 """A cgroup that is gone is forgotten when so many others have gone since, or after so long, whatever comes first."""
 HOST_ID = "host"
-SHORT_ID = 12
-_DIGITS = 25
 
 
 ChangeKind = Literal["started", "named", "renamed", "stopped"]
@@ -65,17 +63,18 @@ class Container:
         """The first twelve digits, as people and runtimes show it."""
         return shorten(self.ref.id)
 
+    @property
+    def names(self) -> set[str]:
+        """All that it can be called by."""
+        others = self.description.pod_names if self.description else ()
+        return {*others, *([self.name] if self.name else ())}
+
     def around(self) -> Iterator[Container]:
         """This container and those it runs in, innermost first."""
         current: Container | None = self
         while current is not None:
             yield current
             current = current.outer
-
-
-def shorten(container_id: str) -> str:
-    """An id as it is shown: runtimes' own ids are 25 digits and more, one that a person chose (ctr) stays whole."""
-    return container_id[:SHORT_ID] if len(container_id) >= _DIGITS else container_id
 
 
 OnChange = Callable[[ChangeKind, Container], None]

@@ -17,6 +17,12 @@ LOOK_AGAIN_S = 1.0
 _SOCKETS: tuple[tuple[str, str], ...] = (
     ("docker", "docker.sock"),
     ("docker", "user/*/docker.sock"),
+    *(
+        (kind, socket)
+        for socket in ("containerd/containerd.sock", "k3s/containerd/containerd.sock", "k0s/containerd.sock")
+        for kind in ("cri", "containerd")
+    ),
+    ("cri", "crio/crio.sock"),
 )
 """Which interface is spoken at which sockets below /run; who comes first is believed first."""
 
@@ -105,5 +111,18 @@ class Runtimes:
     def _make(self, kind: str, address: str) -> Runtime:
         known = self._made.get((kind, address))
         if known is None:
-            known = self._made[kind, address] = Docker(address, self._timeout_s)
+            known = self._made[kind, address] = _client(kind, address, self._timeout_s)
         return known
+
+
+def _client(kind: str, address: str, timeout_s: float) -> Runtime:
+    """A client; what speaks gRPC is only imported where there is somebody to speak with."""
+    if kind == "docker":
+        return Docker(address, timeout_s)
+    if kind == "cri":
+        from eunomia.containers.cri import Cri
+
+        return Cri(address, timeout_s)
+    from eunomia.containers.containerd import Containerd
+
+    return Containerd(address, timeout_s)
