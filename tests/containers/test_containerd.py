@@ -105,7 +105,7 @@ def test_many(containerd: ContainerdDaemon) -> None:
 
 def test_ctr(containerd: ContainerdDaemon) -> None:
     containerd.ctr("run", "-d", "--label", "a=b", IMAGE, "web-1", "/bin/sleep", "1000")
-    (one,) = list_containers(Roots(run=containerd.directory / "run"))
+    one = by_name(list_containers(Roots(run=containerd.directory / "run")))["web-1"]
     assert (one.id, one.name, one.image, one.state, one.runtime) == ("web-1", "web-1", IMAGE, "running", "containerd")
     assert one.labels["a"] == "b"
     assert one.pid in one.pids

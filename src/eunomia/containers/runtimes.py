@@ -23,6 +23,8 @@ _SOCKETS: tuple[tuple[str, str], ...] = (
         for kind in ("cri", "containerd")
     ),
     ("cri", "crio/crio.sock"),
+    ("podman", "podman/podman.sock"),
+    ("podman", "user/*/podman/podman.sock"),
 )
 """Which interface is spoken at which sockets below /run; who comes first is believed first."""
 
@@ -119,6 +121,10 @@ def _client(kind: str, address: str, timeout_s: float) -> Runtime:
     """A client; what speaks gRPC is only imported where there is somebody to speak with."""
     if kind == "docker":
         return Docker(address, timeout_s)
+    if kind == "podman":
+        from eunomia.containers.podman import Podman
+
+        return Podman(address, timeout_s)
     if kind == "cri":
         from eunomia.containers.cri import Cri
 
