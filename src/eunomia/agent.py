@@ -16,7 +16,7 @@ from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.addresses import Addresses, reader
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
-from eunomia.containers.registry import Container, Containers
+from eunomia.containers.registry import Container, Containers, OnChange
 from eunomia.containers.runtimes import Runtimes
 from eunomia.errors import PrivilegeError
 from eunomia.host.cgroupfs import Cgroups
@@ -113,6 +113,7 @@ class Agent:
         make_sink: where the events go; each sink works on a thread of its own.
         roots: where the host's file systems are.
         on_appear: told the name of each container or process that was waited for, when it is there.
+        on_container: told of each container that runs, starts, stops or gets a name; it is the reader who waits.
 
     Raises (on entering):
         PrivilegeError, UsageError, UnsupportedError, LoadError: it cannot run; nothing is left behind.
@@ -124,11 +125,13 @@ class Agent:
         make_sink: SinkFactory,
         roots: Roots | None = None,
         on_appear: Callable[[str], None] = lambda _name: None,
+        on_container: OnChange = lambda _kind, _container: None,
     ) -> None:
         self._config = config
         self._make_sink = make_sink
         self._roots = roots or Roots()
         self._on_appear = on_appear
+        self._on_container = on_container
         self._resources = ExitStack()
         self._lines: list[_Line] = []
         self._watches: dict[FilterConfig, _Watch] = {}
@@ -183,6 +186,7 @@ class Agent:
         self._containers = Containers(names, cgroups.path, addresses=Addresses(reader(cgroups, self._roots)))
         for cgroup_id, path in cgroups.scan().items():
             self._containers.add(cgroup_id, path)
+        self._containers.listen(self._on_container)
         for (asked, targets), kernel in zip(opened, kernels, strict=True):
             self._watches[asked] = self._watch(targets, kernel)
         decisions = [watch.decisions for watch in self._watches.values()]

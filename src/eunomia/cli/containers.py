@@ -33,6 +33,7 @@ Examples:
   eunomia containers --pid 4242           whose process that is
   eunomia containers --ip 172.17.0.2      who has that address
   eunomia containers --columns name,pids,mounts
+  eunomia containers --watch              what starts and stops, until Ctrl-C
 """
 
 
@@ -59,6 +60,7 @@ Examples:
     help="who lives in this namespace of whatever kind, as lsns shows it",
 )
 @click.option("-a", "--all", "stopped", is_flag=True, help="those that do not run, too")
+@click.option("-w", "--watch", is_flag=True, help="go on, and tell of starts, stops and new names as they happen")
 @click.option("--fmt", type=click.Choice(["table", "json", "csv"]), default="table", help="how to print it")
 @click.option("--columns", metavar="NAME,…", help=f"which, in this order: {', '.join(COLUMNS)}")
 def command(
@@ -68,6 +70,7 @@ def command(
     addresses: Sequence[str],
     namespaces: Sequence[int],
     stopped: bool,
+    watch: bool,
     fmt: str,
     columns: str | None,
 ) -> None:
@@ -75,7 +78,14 @@ def command(
 
     Options that look something up are combined: of several kinds all must fit, of one kind any.
     """
-    names = _names(columns) if columns is not None else [*(_TABLE if fmt == "table" else COLUMNS)]
+    if watch:
+        if pids or cgroups or addresses or namespaces or stopped:
+            raise click.UsageError("--watch goes with -c, --fmt and --columns only")
+        from eunomia.cli.container_watch import watch_containers
+
+        watch_containers(wanted, fmt, columns)
+        return
+    names = choose(columns, COLUMNS) if columns is not None else [*(_TABLE if fmt == "table" else COLUMNS)]
     listed = list_containers(
         Roots(),
         values.docker_host(),
@@ -96,12 +106,17 @@ def command(
     _print(found, names, fmt)
 
 
-def _names(columns: str) -> list[str]:
-    names = [name.strip() for name in columns.split(",")]
+def choose(columns: str, known: Iterable[str]) -> list[str]:
+    """The columns asked for.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    names, known = [name.strip() for name in columns.split(",")], list(known)
     for name in names:
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(COLUMNS)}"
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
             raise UsageError(f"--columns: there is no column {name!r}; {hint}")
     return names
 
@@ -135,7 +150,7 @@ def _print(found: Sequence[Description], names: Sequence[str], fmt: str) -> None
     elif fmt == "csv":
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerows([names, *([_cell(value) for value in record(one, names).values()] for one in found)])
+        writer.writerows([names, *([cell(value) for value in record(one, names).values()] for one in found)])
         click.echo(out.getvalue(), nl=False)
     elif found:
         print_table(names, [[_shown(one, name) for name in names] for one in found])
@@ -147,12 +162,13 @@ def record(one: Description, names: Iterable[str]) -> dict[str, Any]:
     """A container as it is written: columns by name, times in RFC 3339."""
     everything = asdict(one)
     return {
-        name: _time(everything[field]) if field.endswith("_ns") else everything[field]
+        name: rfc3339(everything[field]) if field.endswith("_ns") else everything[field]
         for name, field in ((name, COLUMNS[name]) for name in names)
     }
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """A value as CSV has it: what has parts as JSON."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else value
 
 
@@ -164,10 +180,10 @@ def _shown(one: Description, name: str) -> str:
         return f"{value[:19]}Z"
     if isinstance(value, tuple | list) and all(isinstance(item, str | int) for item in value):
         return ",".join(map(str, value)) or "-"
-    return "-" if value in (None, "", (), [], {}) else str(_cell(value))
+    return "-" if value in (None, "", (), [], {}) else str(cell(value))
 
 
-def _time(time_ns: int | None) -> str | None:
+def rfc3339(time_ns: int | None) -> str | None:
     """RFC 3339, UTC, with nanoseconds."""
     if time_ns is None:
         return None

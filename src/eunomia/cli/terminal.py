@@ -58,7 +58,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         headings: of the columns.
         rows: the cells; what would do something to a terminal is replaced. Those of STATES have a colour.
     """
-    shown = [[_plain(cell) for cell in row] for row in ([one.upper() for one in headings], *rows)]
+    shown = [[plain(cell) for cell in row] for row in ([one.upper() for one in headings], *rows)]
     widths = [max(len(row[place]) for row in shown) for place in range(len(headings) - 1)]
     before = sum(widths) + len(_GAP) * len(widths)
     room = width() - before if is_terminal() else 0
@@ -76,5 +76,6 @@ def _painted(cell: str, size: int, *, heading: bool) -> str:
     return f"{colour}{cell.ljust(size)}{_RESET}" if colour and coloured() else cell.ljust(size)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text with nothing in it that would do something to a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)

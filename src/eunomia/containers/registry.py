@@ -25,7 +25,7 @@ _REMEMBER_S = 300.0
 HOST_ID = "host"
 
 
-ChangeKind = Literal["started", "named", "renamed", "stopped"]
+ChangeKind = Literal["found", "started", "named", "renamed", "stopped"]
 
 
 @dataclass
@@ -88,7 +88,6 @@ class Containers:
         find_path: looks up the path of a cgroup that was never announced; None when it is gone.
         clock: monotonic seconds.
         addresses: who has which IP address; without, only what runtimes say of it is known.
-        on_change: told when a container has started, stopped, or got a name or another one.
     """
 
     def __init__(
@@ -98,11 +97,10 @@ class Containers:
         clock: Callable[[], float] = time.monotonic,
         *,
         addresses: Addresses | None = None,
-        on_change: OnChange = lambda _kind, _container: None,
     ) -> None:
         self._names = names
         self._addresses = addresses or Addresses()
-        self._on_change = on_change
+        self._on_change: OnChange = lambda _kind, _container: None
         self._find_path = find_path
         self._clock = clock
         self._by_cgroup: dict[int, Container | None] = {}
@@ -112,6 +110,12 @@ class Containers:
 
     def __iter__(self) -> Iterator[Container]:
         return iter(self._by_id.values())
+
+    def listen(self, on_change: OnChange) -> None:
+        """Tells of all that run, and from now on when one starts, stops, or gets a name or another one."""
+        self._on_change = on_change
+        for container in self:
+            on_change("found", container)
 
     def by_id(self, container_id: str) -> Container | None:
         """A container by its full id."""
