@@ -235,7 +235,12 @@ class Containers:
 
 
 def describe(container: Container, described: Description) -> None:
-    """Copies what the runtime says of a container."""
+    """Copies what the runtime says of a container; who has a name keeps it until there is another one.
+
+    Docker says none while it removes a container, and containerd itself knows none of what it runs for Kubernetes.
+    """
+    if container.name and not described.name:
+        return
     container.name = described.name or None
     container.image = described.image
     container.state = described.state
