@@ -42,9 +42,9 @@ def ok(body: str) -> bytes:
 
 
 def test_asks_for_the_daemons_own_version() -> None:
-    with answering(PING, ok('{"ApiVersion": "1.41"}'), ok("[]")) as (host, asked):
+    with answering(PING, ok('{"Version": "20.10.24"}'), ok("[]")) as (host, asked):
         docker = Docker(host)
-        assert docker.version() == {"ApiVersion": "1.41"}
+        assert docker.version() == "20.10.24"
         assert docker.list() == []
     assert asked == ["GET /_ping HTTP/1.0", "GET /v1.41/version HTTP/1.0", "GET /v1.41/containers/json?all=1 HTTP/1.0"]
 
@@ -111,7 +111,7 @@ def test_real_daemon(daemon: DockerDaemon) -> None:
     container = daemon.start("some-name", "sleep", "1000", options=["--label", "a=b"])
     made = daemon.api("POST", "/containers/create?name=idle", {"Image": "eunomia-test"})["Id"]
     docker = Docker(daemon.host)
-    assert docker.version()["ApiVersion"] == daemon.cli("version", "-f", "{{.Server.APIVersion}}")
+    assert docker.version() == daemon.cli("version", "-f", "{{.Server.Version}}")
     listed = {one.id: one for one in docker.list()}
     assert (listed[container].name, listed[container].state) == ("some-name", "running")
     assert listed[container].labels == {"a": "b"}

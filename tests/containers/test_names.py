@@ -31,6 +31,9 @@ class FakeRuntime(Runtime):
         self.changes: list[FakeChanges] = []
         self.follows = False
 
+    def version(self) -> str:
+        return "1"
+
     def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:
         self.asked.append(tuple(ids or ()))
         self.before()

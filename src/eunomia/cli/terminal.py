@@ -7,10 +7,12 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from eunomia.sinks.table import Style
+if TYPE_CHECKING:
+    from eunomia.sinks.table import Style
 
 _BOLD, _RED, _GREEN, _YELLOW, _DIM, _RESET = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 STATES = {"ok": _GREEN, "note": _YELLOW, "fail": _RED}
@@ -45,6 +47,8 @@ def coloured() -> bool:
 
 def style() -> Style | None:
     """Colours for tables of events."""
+    from eunomia.sinks.table import Style  # Polars with it, which most commands do without
+
     if not coloured():
         return None
     values = {("event", "exec_failed"): _RED, ("event", "exit"): _DIM, ("event", "removed"): _DIM}

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.netns import addresses
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from eunomia.containers.registry import Container
 
 _FIRST_WAIT_S = 0.05
@@ -128,6 +128,8 @@ def reader(cgroups: Cgroups, roots: Roots) -> Read:
 
 def owners(column: pl.Series, get: Callable[[str], Container | None]) -> pl.Series:
     """The names of those who have the addresses of a column, by id where they have no name; null for strangers."""
+    import polars as pl
+
     found = {address: get(address) for address in column.drop_nulls().unique().to_list()}
     names = {address: one.name or one.short_id for address, one in found.items() if one is not None}
     return (

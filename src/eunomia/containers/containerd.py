@@ -82,11 +82,7 @@ class Containerd(Runtime):
         self._channel = Channel(address, timeout_s, "containerd")
 
     def version(self) -> str:
-        """The daemon's version.
-
-        Raises:
-            RuntimeUnavailable: as for every question.
-        """
+        """The daemon's version."""
         return str(_VERSION.decode(self._ask("version.v1.Version/Version"))["version"])
 
     def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:

@@ -102,11 +102,7 @@ class Cri(Runtime):
         self._channel = Channel(address, timeout_s, "CRI runtime")
 
     def version(self) -> str:
-        """The runtime's name and version.
-
-        Raises:
-            RuntimeUnavailable: as for every question.
-        """
+        """The runtime's name and version."""
         answer = _VERSION.decode(self._channel.ask(_SERVICE + "Version", b""))
         return f"{answer['runtime_name']} {answer['runtime_version']}"
 

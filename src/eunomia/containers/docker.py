@@ -43,14 +43,9 @@ class Docker(Runtime):
         self._http = HttpSocket(host, timeout_s, "Docker daemon")
         self._prefix: str | None = None
 
-    def version(self) -> dict[str, Any]:
-        """The daemon's own description: Version, ApiVersion, MinAPIVersion, Os, KernelVersion ...
-
-        Raises:
-            RuntimeUnavailable: as for every question.
-        """
-        answer: dict[str, Any] = self._ask("/version")
-        return answer
+    def version(self) -> str:
+        """The daemon's version."""
+        return str(self._ask("/version")["Version"])
 
     def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:
         """All containers, those that do not run too, or those of some full ids.

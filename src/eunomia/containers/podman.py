@@ -35,11 +35,7 @@ class Podman(Runtime):
         self._prefix: str | None = None
 
     def version(self) -> str:
-        """The service's version.
-
-        Raises:
-            RuntimeUnavailable: as for every question.
-        """
+        """The service's version."""
         return str(self._http.json(f"{self._versioned()}/version")["Version"])
 
     def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:

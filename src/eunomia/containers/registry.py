@@ -10,14 +10,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
-
-import polars as pl
+from typing import TYPE_CHECKING, Literal
 
 from eunomia.containers.addresses import Addresses, owners
 from eunomia.containers.cgroup_path import ContainerRef, parse, shorten
 from eunomia.containers.description import Description
 from eunomia.containers.names import RETRY_S, Answer, Names
+
+if TYPE_CHECKING:
+    import polars as pl  # 150 ms, and nothing here needs it but columns of addresses
 
 _REMEMBERED = 10_000
 _REMEMBER_S = 300.0

@@ -68,6 +68,14 @@ class Runtime(ABC):
     address: str
 
     @abstractmethod
+    def version(self) -> str:
+        """What it calls its version; CRI runtimes put their name before it.
+
+        Raises:
+            RuntimeUnavailable: it is down.
+        """
+
+    @abstractmethod
     def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:
         """All its containers, those that do not run too, or those of some full ids: one cheap question for all.
 
