@@ -27,6 +27,12 @@ def test_every_field_is_described() -> None:
     assert len(DESCRIPTIONS) == len(Description("a").__slots__)
 
 
+def test_the_manual_has_every_field() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "containers.md").read_text()
+    for name, about in DESCRIPTIONS.items():
+        assert f"| `{name.removesuffix('_ns')}` | {about.replace(', in nanoseconds since 1970', '')} |" in manual
+
+
 @pytest.fixture(scope="module")
 def bridged() -> Iterator[DockerDaemon]:
     """A daemon whose containers have addresses."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -162,10 +163,13 @@ def watch_containers(wanted: Sequence[str], fmt: str, columns: str | None) -> No
     selection = _selection(wanted)
     printer = Printer(selection, names, fmt)
     with Stop(reader=True) as stop, _news(printer) as failed:
-        printer.head()
-        while not stop.wait(_POLL_S if printer.is_waiting else _REST_S) and not failed():
-            printer.print()
-        printer.print(final=True)
+        try:
+            printer.head()
+            while not stop.wait(_POLL_S if printer.is_waiting else _REST_S) and not failed():
+                printer.print()
+            printer.print(final=True)
+        except BrokenPipeError:  # nobody reads on: what is left of it goes nowhere, quietly (click would exit with 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _selection(wanted: Sequence[str]) -> Selection:
@@ -203,8 +207,10 @@ def _reports(printer: Printer) -> Iterator[None]:
     runtimes = Runtimes(Roots(), values.docker_host())
     if not runtimes.found():
         raise UnsupportedError("there is no container runtime to listen to: none has a socket below /run")
-    with Reports(runtimes, printer.hear):
+    silent = "reports nothing by itself: its containers are not shown as they start and stop"
+    with Reports(runtimes, printer.hear, lambda address: say(f"{address} {silent}")) as reports:
         for one in list_containers(Roots(), values.docker_host(), details=False, on_error=say):
+            reports.remember(one)
             printer.hear("found", one)
         yield
 

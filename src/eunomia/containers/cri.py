@@ -24,6 +24,8 @@ _PROFILES = {1: "unconfined", 2: "custom"}
 _MATCHING = 8
 """So many are asked for one by one (a filter takes one id); for more, all are listed."""
 
+_Found = Sequence[dict[str, Any]]
+
 _IMAGE = Message({1: ("image", "text"), 18: ("user_specified_image", "text")})
 _NAME = Message({1: ("name", "text"), 2: ("attempt", "number")})
 _POD_NAME = Message({1: ("name", "text"), 2: ("uid", "text"), 3: ("namespace", "text")})
@@ -108,29 +110,32 @@ class Cri(Runtime):
 
     def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:
         """Its containers and the sandboxes of its pods; none where the interface is switched off (containerd)."""
-        filters = [_LIST_REQUEST.encode(filter=_FILTER.encode(id=one)) for one in ids or ()]
-        if ids is None or len(filters) > _MATCHING:
-            filters = [b""]
         try:
-            pods = self._pods()
-            listed = [one for wanted in filters for one in self._containers(wanted)]
+            containers, pods = self._some(ids) if ids is not None and len(ids) <= _MATCHING else self._all()
         except GrpcError as error:
             if error.status == UNIMPLEMENTED:
                 return []
             raise
         sandboxes = [_sandbox(one, self.name) for one in pods.values()]
-        found = [*sandboxes, *(_listed(one, pods.get(one["pod_sandbox_id"]), self.name) for one in listed)]
+        found = [*sandboxes, *(_listed(one, pods.get(one["pod_sandbox_id"]), self.name) for one in containers)]
         return [one for one in found if ids is None or one.id in ids]
 
-    def _pods(self) -> dict[str, dict[str, Any]]:
-        answer = _PODS.decode(self._channel.ask(_SERVICE + "ListPodSandbox", b""))
-        return {one["id"]: one for one in answer["items"]}
+    def _all(self) -> tuple[_Found, dict[str, dict[str, Any]]]:
+        return self._containers(b""), {one["id"]: one for one in self._pods(b"")}
 
-    def _containers(self, wanted: bytes) -> Sequence[dict[str, Any]]:
-        found: Sequence[dict[str, Any]] = _CONTAINERS.decode(self._channel.ask(_SERVICE + "ListContainers", wanted))[
-            "containers"
-        ]
-        return found
+    def _some(self, ids: Sequence[str]) -> tuple[_Found, dict[str, dict[str, Any]]]:
+        """With the pods around them; what is no container may be a pod's sandbox."""
+        containers = [one for wanted in ids for one in self._containers(_only(wanted))]
+        others = {*ids} - {one["id"] for one in containers} | {one["pod_sandbox_id"] for one in containers}
+        return containers, {one["id"]: one for wanted in sorted(others) for one in self._pods(_only(wanted))}
+
+    def _containers(self, request: bytes) -> _Found:
+        answer = _CONTAINERS.decode(self._channel.ask(_SERVICE + "ListContainers", request))
+        return answer["containers"]  # type: ignore[no-any-return]
+
+    def _pods(self, request: bytes) -> _Found:
+        answer = _PODS.decode(self._channel.ask(_SERVICE + "ListPodSandbox", request))
+        return answer["items"]  # type: ignore[no-any-return]
 
     def describe(self, container_id: str) -> Description | None:
         """One container or sandbox, with what the runtime gives away beyond the interface (`info`)."""
@@ -146,6 +151,10 @@ class Cri(Runtime):
                 return None
             raise
         return _described(listed, told["status"], _info(told["info"]))
+
+
+def _only(container_id: str) -> bytes:
+    return _LIST_REQUEST.encode(filter=_FILTER.encode(id=container_id))
 
 
 def _listed(one: Mapping[str, Any], pod: Mapping[str, Any] | None, runtime: str) -> Description:

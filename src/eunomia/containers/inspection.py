@@ -12,7 +12,7 @@ from eunomia.host import capabilities
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.hierarchies import Hierarchy, detect, identifying
 from eunomia.host.netns import addresses
-from eunomia.host.procfs import Procfs
+from eunomia.host.procfs import NAMESPACES, Procfs
 from eunomia.host.roots import Roots
 
 _NO_SECCOMP, _STRICT_SECCOMP = "0", "1"  # SECCOMP_MODE_DISABLED, SECCOMP_MODE_STRICT: proc_pid_status(5)
@@ -62,8 +62,12 @@ class Inspector:
         pid = described.pid or self._first(pids)
         if pid is None:
             return replace(described, pids=tuple(pids))
-        status = self.procfs.status(pid) or {}
-        paths = {one.name: found for one in self._hierarchies if (found := self._path(pid, one, described.id))}
+        status, all_paths = self.procfs.status(pid) or {}, self.procfs.cgroups(pid) or {}
+        paths = {
+            one.name: _own_cgroup(all_paths[one.controller], described.id)
+            for one in self._hierarchies
+            if one.controller in all_paths
+        }
         return replace(
             described,
             pid=pid,
@@ -87,13 +91,6 @@ class Inspector:
                 return pid
         return first
 
-    def _path(self, pid: int, hierarchy: Hierarchy, container_id: str) -> str | None:
-        """The container's cgroup in a hierarchy, though the process may be in one below it."""
-        path = (self.procfs.cgroups(pid) or {}).get(hierarchy.controller)
-        parts = (path or "").split("/")
-        own = next((place for place, part in enumerate(parts) if _is_of(part, container_id)), None)
-        return path if own is None else "/".join(parts[: own + 1])
-
     def _ids(self, paths: Mapping[str, str]) -> dict[str, int]:
         found = {}
         for hierarchy in self._hierarchies:
@@ -105,12 +102,18 @@ class Inspector:
         return found
 
     def _namespaces(self, pid: int) -> dict[str, int]:
-        process = self.procfs.process(pid)
-        return dict(process.namespaces) if process else {}
+        return {kind: inode for kind in NAMESPACES if (inode := self.procfs.namespace(pid, kind)) is not None}
 
     def _addresses(self, pid: int) -> tuple[str, ...]:
         own = self.procfs.namespace(pid, "net")
         return () if own is None or own == self._host_net else addresses(self._roots, pid)
+
+
+def _own_cgroup(path: str, container_id: str) -> str:
+    """The container's cgroup, though a process of it may be in one below."""
+    parts = path.split("/")
+    own = next((place for place, part in enumerate(parts) if _is_of(part, container_id)), None)
+    return path if own is None else "/".join(parts[: own + 1])
 
 
 def _is_of(part: str, container_id: str) -> bool:

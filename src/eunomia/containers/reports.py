@@ -22,18 +22,16 @@ class Reports:
     Args:
         runtimes: who is listened to; those that come later are not.
         on_report: told of each change, on those threads.
-
-    Attributes:
-        silent: the addresses of runtimes that report nothing by themselves.
+        on_silent: told the address of a runtime that reports nothing by itself.
     """
 
-    def __init__(self, runtimes: Runtimes, on_report: OnReport) -> None:
+    def __init__(self, runtimes: Runtimes, on_report: OnReport, on_silent: Callable[[str], None]) -> None:
         self._on_report = on_report
+        self._on_silent = on_silent
         self._ended = Event()
         self._open: dict[Runtime, Changes] = {}
         self._known: dict[str, Description] = {}
         spoken_for = {one.address for one in runtimes.found() if one.kind == "containerd"}
-        self.silent: list[str] = []
         self._threads = [
             Thread(target=self._listen, args=(one,), name=f"eunomia-{one.kind}-reports", daemon=True)
             for one in runtimes.found()
@@ -52,12 +50,16 @@ class Reports:
         for thread in self._threads:
             thread.join(_CLOSING_S)
 
+    def remember(self, one: Description) -> None:
+        """Takes note of one that runs: when it has stopped nobody may know it any more."""
+        self._known.setdefault(one.id, one)
+
     def _listen(self, runtime: Runtime) -> None:
         while not self._ended.is_set():
             try:
                 changes = runtime.follow(_ALL)
                 if changes is None:
-                    self.silent.append(runtime.address)
+                    self._on_silent(runtime.address)
                     return
                 with changes:
                     self._open[runtime] = changes
