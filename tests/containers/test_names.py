@@ -4,74 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from queue import SimpleQueue
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from eunomia.containers import names as names_module
 from eunomia.containers.cgroup_path import ContainerRef
-from eunomia.containers.description import Description
 from eunomia.containers.names import Answer, Names
-from eunomia.containers.runtime import Change, ChangeKind, Changes, Runtime, RuntimeUnavailable
+from eunomia.containers.runtime import Change, Runtime
 from eunomia.containers.runtimes import Runtimes
-from eunomia.host.roots import Roots
-from tests.containers.runtime import A, B, C, described
-
-
-class FakeRuntime(Runtime):
-    """The interface; what it does is up to the test."""
-
-    def __init__(self, *known: Description, kind: str = "docker") -> None:
-        self.kind = kind
-        self.known = {one.id: one for one in known}
-        self.asked: list[tuple[str, ...]] = []
-        self.before: Callable[[], None] = lambda: None
-        self.changes: list[FakeChanges] = []
-        self.follows = False
-
-    def version(self) -> str:
-        return "1"
-
-    def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:
-        self.asked.append(tuple(ids or ()))
-        self.before()
-        return [one for one in self.known.values() if ids is None or one.id in ids]
-
-    def describe(self, container_id: str) -> Description | None:
-        raise AssertionError("too dear for names")
-
-    def follow(self, kinds: Sequence[ChangeKind]) -> Changes | None:
-        if not self.follows:
-            return None
-        self.before()
-        self.changes.append(FakeChanges())
-        return self.changes[-1]
-
-
-class FakeChanges(Changes):
-    """Changes that come when a test says so."""
-
-    def __init__(self) -> None:
-        self.queue: SimpleQueue[Change | None] = SimpleQueue()
-
-    def __iter__(self) -> Iterator[Change]:
-        return iter(self.queue.get, None)
-
-    def close(self) -> None:
-        self.queue.put(None)
-
-
-class FakeRuntimes(Runtimes):
-    """Those of a test, whatever sockets there are on this machine."""
-
-    def __init__(self, *made: Runtime) -> None:
-        super().__init__(Roots(run=Path("/nowhere")))
-        self.made = list(made)
-
-    def found(self) -> list[Runtime]:
-        return self.made
+from tests.containers.runtime import A, B, C, FakeRuntime, FakeRuntimes, described, unreachable
 
 
 class Asked:
@@ -115,10 +57,6 @@ def make() -> Iterator[Make]:
             for thread in (asker.thread, asker._listener._thread):
                 thread.join(5)
                 assert not thread.is_alive()
-
-
-def unreachable() -> None:
-    raise RuntimeUnavailable("there is no such socket")
 
 
 def test_answers(make: Make) -> None:

@@ -11,8 +11,7 @@ from eunomia.containers import reports as reports_module
 from eunomia.containers.description import Description
 from eunomia.containers.reports import Reports
 from eunomia.containers.runtime import Change
-from tests.containers.runtime import A, B, described
-from tests.containers.test_names import FakeRuntime, FakeRuntimes, unreachable
+from tests.containers.runtime import A, B, FakeRuntime, FakeRuntimes, described, unreachable
 
 
 def until(condition: Callable[[], object]) -> None:

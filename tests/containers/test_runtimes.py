@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,10 @@ import pytest
 from eunomia.containers import runtimes as runtimes_module
 from eunomia.containers.cgroup_path import ContainerRef
 from eunomia.containers.description import Description
-from eunomia.containers.runtime import Runtime, RuntimeUnavailable
 from eunomia.containers.runtimes import Runtimes
 from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
-from tests.containers.runtime import A, B
+from tests.containers.runtime import A, B, FakeRuntime, FakeRuntimes, unreachable
 
 
 @pytest.fixture
@@ -87,27 +85,9 @@ def test_asked_about(roots: Roots) -> None:
         assert [one.kind for one in runtimes.asked_about(ContainerRef(A, runtime))] == kinds
 
 
-class Fixed(Runtimes):
-    """Runtimes that know what a test says; None is one that is down."""
-
-    def __init__(self, *known: Sequence[Description] | None) -> None:
-        super().__init__(Roots(run=Path("/nowhere")))
-        from tests.containers.test_names import FakeRuntime
-
-        self.made = []
-        for one in known:
-            self.made.append(FakeRuntime(*(one or ())))
-            if one is None:
-                self.made[-1].before = self._down
-
-    @staticmethod
-    def _down() -> None:
-        raise RuntimeUnavailable("it is down")
-
-    def found(self) -> list[Runtime]:
-        return [*self.made]
-
-
 def test_each_once_and_who_is_first_is_believed() -> None:
     one, same, other = Description(A, "web"), Description(A, ""), Description(B, "db")
-    assert Fixed([one], None, [same, other]).listed() == ([one, other], ["it is down"])
+    down = FakeRuntime()
+    down.before = unreachable
+    runtimes = FakeRuntimes(FakeRuntime(one), down, FakeRuntime(same, other))
+    assert runtimes.listed() == ([one, other], ["there is no such socket"])
