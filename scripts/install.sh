@@ -24,6 +24,10 @@ test   bpftool                          bpftool|linux-tools-$kernel|linux-tools-
 test   dockerd                          docker.io
 test   docker                           docker-cli|docker.io
 test   iptables                         iptables
+test   containerd                       containerd
+test   runc                             runc
+test   /usr/lib/cni/bridge              containernetworking-plugins
+test   podman                           podman
 test   $static_busybox                  busybox-static
 test   qemu-system-x86_64               qemu-system-x86
 test   debootstrap                      debootstrap

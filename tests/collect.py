@@ -10,6 +10,7 @@ import polars as pl
 
 from eunomia.agent import Agent, Summary
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
+from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.trackers.declaration import Tracker
@@ -55,6 +56,7 @@ def collecting(
     *,
     docker_host: str | None = None,
     ring_bytes: int | None = None,
+    roots: Roots | None = None,
     **options: Any,
 ) -> Iterator[Run]:
     """Runs a tracker; afterwards everything has been delivered and `summary` tells what became of it."""
@@ -65,7 +67,7 @@ def collecting(
         return collector
 
     config = AgentConfig((TrackerConfig(tracker, options, ring_bytes),), watch or FilterConfig(), docker_host)
-    agent = Agent(config, make_sink)
+    agent = Agent(config, make_sink, roots)
     run = Run(agent, collector)
     with agent:
         yield run

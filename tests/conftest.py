@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.containerd import ContainerdDaemon, containerd_daemon
 from tests.dockerd import DockerDaemon, docker_daemon
 
 EXPECTED_SKIPS = ("root may write anywhere", "tracefs is not mounted", "one cgroup hierarchy only")
@@ -54,6 +55,20 @@ def dockerd() -> Iterator[DockerDaemon]:
     directory = Path(tempfile.mkdtemp(prefix="eunomia-"))
     try:
         with docker_daemon(directory) as daemon:
+            yield daemon
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def containerd() -> Iterator[ContainerdDaemon]:
+    """A containerd with its CRI plugin for the whole session, with no pod of anybody else."""
+    for program in ("containerd", "ctr", "runc", "busybox"):
+        if shutil.which(program) is None:
+            pytest.fail(f"{program} is missing: scripts/install.sh test")
+    directory = Path(tempfile.mkdtemp(prefix="eunomia-"))
+    try:
+        with containerd_daemon(directory) as daemon:
             yield daemon
     finally:
         shutil.rmtree(directory, ignore_errors=True)

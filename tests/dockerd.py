@@ -32,14 +32,35 @@ class DockerdError(Exception):
     """The daemon does not start, or refuses something; the text has what it said."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DockerDaemon:
     """A running daemon."""
 
     directory: Path
     socket: Path
-    pid: int
     bridge: str | None
+    options: Sequence[str]
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Of the daemon itself."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """Kills the daemon and its containerd, as a crash would; with `--live-restore` its containers outlive them."""
+        self.process.kill()
+        self.process.wait()
+        for pid in _processes_of(self.directory, b"containerd"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        (self.directory / "exec/containerd/containerd.pid").unlink(missing_ok=True)
+
+    def restart(self) -> None:
+        """Starts it again after `kill`."""
+        (self.directory / "pid").unlink(missing_ok=True)
+        self.process = _spawn(self.directory, self.bridge, self.options)
+        _wait_until_ready(self, self.process)
 
     @property
     def host(self) -> str:
@@ -137,17 +158,16 @@ def docker_daemon(directory: Path, *, bridge: bool = False, options: Sequence[st
     before = [path for path in _shared_directories() if path.exists()]
     network = _make_bridge() if bridge else None
     try:
-        process = _spawn(directory, network, options)
+        daemon = DockerDaemon(directory, directory / "s", network, options, _spawn(directory, network, options))
         try:
-            daemon = DockerDaemon(directory, directory / "s", process.pid, network)
-            _wait_until_ready(daemon, process)
-            daemon.image_from_tar(IMAGE, _busybox_tar())
+            _wait_until_ready(daemon, daemon.process)
+            daemon.image_from_tar(IMAGE, busybox_tar())
             try:
                 yield daemon
             finally:
                 daemon.remove_all()
         finally:
-            _stop(process, directory)
+            _stop(daemon.process, directory)
     finally:
         if network:
             subprocess.run(["ip", "link", "delete", network], check=True)
@@ -168,7 +188,7 @@ def _spawn(directory: Path, bridge: str | None, options: Sequence[str]) -> subpr
     ]
     # The daemon ends with us even when we are killed; it then stops its containers itself.
     command = ["setpriv", "--pdeathsig", "SIGTERM", *command]
-    with (directory / "log").open("wb") as log:
+    with (directory / "log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
@@ -209,14 +229,15 @@ def _stop(process: subprocess.Popen[bytes], directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
 
 
-def _processes_of(directory: Path) -> Iterator[int]:
+def _processes_of(directory: Path, program: bytes = b"") -> Iterator[int]:
     """containerd and its shims have paths below the exec root on their command lines."""
     mark = f"{directory}/exec/".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 command = (entry / "cmdline").read_bytes()
-                if mark in command and b"containerd" in command.split(b"\0")[0]:
+                name = command.split(b"\0")[0].rpartition(b"/")[2]
+                if mark in command and b"containerd" in name and program in (b"", name):
                     yield int(entry.name)
 
 
@@ -243,7 +264,7 @@ def _make_bridge() -> str:
     return name
 
 
-def _busybox_tar() -> bytes:
+def busybox_tar() -> bytes:
     """A root file system around the static busybox."""
     busybox = Path(shutil.which("busybox") or "/bin/busybox")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()

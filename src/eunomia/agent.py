@@ -13,9 +13,11 @@ from functools import partial
 from threading import Event, Thread
 
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
+from eunomia.containers.addresses import Addresses, reader
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
-from eunomia.containers.registry import Container, Containers
+from eunomia.containers.registry import Container, Containers, OnChange
+from eunomia.containers.runtimes import Runtimes
 from eunomia.errors import EunomiaError, PrivilegeError
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.clock import BootClock
@@ -37,7 +39,7 @@ from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from eunomia.schema.batch import Batch, Schema
-from eunomia.targets import Targets, container_hierarchy, docker_client
+from eunomia.targets import Targets, container_hierarchy
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
@@ -135,6 +137,7 @@ class Agent:
         make_sink: where the events go; each sink works on a thread of its own.
         roots: where the host's file systems are.
         on_appear: told the name of each container or process that was waited for, when it is there.
+        on_container: told of each container that runs, starts, stops or gets a name; it is the reader who waits.
 
     Raises (on entering):
         PrivilegeError, UsageError, UnsupportedError, LoadError: it cannot run; nothing is left behind.
@@ -146,11 +149,13 @@ class Agent:
         make_sink: SinkFactory,
         roots: Roots | None = None,
         on_appear: Callable[[str], None] = lambda _name: None,
+        on_container: OnChange = lambda _kind, _container: None,
     ) -> None:
         self._config = config
         self._make_sink = make_sink
         self._roots = roots or Roots()
         self._on_appear = on_appear
+        self._on_container = on_container
         self._resources = ExitStack()
         self._lines: list[_Line] = []
         self._queues: dict[str, Queue] = {}
@@ -192,19 +197,20 @@ class Agent:
 
     def _start(self) -> None:
         hierarchy = container_hierarchy(self._roots)
-        docker = docker_client(self._config.docker_host)
+        runtimes = Runtimes(self._roots, self._config.docker_host)
         # Filters and announcements stand before anything is looked up, so that nothing falls in between.
         # Announcements first, so that every cgroup which a filter lets pass undecided is announced.
         self._announcer = self._trace(TrackerConfig(_ANNOUNCER), _spec(_ANNOUNCER), hierarchy, None)
         self._resources.callback(self._announcer.close)
-        opened = [(asked, Targets(asked, hierarchy, docker, self._roots)) for asked in self._config.filters]
+        opened = [(asked, Targets(asked, hierarchy, runtimes, self._roots)) for asked in self._config.filters]
         kernels = [self._open_filter(asked, targets) for asked, targets in opened]
-        names = Names(docker)
+        names = Names(runtimes)
         self._resources.callback(names.close)
         cgroups = Cgroups(hierarchy)
-        self._containers = Containers(names, cgroups.path)
+        self._containers = Containers(names, cgroups.path, addresses=Addresses(reader(cgroups, self._roots)))
         for cgroup_id, path in cgroups.scan().items():
             self._containers.add(cgroup_id, path)
+        self._containers.listen(self._on_container)
         for (asked, targets), kernel in zip(opened, kernels, strict=True):
             with self._told_of(asked):
                 self._watches[asked] = self._watch(targets, kernel)

@@ -62,7 +62,7 @@ class AgentConfig:
     Attributes:
         trackers: what to run.
         filter: whom to watch, for trackers that do not say it themselves.
-        docker_host: where Docker listens, as in DOCKER_HOST; None means that it is not asked.
+        docker_host: where Docker listens, as in DOCKER_HOST; None means that it is found as other runtimes are.
     """
 
     trackers: tuple[TrackerConfig, ...]

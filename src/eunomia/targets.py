@@ -6,26 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from eunomia.config import FilterConfig
-from eunomia.containers.cgroup_path import parse
-from eunomia.containers.docker import Docker, DockerContainer, RuntimeUnavailable
+from eunomia.containers.description import Description
+from eunomia.containers.inspection import container_hierarchy as container_hierarchy
 from eunomia.containers.registry import Containers
+from eunomia.containers.runtimes import Runtimes
 from eunomia.containers.selection import Known, Selection, select
 from eunomia.errors import UsageError
 from eunomia.host.cgroupfs import Cgroups
-from eunomia.host.hierarchies import Hierarchy, detect, identifying
+from eunomia.host.hierarchies import Hierarchy
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.kernel.filter import KernelFilter, Kind
-
-
-def container_hierarchy(roots: Roots) -> Hierarchy:
-    """The cgroup hierarchy that tells containers apart on this host."""
-    return identifying(detect(roots), roots, lambda path: parse(path) is not None)
-
-
-def docker_client(host: str | None) -> Docker | None:
-    """A client for that address, or None when Docker is not to be asked."""
-    return None if host is None else Docker(host)
 
 
 class Targets:
@@ -34,13 +25,13 @@ class Targets:
     Args:
         config: what was asked for.
         hierarchy: the cgroups that containers are told apart by.
-        docker: who knows names, if anybody.
+        runtimes: who knows names.
     """
 
-    def __init__(self, config: FilterConfig, hierarchy: Hierarchy, docker: Docker | None, roots: Roots) -> None:
+    def __init__(self, config: FilterConfig, hierarchy: Hierarchy, runtimes: Runtimes, roots: Roots) -> None:
         self._config = config
         self._cgroups = Cgroups(hierarchy)
-        self._docker = docker
+        self._runtimes = runtimes
         self._roots = roots
         self._procfs = Procfs(roots)
 
@@ -94,19 +85,16 @@ class Targets:
             return Selection(), missing
         listed, advice = self._listed()
         known = {one.id: Known(one.id, one.name) for one in containers}
-        known.update({one.id: Known(one.id, one.name or None) for one in listed})
+        known.update({one.id: Known(one.id, one.name or None, one.pod_names) for one in listed})
         selection, absent = select(
             self._config.containers, list(known.values()), wait=self._config.wait, advice=f"{advice}; see --wait"
         )
         return selection, [*missing, *(f"container {name}" for name in absent)]
 
-    def _listed(self) -> tuple[Sequence[DockerContainer], str]:
-        if self._docker is None:
-            return (), ""
-        try:
-            return self._docker.list(), ""
-        except RuntimeUnavailable as error:
-            return (), f" (names are not known: {error})"
+    def _listed(self) -> tuple[Sequence[Description], str]:
+        """What the runtimes know, and why that may not be all."""
+        listed, errors = self._runtimes.listed()
+        return listed, f" (names are not known: {'; '.join(errors)})" if errors and not listed else ""
 
     def cgroup_paths(self) -> list[str]:
         """The cgroups that were asked for themselves, as paths in the hierarchy."""

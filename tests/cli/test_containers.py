@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import time
@@ -41,13 +42,15 @@ def test_list(dockerd: DockerDaemon, docker: dict[str, str]) -> None:
     done = eunomia("containers", "--fmt", "json", env=docker)
     assert done.stderr == ""
     found = {one["name"]: one for one in map(json.loads, done.stdout.splitlines()) if one["name"]}
-    assert {name: one["container_id"] for name, one in found.items()} == ids
-    assert found["web"]["image"] == "eunomia-test"
-    assert found["web"]["runtime"] == "docker"
-    assert found["web"]["processes"] in (1, 2)
-    assert ids["web"] in found["web"]["cgroup"]
+    assert {name: one["id"] for name, one in found.items()} == ids
+    web = found["web"]
+    assert (web["image"], web["runtime"], web["state"]) == ("eunomia-test", "docker", "running")
+    assert len(web["pids"]) in (1, 2)
+    assert all(ids["web"] in path for path in web["cgroups"].values())
+    assert web["created"].startswith("20")
+    assert web["created"].endswith("Z")
     heading, *lines = eunomia("containers", env=docker).stdout.splitlines()
-    assert heading.split()[:4] == ["CONTAINER_ID", "NAME", "IMAGE", "RUNTIME"]
+    assert heading.split() == ["ID", "NAME", "IMAGE", "STATE", "RUNTIME", "PID", "ADDRESSES", "CREATED"]
     assert {line.split()[1]: line.split()[0] for line in lines if line.split()[1] != "-"} == {
         name: full[:12] for name, full in ids.items()
     }
@@ -57,10 +60,53 @@ def test_one_of_them(dockerd: DockerDaemon, docker: dict[str, str]) -> None:
     web, _ = (dockerd.launch(name, *LOOP, network="host") for name in ("web", "other"))
     for text in ("web", web, web[:12], web[:6]):
         lines = eunomia("containers", "-c", text, "--fmt", "json", env=docker).stdout.splitlines()
-        assert [json.loads(line)["container_id"] for line in lines] == [web]
+        assert [json.loads(line)["id"] for line in lines] == [web]
     without_names = eunomia("containers", "-c", web[:12])
     assert web[:12] in without_names.stdout
     assert "names and images are not known: " in without_names.stderr
+
+
+def test_looked_up(dockerd: DockerDaemon, docker: dict[str, str]) -> None:
+    web, _ = (dockerd.launch(name, "/bin/sleep", "60") for name in ("web", "other"))
+    pid = dockerd.api("GET", f"/containers/{web}/json")["State"]["Pid"]
+    (known,) = map(json.loads, eunomia("containers", "-c", "web", "--fmt", "json", env=docker).stdout.splitlines())
+    assert known["pid"] == pid
+    keys = [("--pid", pid), *(("--cgroup", one) for one in (*known["cgroups"].values(), *known["cgroup_ids"].values()))]
+    own = [inode for kind, inode in known["namespaces"].items() if kind in ("mnt", "pid", "net", "ipc", "uts")]
+    for option, key in (*keys, *(("--ns", inode) for inode in own)):
+        done = eunomia("containers", option, str(key), "--columns", "name,pid", env=docker)
+        assert (done.stdout.split(), done.stderr) == (["NAME", "PID", "web", str(pid)], ""), option
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--pid", "1"), "process 1 belongs to no container"),
+        (("--pid", "4194303"), "there is no process 4194303"),
+        (("--ip", "10.0.0"), "'10.0.0' is no IP address"),
+        (("--ip", "203.0.113.77"), "address 203.0.113.77 belongs to no container"),
+        (("--cgroup", "/no/such"), "there is no cgroup '/no/such'"),
+        (("--cgroup", "18446744073709551615"), "there is no cgroup with the id 18446744073709551615"),
+        (("--columns", "nmae"), "--columns: there is no column 'nmae'; did you mean name"),
+    ],
+)
+def test_nothing_found(args: tuple[str, ...], told: str) -> None:
+    done = eunomia("containers", *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"eunomia: error: {told}" in done.stderr
+
+
+def test_formats_and_columns(dockerd: DockerDaemon, docker: dict[str, str]) -> None:
+    dockerd.start("web", "/bin/sleep", "60", options=["--label", "a=b,c"])
+    idle = dockerd.api("POST", "/containers/create?name=idle", {"Image": "eunomia-test"})["Id"]
+    done = eunomia("containers", "--fmt", "csv", "--columns", "name,labels,pid,started", "-a", env=docker)
+    heading, *rows_ = csv.reader(done.stdout.splitlines())
+    assert heading == ["name", "labels", "pid", "started"]
+    by_name = {row[0]: row[1:] for row in rows_}
+    assert json.loads(by_name["web"][0]) == {"a": "b,c"}
+    assert by_name["idle"] == ["{}", "", ""]
+    assert idle[:12] not in eunomia("containers", env=docker).stdout, "it does not run"
+    assert "created" in eunomia("containers", "-c", "idle", env=docker).stdout, "but it is asked for by name"
 
 
 def test_unknown_and_ambiguous(dockerd: DockerDaemon, docker: dict[str, str]) -> None:

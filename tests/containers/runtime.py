@@ -3,11 +3,18 @@ when a test says so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
 
-from eunomia.containers.docker import DockerContainer
+from eunomia.containers.cgroup_path import ContainerRef
+from eunomia.containers.description import Description
 from eunomia.containers.names import Answer, Names
 from eunomia.containers.registry import Containers
+from eunomia.containers.runtime import Change, ChangeKind, Changes, Runtime, RuntimeUnavailable
+from eunomia.containers.runtimes import Runtimes
+from eunomia.host.roots import Roots
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
@@ -17,9 +24,9 @@ def path(container_id: str, below: str = "") -> str:
     return f"/docker/{container_id}{below}"
 
 
-def described(container_id: str, name: str, image: str = "image:1", state: str = "running") -> DockerContainer:
+def described(container_id: str, name: str, image: str = "image:1", state: str = "running") -> Description:
     """What Docker says of a container."""
-    return DockerContainer(container_id, name, image, state)
+    return Description(container_id, name, image, state)
 
 
 class Clock:
@@ -39,12 +46,14 @@ class LateNames(Names):
         self.asked: list[str] = []
         self._ready: list[Answer] = []
 
-    def ask(self, container_id: str) -> None:
-        self.asked.append(container_id)
+    def ask(self, ref: ContainerRef) -> None:
+        self.asked.append(ref.id)
 
-    def say(self, container_id: str, name: str | None, *, reached: bool = True) -> None:
+    def say(
+        self, container_id: str, name: str | None, *, reached: bool = True, addresses: tuple[str, ...] = ()
+    ) -> None:
         """The runtime's answer: a name, or that it knows none of that id, or that it was not reached."""
-        container = None if name is None else described(container_id, name)
+        container = None if name is None else replace(described(container_id, name), addresses=addresses)
         self._ready.append(Answer(container_id, container, reached))
 
     def answers(self) -> Sequence[Answer]:
@@ -73,3 +82,62 @@ class Host:
         """An answer that comes in at once."""
         self.names.say(container_id, name, reached=reached)
         self.containers.take_answers()
+
+
+class FakeRuntime(Runtime):
+    """The interface; what it does is up to the test."""
+
+    def __init__(self, *known: Description, kind: str = "docker") -> None:
+        self.kind = kind
+        self.known = {one.id: one for one in known}
+        self.asked: list[tuple[str, ...]] = []
+        self.before: Callable[[], None] = lambda: None
+        self.changes: list[FakeChanges] = []
+        self.follows = False
+
+    def version(self) -> str:
+        return "1"
+
+    def list(self, ids: Sequence[str] | None = None) -> Sequence[Description]:
+        self.asked.append(tuple(ids or ()))
+        self.before()
+        return [one for one in self.known.values() if ids is None or one.id in ids]
+
+    def describe(self, container_id: str) -> Description | None:
+        raise AssertionError("too dear for names")
+
+    def follow(self, kinds: Sequence[ChangeKind]) -> Changes | None:
+        if not self.follows:
+            return None
+        self.before()
+        self.changes.append(FakeChanges())
+        return self.changes[-1]
+
+
+class FakeChanges(Changes):
+    """Changes that come when a test says so."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[Change | None] = SimpleQueue()
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self.queue.get, None)
+
+    def close(self) -> None:
+        self.queue.put(None)
+
+
+class FakeRuntimes(Runtimes):
+    """Those of a test, whatever sockets there are on this machine."""
+
+    def __init__(self, *made: Runtime) -> None:
+        super().__init__(Roots(run=Path("/nowhere")))
+        self.made = list(made)
+
+    def found(self) -> list[Runtime]:
+        return self.made
+
+
+def unreachable() -> None:
+    """What a runtime that is down does."""
+    raise RuntimeUnavailable("there is no such socket")

@@ -42,9 +42,9 @@ def ok(body: str) -> bytes:
 
 
 def test_asks_for_the_daemons_own_version() -> None:
-    with answering(PING, ok('{"ApiVersion": "1.41"}'), ok("[]")) as (host, asked):
+    with answering(PING, ok('{"Version": "20.10.24"}'), ok("[]")) as (host, asked):
         docker = Docker(host)
-        assert docker.version() == {"ApiVersion": "1.41"}
+        assert docker.version() == "20.10.24"
         assert docker.list() == []
     assert asked == ["GET /_ping HTTP/1.0", "GET /v1.41/version HTTP/1.0", "GET /v1.41/containers/json?all=1 HTTP/1.0"]
 
@@ -111,20 +111,20 @@ def test_real_daemon(daemon: DockerDaemon) -> None:
     container = daemon.start("some-name", "sleep", "1000", options=["--label", "a=b"])
     made = daemon.api("POST", "/containers/create?name=idle", {"Image": "eunomia-test"})["Id"]
     docker = Docker(daemon.host)
-    assert docker.version()["ApiVersion"] == daemon.cli("version", "-f", "{{.Server.APIVersion}}")
+    assert docker.version() == daemon.cli("version", "-f", "{{.Server.Version}}")
     listed = {one.id: one for one in docker.list()}
     assert (listed[container].name, listed[container].state) == ("some-name", "running")
     assert listed[container].labels == {"a": "b"}
     assert listed[made].state == "created"
     for key in (container, container[:12], "some-name"):
-        found = docker.inspect(key)
+        found = docker.describe(key)
         assert found is not None
         assert (found.id, found.name, found.image, found.labels) == (container, "some-name", "eunomia-test", {"a": "b"})
         assert found.pid is not None
         assert f"/docker/{container}" in Path(f"/proc/{found.pid}/cgroup").read_text()
         assert found.started_ns is not None
         assert 0 < time.time_ns() - found.started_ns < 60_000_000_000
-    idle = docker.inspect("idle")
+    idle = docker.describe("idle")
     assert idle is not None
     assert (idle.pid, idle.started_ns, idle.state) == (None, None, "created")
     daemon.remove("some-name", "idle", "never-was")
@@ -133,7 +133,7 @@ def test_real_daemon(daemon: DockerDaemon) -> None:
 @pytest.mark.docker
 @pytest.mark.parametrize("unknown", ["nope", "", "..", "a/b", "x?y", "\n", "%2e"])
 def test_real_daemon_unknown_container(daemon: DockerDaemon, unknown: str) -> None:
-    assert Docker(daemon.host).inspect(unknown) is None
+    assert Docker(daemon.host).describe(unknown) is None
 
 
 @pytest.mark.docker

@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from eunomia.containers import names as names_module
-from eunomia.containers.docker import Docker, DockerContainer, RuntimeUnavailable
+from eunomia.containers.cgroup_path import ContainerRef
 from eunomia.containers.names import Answer, Names
-from tests.containers.runtime import A, B, C, described
-
-
-class FakeDocker(Docker):
-    """The client's interface; what it does is up to the test."""
-
-    def __init__(self, *known: DockerContainer) -> None:
-        self.known = {one.id: one for one in known}
-        self.asked: list[tuple[str, ...]] = []
-        self.before: Callable[[], None] = lambda: None
-
-    def list(self, ids: Sequence[str] = ()) -> Sequence[DockerContainer]:
-        self.asked.append(tuple(ids))
-        self.before()
-        return [one for one in self.known.values() if not ids or one.id in ids]
-
-    def inspect(self, container: str) -> DockerContainer | None:
-        self.asked.append((container,))
-        self.before()
-        return self.known.get(container)
+from eunomia.containers.runtime import Change, Runtime
+from eunomia.containers.runtimes import Runtimes
+from tests.containers.runtime import A, B, C, FakeRuntime, FakeRuntimes, described, unreachable
 
 
 class Asked:
     """Names for a test, with a way to wait for answers."""
 
-    def __init__(self, docker: Docker | None) -> None:
-        self.names = Names(docker)
+    def __init__(self, runtimes: Runtimes | None) -> None:
+        self.names = Names(runtimes)
 
-    def ask(self, *ids: str) -> dict[str, Answer]:
+    def ask(self, *ids: str, runtime: str = "docker") -> dict[str, Answer]:
         """Asks, and gives the answers to just these."""
         for one in ids:
-            self.names.ask(one)
+            self.names.ask(ContainerRef(one, runtime))
         return self.wait(len(ids))
 
     def wait(self, count: int, within_s: float = 5) -> dict[str, Answer]:
@@ -56,41 +39,39 @@ class Asked:
         return {one.id: one for one in got}
 
 
-Make = Callable[[Docker | None], Asked]
+Make = Callable[..., Asked]
 
 
 @pytest.fixture
 def make() -> Iterator[Make]:
     made: list[Asked] = []
 
-    def make(docker: Docker | None) -> Asked:
-        made.append(Asked(docker))
+    def make(*runtimes: Runtime) -> Asked:
+        made.append(Asked(FakeRuntimes(*runtimes)))
         return made[-1]
 
     yield make
     for one in made:
         one.names.close()
-        one.names._thread.join(5)
-        assert not one.names._thread.is_alive()
-
-
-def unreachable() -> None:
-    raise RuntimeUnavailable("there is no such socket")
+        for asker in one.names._askers.values():
+            for thread in (asker.thread, asker._listener._thread):
+                thread.join(5)
+                assert not thread.is_alive()
 
 
 def test_answers(make: Make) -> None:
-    asked = make(FakeDocker(described(A, "web"), described(B, "db")))
+    asked = make(FakeRuntime(described(A, "web"), described(B, "db")))
     assert asked.ask(A, C) == {A: Answer(A, described(A, "web"), True), C: Answer(C, None, True)}
     assert asked.names.answers() == []
     assert asked.ask(B)[B].container == described(B, "db")
 
 
-def test_without_a_runtime_every_answer_comes_at_once(make: Make) -> None:
-    assert make(None).ask(A, B) == {A: Answer(A, None, True), B: Answer(B, None, True)}
+def test_when_nobody_is_to_be_asked_every_answer_comes_at_once() -> None:
+    assert Asked(None).ask(A, B) == {A: Answer(A, None, True), B: Answer(B, None, True)}
 
 
 def test_a_container_made_later_is_asked_for_afresh(make: Make) -> None:
-    docker = FakeDocker()
+    docker = FakeRuntime()
     asked = make(docker)
     assert asked.ask(A)[A].container is None
     docker.known[A] = described(A, "late")
@@ -98,21 +79,21 @@ def test_a_container_made_later_is_asked_for_afresh(make: Make) -> None:
 
 
 def test_a_slow_runtime_holds_up_nothing(make: Make) -> None:
-    docker, go = FakeDocker(described(A, "web")), threading.Event()
+    docker, go = FakeRuntime(described(A, "web")), threading.Event()
     docker.before = lambda: None if go.wait(5) else unreachable()
     asked = make(docker)
     began = time.monotonic()
-    for _ in range(100):
-        asked.names.ask(A)
+    for number in range(100):
+        asked.names.ask(ContainerRef(A if number == 0 else f"{number:064}", "docker"))
     assert asked.names.answers() == []
     assert time.monotonic() - began < 0.5
     go.set()
-    assert asked.wait(100)[A].container is not None, "each question is answered, once"
+    assert asked.wait(100)[A].container is not None, "each question is answered"
 
 
 def test_a_runtime_that_is_down_is_left_alone_for_a_while(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names_module, "RETRY_S", 0.3)
-    docker = FakeDocker(described(A, "web"))
+    docker = FakeRuntime(described(A, "web"))
     docker.before = unreachable
     asked = make(docker)
     assert asked.ask(A)[A] == Answer(A, None, False)
@@ -130,19 +111,90 @@ def test_a_runtime_that_talks_nonsense(make: Make) -> None:
     def nonsense() -> None:
         raise ValueError("Expecting value: line 1 column 1 (char 0)")  # as of json.loads()
 
-    docker = FakeDocker(described(A, "web"))
+    docker = FakeRuntime(described(A, "web"))
     docker.before = nonsense
     asked = make(docker)
-    asked.names.ask(A)
+    asked.names.ask(ContainerRef(A, "docker"))
     assert asked.wait(1, within_s=0.5)[A].container is None
 
 
 def test_closing_with_questions_open(make: Make) -> None:
-    docker, go = FakeDocker(), threading.Event()
+    docker, go = FakeRuntime(), threading.Event()
     docker.before = lambda: None if go.wait(5) else unreachable()
     asked = make(docker)
-    asked.names.ask(A)
+    asked.names.ask(ContainerRef(A, "docker"))
     began = time.monotonic()
     asked.names.close()
     assert time.monotonic() - began < 0.5
     go.set()
+
+
+def until(condition: Callable[[], object], within_s: float = 5) -> None:
+    """Waits for another thread."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def test_no_runtime_is_there_yet(make: Make) -> None:
+    asked = make()
+    assert asked.ask(A)[A] == Answer(A, None, False), "to be asked again"
+    assert asked.ask(B, runtime="buildkit")[B] == Answer(B, None, True), "nobody will ever know it"
+
+
+def test_the_runtime_that_made_it_is_asked_first(make: Make) -> None:
+    docker, podman, cri = (FakeRuntime(kind=kind) for kind in ("docker", "podman", "cri"))
+    podman.known[A] = described(A, "web")
+    cri.known[B] = described(B, "app")
+    docker.known[C] = described(C, "k8s_app")
+    asked = make(docker, podman, cri)
+    assert asked.ask(A, runtime="podman")[A].container == described(A, "web")
+    assert asked.ask(B, runtime="containerd")[B].container == described(B, "app")
+    assert docker.asked == []
+    assert asked.ask(C, runtime="containerd")[C].container == described(C, "k8s_app")
+    assert docker.asked == [(C,)]
+    assert podman.asked == [(A,)], "its service is not started for what others have made"
+
+
+def test_one_of_unknown_make_is_looked_for_everywhere(make: Make) -> None:
+    docker, podman = FakeRuntime(kind="docker"), FakeRuntime(described(A, "web"), kind="podman")
+    asked = make(docker, podman)
+    assert asked.ask(A, B, runtime="unknown") == {A: Answer(A, described(A, "web"), True), B: Answer(B, None, True)}
+    docker.before = unreachable
+    assert asked.ask(B, runtime="unknown")[B] == Answer(B, None, False), "Docker might know it"
+
+
+def test_a_slow_runtime_does_not_hold_up_another(make: Make) -> None:
+    docker, podman, go = FakeRuntime(), FakeRuntime(described(B, "fast"), kind="podman"), threading.Event()
+    docker.before = lambda: None if go.wait(5) else unreachable()
+    asked = make(docker, podman)
+    asked.names.ask(ContainerRef(A, "docker"))
+    assert asked.ask(B, runtime="podman")[B].container == described(B, "fast")
+    go.set()
+    asked.wait(1)
+
+
+def test_a_new_name_comes_unasked(make: Make) -> None:
+    docker = FakeRuntime(described(A, "web"))
+    docker.follows = True
+    asked = make(docker)
+    asked.names.ask(ContainerRef(A, "docker"))
+    until(lambda: docker.changes)
+    asked.wait(2)  # the answer, and the look around when it began to listen
+    docker.known[A] = described(A, "new")
+    docker.changes[0].queue.put(Change("renamed", A))
+    assert asked.wait(1)[A] == Answer(A, described(A, "new"), True)
+
+
+def test_a_runtime_that_comes_back_is_listened_to_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names_module, "RETRY_S", 0.05)
+    docker = FakeRuntime(described(A, "web"))
+    docker.follows, docker.before = True, unreachable
+    asked = make(docker)
+    assert asked.ask(A)[A] == Answer(A, None, False)
+    docker.before = lambda: None
+    assert asked.wait(1)[A] == Answer(A, described(A, "web"), True), "nobody has asked again"
+    docker.known[A] = described(A, "renamed meanwhile")
+    docker.changes[0].close()
+    assert asked.wait(1)[A].container == described(A, "renamed meanwhile")

@@ -118,6 +118,33 @@ def test_a_container_without_a_name(host: Host) -> None:
     assert found(host, 7).name is None
 
 
+def test_a_name_is_kept_until_there_is_another(host: Host) -> None:
+    host.containers.add(7, path(A))
+    for said, name in (("web", "web"), ("", "web"), ("other", "other"), (None, "other")):
+        host.answer(A, said)
+        assert found(host, 7).name == name
+
+
+def test_whoever_listens_is_told(host: Host) -> None:
+    host.containers.add(7, path(A))
+    heard: list[tuple[str, str, str | None]] = []
+    host.containers.listen(lambda kind, container: heard.append((kind, container.id, container.name)))
+    host.containers.add(8, path(B))
+    host.containers.add(9, path(B, "/init"))
+    host.answer(B, "web")
+    host.answer(B, "web")
+    host.answer(B, "other")
+    for cgroup_id in (8, 9, 9):
+        host.containers.remove(cgroup_id)
+    assert heard == [
+        ("found", A, None),
+        ("started", B, None),
+        ("named", B, "web"),
+        ("renamed", B, "other"),
+        ("stopped", B, "other"),
+    ]
+
+
 def test_a_runtime_that_is_down_is_asked_again(host: Host) -> None:
     container = host.containers.add(7, path(A))
     assert container is not None

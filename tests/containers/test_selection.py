@@ -7,6 +7,7 @@ import re
 import pytest
 
 from eunomia.containers.cgroup_path import ContainerRef
+from eunomia.containers.description import Description
 from eunomia.containers.registry import Container
 from eunomia.containers.selection import Known, Selection, select
 from eunomia.errors import UsageError
@@ -44,6 +45,13 @@ def test_several() -> None:
     assert chosen() == (Selection(), [])
     assert not Selection()
     assert chosen("web")[0]
+
+
+def test_pods() -> None:
+    in_pod = ("shop", "prod/shop", "shop/web", "prod/shop/web")
+    known = (Known(WEB, "web", in_pod), Known(DB, "shop", ("shop", "prod/shop")), Known(CACHE, "web"))
+    for text, ids in (("shop", (WEB, DB)), ("prod/shop", (WEB, DB)), ("shop/web", (WEB,)), ("web", (WEB, CACHE))):
+        assert select([text], known, wait=False, advice="") == (selection(ids, (text,)), [])
 
 
 def test_an_exact_name_goes_before_the_beginning_of_an_id() -> None:
@@ -122,3 +130,11 @@ def container(
 )
 def test_matches(wanted: Selection, found: Container, matches: bool | None) -> None:
     assert wanted.matches(found) is matches
+
+
+def test_matches_by_pod() -> None:
+    found = container(WEB, "web")
+    found.description = Description(WEB, "web", pod_name="shop", pod_namespace="prod")
+    for name in ("web", "shop", "prod/shop", "shop/web", "prod/shop/web"):
+        assert selection(names=(name,)).matches(found) is True
+    assert selection(names=("prod",)).matches(found) is False

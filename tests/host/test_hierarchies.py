@@ -1,5 +1,6 @@
 """Cgroup layouts of real hosts as fixture trees."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,11 @@ def test_init_sees_it_elsewhere_than_we_do(tmp_path: Path) -> None:
 def test_this_host() -> None:
     layout = detect(Roots())
     assert identifying(layout, Roots(), in_container).mount.is_dir()
+
+
+def test_a_process_on_its_way_into_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """runc puts a process into one hierarchy after the other."""
+    roots = host(tmp_path, HYBRID, IN_V1_ONLY)
+    arrive = (roots.proc / "1" / "cgroup").write_text
+    monkeypatch.setattr(time, "sleep", lambda wait_s: arrive(IN_BOTH) if wait_s > 0.05 else None)
+    assert identifying(detect(roots), roots, in_container).version == 2

@@ -6,13 +6,13 @@ import json
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import click
 
 from eunomia.cli import values
 from eunomia.cli.terminal import print_table
-from eunomia.containers.docker import Docker, RuntimeUnavailable
+from eunomia.containers.runtime import UNUSABLE
+from eunomia.containers.runtimes import Runtimes
 from eunomia.errors import EunomiaError
 from eunomia.host.hierarchies import detect
 from eunomia.host.procfs import Procfs
@@ -26,11 +26,7 @@ from eunomia.kernel.spec import ObjectSpec
 from eunomia.targets import container_hierarchy
 from eunomia.trackers import registry
 
-_RUNTIME_SOCKETS = {
-    "containerd": "containerd/containerd.sock",
-    "CRI-O": "crio/crio.sock",
-    "Podman": "podman/podman.sock",
-}
+_RUNTIMES = {"docker": "Docker", "containerd": "containerd", "cri": "CRI", "podman": "Podman"}
 
 
 @dataclass(frozen=True)
@@ -82,21 +78,25 @@ def _containers(roots: Roots) -> Iterator[Finding]:
         yield Finding("cgroups", "ok", told)
     except EunomiaError as error:
         yield Finding("cgroups", "fail", str(error))
+    yield from _runtimes(roots)
+
+
+def _runtimes(roots: Roots) -> Iterator[Finding]:
+    """Each runtime that has a socket, and which kinds have none."""
     try:
-        docker_host = values.docker_host()
-        yield Finding("Docker", "ok", f"{Docker(docker_host).version()['Version']} at {docker_host}")
-    except (RuntimeUnavailable, EunomiaError) as error:
+        found = Runtimes(roots, values.docker_host()).found()
+    except EunomiaError as error:
         yield Finding("Docker", "note", f"{error}; containers are shown by id")
-    for name, socket in _RUNTIME_SOCKETS.items():
-        yield Finding(name, *_socket(roots.run / socket))
-
-
-def _socket(path: Path) -> tuple[str, str]:
-    try:
-        there = path.exists()
-    except PermissionError:
-        return "note", f"cannot be looked for: no permission for {path.parent}"
-    return ("ok", f"socket at {path}") if there else ("note", "not found")
+        return
+    for kind, name in _RUNTIMES.items():
+        ours = [one for one in found if one.kind == kind]
+        for one in ours:
+            try:
+                yield Finding(name, "ok", f"{one.version()} at {one.address}")
+            except UNUSABLE as error:
+                yield Finding(name, "note", f"{error}; its containers are shown by id")
+        if not ours:
+            yield Finding(name, "note", f"has no socket below {roots.run}")
 
 
 def _hooks(name: str, roots: Roots) -> Iterator[Finding]:

@@ -7,10 +7,12 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from eunomia.sinks.table import Style
+if TYPE_CHECKING:
+    from eunomia.sinks.table import Style
 
 _BOLD, _RED, _GREEN, _YELLOW, _DIM, _RESET = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 STATES = {"ok": _GREEN, "note": _YELLOW, "fail": _RED}
@@ -45,6 +47,8 @@ def coloured() -> bool:
 
 def style() -> Style | None:
     """Colours for tables of events."""
+    from eunomia.sinks.table import Style  # Polars with it, which most commands do without
+
     if not coloured():
         return None
     values = {("event", "exec_failed"): _RED, ("event", "exit"): _DIM, ("event", "removed"): _DIM}
@@ -58,7 +62,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         headings: of the columns.
         rows: the cells; what would do something to a terminal is replaced. Those of STATES have a colour.
     """
-    shown = [[_plain(cell) for cell in row] for row in ([one.upper() for one in headings], *rows)]
+    shown = [[plain(cell) for cell in row] for row in ([one.upper() for one in headings], *rows)]
     widths = [max(len(row[place]) for row in shown) for place in range(len(headings) - 1)]
     before = sum(widths) + len(_GAP) * len(widths)
     room = width() - before if is_terminal() else 0
@@ -76,5 +80,6 @@ def _painted(cell: str, size: int, *, heading: bool) -> str:
     return f"{colour}{cell.ljust(size)}{_RESET}" if colour and coloured() else cell.ljust(size)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text with nothing in it that would do something to a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)

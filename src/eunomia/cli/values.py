@@ -105,26 +105,28 @@ def containers(_context: click.Context, option: click.Parameter, values: tuple[s
 
 def complete_container(_context: click.Context, _option: click.Parameter, begun: str) -> list[CompletionItem]:
     """The containers' names, for a shell's completion."""
-    from eunomia.containers.docker import Docker
+    from eunomia.containers.runtimes import Runtimes
+    from eunomia.host.roots import Roots
 
     try:
-        listed = Docker(docker_host(), timeout_s=1).list()
+        listed, _ = Runtimes(Roots(), docker_host(), timeout_s=1).listed()
     except EunomiaError:  # whoever presses TAB wants no lecture; the command itself will say it
         return []
     return [CompletionItem(one.name) for one in listed if one.name.startswith(begun)]
 
 
-def docker_host() -> str:
-    """Where Docker is asked: DOCKER_HOST, or Docker's usual socket.
+def docker_host() -> str | None:
+    """Where Docker is asked, from DOCKER_HOST; None when that is not set, and Docker is found as others are.
 
     Raises:
         UsageError: DOCKER_HOST is nothing we can connect to.
     """
-    from eunomia.containers.docker import DEFAULT_HOST, Docker
+    from eunomia.containers.docker import Docker
 
-    host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    host = os.environ.get("DOCKER_HOST") or None
     try:
-        Docker(host)
+        if host is not None:
+            Docker(host)
     except UsageError as error:
         raise UsageError(f"environment variable DOCKER_HOST: {error}") from error
     return host

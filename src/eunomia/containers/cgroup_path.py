@@ -44,6 +44,13 @@ _POD = re.compile(
 )
 
 
+SHORT_ID = 12
+_SHORTEST = 25
+"""Digits of the shortest id that a runtime makes."""
+_CTR = "default"
+"""ctr's namespace unless told otherwise, and so the top of its cgroups; ids there are whatever a person has chosen."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerRef:
     """What a cgroup path says of the container it belongs to."""
@@ -57,6 +64,11 @@ class ContainerRef:
     """Kubernetes' uid of the pod around it, with dashes (a static pod's is 32 digits without any)."""
 
 
+def shorten(container_id: str) -> str:
+    """An id as it is shown: runtimes' own ids are 25 digits and more, one that a person chose (ctr) stays whole."""
+    return container_id[:SHORT_ID] if len(container_id) >= _SHORTEST else container_id
+
+
 def parse(path: str) -> ContainerRef | None:
     """The innermost container a cgroup path lies in, or None for a part of the host.
 
@@ -65,12 +77,12 @@ def parse(path: str) -> ContainerRef | None:
     """
     parts = path.split("/")
     for depth in range(len(parts) - 1, -1, -1):
-        # The shortest name that can match has 25 characters: nearly every part of a host's paths ends here.
-        if len(parts[depth]) >= 25 and (found := _CONTAINER.fullmatch(parts[depth])):
+        # No shorter name can match: nearly every part of a host's paths ends here.
+        if len(parts[depth]) >= _SHORTEST and (found := _CONTAINER.fullmatch(parts[depth])):
             runtime = _runtime(found, parts[:depth])
             if runtime is not None:
                 return ContainerRef(found["id"], runtime, _pod_uid(parts[: depth + 1]))
-    return None
+    return ContainerRef(parts[2], "containerd") if parts[1:2] == [_CTR] and parts[2:3] not in ([], [""]) else None
 
 
 def _runtime(found: re.Match[str], above: list[str]) -> str | None:

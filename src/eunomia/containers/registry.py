@@ -10,14 +10,23 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
-from eunomia.containers.cgroup_path import ContainerRef, parse
-from eunomia.containers.docker import DockerContainer
+from eunomia.containers.addresses import Addresses, owners
+from eunomia.containers.cgroup_path import ContainerRef, parse, shorten
+from eunomia.containers.description import Description
 from eunomia.containers.names import RETRY_S, Answer, Names
 
+if TYPE_CHECKING:
+    import polars as pl  # 150 ms, and nothing here needs it but columns of addresses
+
 _REMEMBERED = 10_000
+_REMEMBER_S = 300.0
+"""A cgroup that is gone is forgotten when so many others have gone since, or after so long, whatever comes first."""
 HOST_ID = "host"
-SHORT_ID = 12
+
+
+ChangeKind = Literal["found", "started", "named", "renamed", "stopped"]
 
 
 @dataclass
@@ -26,6 +35,8 @@ class Container:
 
     Attributes:
         outer: the container it runs in, for one inside another.
+        name, image, state: as its runtime says.
+        description: all that its runtime has said when it was last asked.
         asked_s: when the runtime was asked for its name (monotonic clock), None when it never was.
         answered: whether the runtime has answered, if only that it does not know it.
         ask_again_s: when to ask again, because the runtime could not be reached.
@@ -37,6 +48,7 @@ class Container:
     name: str | None = None
     image: str | None = None
     state: str | None = None
+    description: Description | None = None
     asked_s: float | None = None
     answered: bool = False
     ask_again_s: float | None = None
@@ -50,7 +62,13 @@ class Container:
     @property
     def short_id(self) -> str:
         """The first twelve digits, as people and runtimes show it."""
-        return self.ref.id[:SHORT_ID]
+        return shorten(self.ref.id)
+
+    @property
+    def names(self) -> set[str]:
+        """All that it can be called by."""
+        others = self.description.pod_names if self.description else ()
+        return {*others, *([self.name] if self.name else ())}
 
     def around(self) -> Iterator[Container]:
         """This container and those it runs in, innermost first."""
@@ -60,6 +78,9 @@ class Container:
             current = current.outer
 
 
+OnChange = Callable[[ChangeKind, Container], None]
+
+
 class Containers:
     """All containers of the host by cgroup. For one thread; only `Names` works beside it.
 
@@ -67,21 +88,35 @@ class Containers:
         names: who is asked for names.
         find_path: looks up the path of a cgroup that was never announced; None when it is gone.
         clock: monotonic seconds.
+        addresses: who has which IP address; without, only what runtimes say of it is known.
     """
 
     def __init__(
-        self, names: Names, find_path: Callable[[int], str | None], clock: Callable[[], float] = time.monotonic
+        self,
+        names: Names,
+        find_path: Callable[[int], str | None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        addresses: Addresses | None = None,
     ) -> None:
         self._names = names
+        self._addresses = addresses or Addresses()
+        self._on_change: OnChange = lambda _kind, _container: None
         self._find_path = find_path
         self._clock = clock
         self._by_cgroup: dict[int, Container | None] = {}
         self._by_id: dict[str, Container] = {}
-        self._gone: OrderedDict[int, None] = OrderedDict()
-        self._questions = 0
+        self._gone: OrderedDict[int, float] = OrderedDict()
+        self._questions: set[str] = set()
 
     def __iter__(self) -> Iterator[Container]:
         return iter(self._by_id.values())
+
+    def listen(self, on_change: OnChange) -> None:
+        """Tells of all that run, and from now on when one starts, stops, or gets a name or another one."""
+        self._on_change = on_change
+        for container in self:
+            on_change("found", container)
 
     def by_id(self, container_id: str) -> Container | None:
         """A container by its full id."""
@@ -92,23 +127,44 @@ class Containers:
         container = self._container(path)
         self._by_cgroup[cgroup_id] = container
         if container is not None:
+            started = not container.cgroups
             container.cgroups.add(cgroup_id)
+            if started:
+                self._addresses.watch(container)
+                self._on_change("started", container)
         return container
 
+    def by_address(self, address: str) -> Container | None:
+        """The container that has an IP address of its own, or had it last; None for the host's and for strangers.
+
+        Of several in one network namespace it is the first: a pod's sandbox, which is named like the pod.
+        """
+        return self._addresses.get(address, self._by_id.values)
+
+    def names_by_address(self, addresses: pl.Series) -> pl.Series:
+        """Names of the containers that have the addresses of a column, ids where they have none; null for others."""
+        return owners(addresses, self.by_address)
+
     def remove(self, cgroup_id: int) -> list[int]:
-        """A cgroup is gone. It is forgotten only when many others have gone since; gives those that are now."""
+        """A cgroup is gone. It is forgotten only after a while; gives those that are now."""
         container = self._by_cgroup.get(cgroup_id)
-        if container is not None:
+        if container is not None and container.cgroups:
             container.cgroups.discard(cgroup_id)
-        self._gone[cgroup_id] = None
+            if not container.cgroups:
+                self._on_change("stopped", container)
+        now_s = self._clock()
+        self._gone[cgroup_id] = now_s
         forgotten = []
-        while len(self._gone) > _REMEMBERED:
+        while self._gone and (len(self._gone) > _REMEMBERED or next(iter(self._gone.values())) < now_s - _REMEMBER_S):
             oldest, _ = self._gone.popitem(last=False)
             forgotten.append(oldest)
-            container = self._by_cgroup.pop(oldest, None)
-            if container is not None and not container.cgroups and self._by_id.get(container.id) is container:
-                del self._by_id[container.id]
+            self._forget(self._by_cgroup.pop(oldest, None))
         return forgotten
+
+    def _forget(self, container: Container | None) -> None:
+        if container is not None and not container.cgroups and self._by_id.get(container.id) is container:
+            del self._by_id[container.id]
+            self._addresses.forget(container)
 
     def of_cgroup(self, cgroup_id: int) -> Container | str | None:
         """The container of a cgroup, `HOST_ID` for the host's own, None for one that `add` was never told of."""
@@ -119,7 +175,7 @@ class Containers:
             return HOST_ID
         if container.ask_again_s is not None and self._clock() >= container.ask_again_s:
             container.ask_again_s = None
-            self._ask(container.id)
+            self._ask(container.ref)
         return container
 
     def look_up(self, cgroup_id: int) -> str | None:
@@ -129,11 +185,11 @@ class Containers:
     @property
     def waiting(self) -> bool:
         """Whether a question to the runtime is still open."""
-        return self._questions > 0
+        return bool(self._questions)
 
-    def _ask(self, container_id: str) -> None:
-        self._questions += 1
-        self._names.ask(container_id)
+    def _ask(self, ref: ContainerRef) -> None:
+        self._questions.add(ref.id)
+        self._names.ask(ref)
 
     def _container(self, path: str) -> Container | None:
         ref = parse(path)
@@ -149,7 +205,7 @@ class Containers:
             known = self._by_id[ref.id] = Container(ref, outer)
             known.asked_s = self._clock()
             if outer is None:
-                self._ask(ref.id)
+                self._ask(ref)
             else:
                 known.answered = True  # the host's runtime knows only its own containers
         return known
@@ -159,18 +215,34 @@ class Containers:
         return [found for answer in self._names.answers() if (found := self._enter(answer)) is not None]
 
     def _enter(self, answer: Answer) -> Container | None:
-        self._questions -= 1
+        self._questions.discard(answer.id)
         container = self._by_id.get(answer.id)
-        if container is not None:
-            container.answered = answer.reached
-            container.ask_again_s = None if answer.reached else self._clock() + RETRY_S
-            if answer.container is not None:
-                describe(container, answer.container)
+        if container is None or container.outer is not None:  # a runtime of the host knows nothing of inner ones
+            return None
+        if answer.reached:
+            container.answered, container.ask_again_s = True, None
+        elif not container.answered:
+            container.ask_again_s = self._clock() + RETRY_S
+        if answer.container is not None:
+            self._describe(container, answer.container)
         return container
 
+    def _describe(self, container: Container, described: Description) -> None:
+        before = container.name
+        describe(container, described)
+        self._addresses.hear(container, described.addresses)
+        if container.name != before:
+            self._on_change("named" if before is None else "renamed", container)
 
-def describe(container: Container, described: DockerContainer) -> None:
-    """Copies what the runtime says of a container."""
+
+def describe(container: Container, described: Description) -> None:
+    """Copies what the runtime says of a container; who has a name keeps it until there is another one.
+
+    Docker says none while it removes a container, and containerd itself knows none of what it runs for Kubernetes.
+    """
+    if container.name and not described.name:
+        return
     container.name = described.name or None
     container.image = described.image
     container.state = described.state
+    container.description = described

@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from eunomia.containers.registry import SHORT_ID, Container
+from eunomia.containers.cgroup_path import shorten
+from eunomia.containers.registry import Container
 from eunomia.errors import UsageError
 
 _HEX = frozenset("0123456789abcdef")
@@ -19,6 +20,8 @@ class Known:
 
     id: str
     name: str | None
+    others: tuple[str, ...] = ()
+    """Other names it answers to: those of its pod."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Selection:
     def matches(self, container: Container) -> bool | None:
         """Whether a container, or one that it runs in, is meant; None as long as that hangs on a name to come."""
         around = list(container.around())
-        if any(one.name in self.names or any(one.id.startswith(prefix) for prefix in self.ids) for one in around):
+        if any(self.names & one.names or any(one.id.startswith(prefix) for prefix in self.ids) for one in around):
             return True
         return None if self.names and not all(one.answered for one in around) else False
 
@@ -48,21 +51,22 @@ def _could_be_id(text: str) -> bool:
     return len(text) >= _MIN_PREFIX and set(text) <= _HEX
 
 
-def _find(text: str, known: Sequence[Known]) -> Known | None:
-    exact = next((one for one in known if text in (one.name, one.id)), None)
-    if exact is not None or not _could_be_id(text):
+def _find(text: str, known: Sequence[Known]) -> list[Known]:
+    """Those with that name, of which a pod's is that of several, or the one with that id or a beginning of it."""
+    exact = [one for one in known if text in (one.name, one.id, *one.others)]
+    if exact or not _could_be_id(text):
         return exact
     found = [one for one in known if one.id.startswith(text)]
     if len(found) > 1:
-        listed = ", ".join(f"{one.id[:SHORT_ID]} ({one.name or 'no name'})" for one in found[:5])
+        listed = ", ".join(f"{shorten(one.id)} ({one.name or 'no name'})" for one in found[:5])
         raise UsageError(f"{text!r} is the beginning of {len(found)} container ids: {listed}; give more of it")
-    return found[0] if found else None
+    return found
 
 
 def _nearest(text: str, known: Sequence[Known]) -> str:
-    choices = {one.name or one.id[:SHORT_ID]: one for one in known}
+    choices = {one.name or shorten(one.id): one for one in known}
     near = difflib.get_close_matches(text, choices, n=3, cutoff=0.3) or sorted(choices)[:3]
-    listed = ", ".join(f"{name} ({choices[name].id[:SHORT_ID]})" for name in near)
+    listed = ", ".join(f"{name} ({shorten(choices[name].id)})" for name in near)
     return f"the nearest are {listed}" if near else "no container is known at all"
 
 
@@ -86,7 +90,7 @@ def select(wanted: Iterable[str], known: Sequence[Known], *, wait: bool, advice:
     missing = []
     for text in (one.removeprefix("/") for one in wanted):
         found = _find(text, known)
-        if found is None:
+        if not found:
             if not wait:
                 raise UsageError(f"no container {text!r}: {_nearest(text, known)}{advice}")
             missing.append(text)
@@ -94,7 +98,7 @@ def select(wanted: Iterable[str], known: Sequence[Known], *, wait: bool, advice:
             if _could_be_id(text):
                 ids.add(text)
         else:
-            ids.add(found.id)
-            if text == found.name:  # whoever has that name later is meant as well
+            ids.update(one.id for one in found)
+            if any(text in (one.name, *one.others) for one in found):  # whoever has that name later is meant as well
                 names.add(text)
     return Selection(frozenset(ids), frozenset(names)), missing

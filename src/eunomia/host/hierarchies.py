@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,10 @@ from eunomia.host.roots import Roots
 _HOST_CGROUP = Path("/sys/fs/cgroup")
 _IDENTIFYING = ("pids", "memory", "cpu", "devices")
 """v1 controllers in which every runtime makes a cgroup for every container, in order of preference."""
+
+
+_STARTING_S = (0.02, 0.1, 0.3)
+"""After which waits a process that seems to be in one hierarchy's container only is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +94,22 @@ def identifying(layout: Layout, roots: Roots, in_container: Callable[[str], bool
 
 
 def _only_in(legacy: Hierarchy, roots: Roots, in_container: Callable[[str], bool]) -> bool:
-    """Whether some process is in a container by its v1 cgroup and in none by its cgroup2."""
+    """Whether some process is in a container by its v1 cgroup and in none by its cgroup2, and stays so.
+
+    A container that is just being started is put into one hierarchy after the other.
+    """
     procfs = Procfs(roots)
-    for pid in procfs.pids():
-        paths = procfs.cgroups(pid) or {}
-        if in_container(paths.get(legacy.controller, "/")) and not in_container(paths.get("", "/")):
-            return True
-    return False
+    suspects = procfs.pids()
+    for wait_s in (0.0, *_STARTING_S):
+        time.sleep(wait_s)
+        suspects = [pid for pid in suspects if _is_only_in(legacy, procfs.cgroups(pid) or {}, in_container)]
+        if not suspects:
+            return False
+    return True
+
+
+def _is_only_in(legacy: Hierarchy, paths: Mapping[str, str], in_container: Callable[[str], bool]) -> bool:
+    return in_container(paths.get(legacy.controller, "/")) and not in_container(paths.get("", "/"))
 
 
 def _reachable(roots: Roots) -> list[Mount]:

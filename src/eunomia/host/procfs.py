@@ -103,6 +103,10 @@ class Procfs:
             return None
         return int(target.partition("[")[2].rstrip("]"))
 
+    def host_namespace(self, kind: str) -> int | None:
+        """Inode number of a namespace of the host: of process 1, else, where we may not look there, of ourselves."""
+        return self.namespace(1, kind) or self.namespace("self", kind)
+
     def comms(self) -> dict[int, str]:
         """The comm of every process by pid: what to choose from when a pid is wrong."""
         comms = ((pid, self._read(pid, "comm")) for pid in self.pids())
