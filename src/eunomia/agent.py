@@ -300,6 +300,10 @@ class Agent:
             for line in self._lines
         }
 
+    def containers(self) -> list[dict[str, str | None]]:
+        """What is known of every container that was met: `id` as in events, `name`, `image`."""
+        return [{"id": one.short_id, "name": one.name, "image": one.image} for one in list(self._containers)]
+
     def stop(self) -> Summary:
         """Detaches, delivers what has come until now, closes everything, and says what became of it all.
 

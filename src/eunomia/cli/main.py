@@ -18,6 +18,9 @@ from eunomia.errors import EunomiaError, LoadError, UsageError
 
 _COMMANDS = {
     "run": "Run a tracker and print what it sees.",
+    "replay": "Send a record through the same filters and formats again.",
+    "query": "Ask a record in SQL.",
+    "report": "Tell what each container of a record does.",
     "trackers": "List the trackers, or show the columns and options of one.",
     "containers": "List the containers that run on this host.",
     "doctor": "Check what works on this kernel, and why something does not.",

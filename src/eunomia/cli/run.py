@@ -11,6 +11,8 @@ import click
 
 from eunomia.cli import values
 from eunomia.cli.output import FORMATS, Wrapper, choose_format, sink_factory
+from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
+from eunomia.cli.recording import Recording
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import say
 from eunomia.errors import EunomiaError, LoadError, UsageError
@@ -58,6 +60,7 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option("--fmt", type=click.Choice(FORMATS), help="without it FILE's ending decides, else it is a table"),
     click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout"),
     click.option("--columns", metavar="A,B,…", help="columns to show, in this order"),
+    *RECORD_OPTIONS,
     click.option(
         "--ring-bytes", type=int, callback=values.ring_bytes, metavar="BYTES", help="size of the kernel's buffer"
     ),
@@ -133,7 +136,8 @@ Examples:
   eunomia run process -p 4242 --children     a process and all it starts
   eunomia run process --wait -c web -T 30    from a container's first step
   eunomia run process --fmt json | jq .args
-  eunomia run process -o record.parquet
+  eunomia run process -o events.parquet
+  eunomia run process --record DIR --fmt none
 """,
     subcommand_metavar="TRACKER [OPTIONS]",
 )
@@ -157,6 +161,9 @@ def _run(
     fmt: str | None,
     output: Path | None,
     columns: str | None,
+    record: Path | None,
+    record_max_bytes: int | None,
+    record_max_age: float | None,
     ring_bytes: int | None,
     verbose: bool,
 ) -> None:
@@ -169,14 +176,18 @@ def _run(
         FilterConfig(container, cgroup, pid, children, uid, mntns, pidns, wait),
         values.docker_host(),
     )
-    make_sink = sink_factory(choose_format(fmt, output), output, columns)
+    chosen = choose_format(fmt, output)
+    make_sink = sink_factory(chosen, output, columns)
+    recording = Recording(record, record_max_bytes, record_max_age, config)
     try:
-        with Stop(reader=output is None) as stop:
-            _watch(config, make_sink, stop, duration_s, verbose=verbose)
+        with Stop(reader=output is None and chosen != "none") as stop:
+            _watch(config, make_sink, recording, stop, duration_s, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
             click.echo(error.log, err=True)
         raise
+    finally:
+        recording.close()
 
 
 class _Watched(Wrapper):
@@ -191,10 +202,13 @@ class _Watched(Wrapper):
         return super().handle(batch)
 
 
-def _watch(config: Any, make_sink: Any, stop: Stop, duration_s: float | None, *, verbose: bool) -> None:
+def _watch(
+    config: Any, make_shown: Any, recording: Recording, stop: Stop, duration_s: float | None, *, verbose: bool
+) -> None:
     from eunomia.agent import Agent
 
     appeared: list[str] = []
+    make_sink = recording.beside(make_shown)
 
     def on_appear(name: str) -> None:
         if name not in appeared:
@@ -209,9 +223,12 @@ def _watch(config: Any, make_sink: Any, stop: Stop, duration_s: float | None, *,
             _say_ways(agent.ways())
         if agent.missing:
             _await(agent, stop, appeared, len(config.filter.containers) + len(config.filter.pids))
+        recording.know(agent.containers)
         _sleep(agent, stop, duration_s)
         summary = agent.stop()
-    _conclude(summary, agent.failure, quiet=stop.reader_gone)
+        recording.know(agent.containers)
+        recording.close(summary)
+    conclude(summary, agent.failure, quiet=stop.reader_gone)
 
 
 def _say_ways(ways: dict[str, dict[str, tuple[str, ...]]]) -> None:
@@ -241,7 +258,12 @@ def _sleep(agent: Any, stop: Stop, duration_s: float | None) -> None:
             return
 
 
-def _conclude(summary: Any, failure: BaseException | None, *, quiet: bool) -> None:
+def conclude(summary: Any, failure: BaseException | None, *, quiet: bool) -> None:
+    """Says what became of a run.
+
+    Raises:
+        EunomiaError: what ended it.
+    """
     if quiet or isinstance(failure, BrokenPipeError):
         return
     lost = sum(summary.lost.values())

@@ -66,6 +66,16 @@ class ParquetSink(Handler):
         self._lost_rows = 0
         self._file = WholeFile(path, MAGIC)
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its finished row groups."""
+        return self._file.end
+
     def handle(self, batch: Batch) -> Batch:
         """Takes the rows in; writes a row group when there are enough."""
         if batch.frame.schema != self._columns:
