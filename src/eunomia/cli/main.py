@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 import click
 
-from eunomia import __version__
 from eunomia.errors import EunomiaError, LoadError, UsageError
+from eunomia.version import __version__
 
 _COMMANDS = {
     "run": "Run a tracker and print what it sees.",

@@ -147,6 +147,19 @@ def write_frame(frame: pl.DataFrame, fmt: str, output: Path | None) -> None:
         sink.close()
 
 
+def write_text(text: str, output: Path | None) -> None:
+    """Writes a finished text.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    out = _output(output)
+    try:
+        out.write(text.encode())
+    finally:
+        out.close()
+
+
 def sink_factory(fmt: str, output: Path | None, columns: str | None) -> SinkFactory:
     """What makes the sink of a run."""
 

@@ -49,6 +49,9 @@ TIMES: tuple[Callable[[Any], Any], ...] = (
 FROM = click.option(
     "--record", required=True, callback=values.directory, metavar="DIR", help="the record, as given to `run --record`"
 )
+FROM_OPTIONAL = click.option(
+    "--record", callback=values.directory, metavar="DIR", help="the record, as given to `run --record`"
+)
 
 
 def open_record(directory: Path) -> Any:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from eunomia import __version__
 from eunomia.record.types import decode_schema
 from eunomia.schema.batch import Schema
+from eunomia.version import __version__
 
 FORMAT = 1
 """Of the record as a whole. A reader refuses what is newer than itself."""
