@@ -13,7 +13,8 @@ from eunomia.record.reading import Record, shared_columns
 
 EVENTS = "events"
 """The view over all trackers: the columns that they share, and `tracker`."""
-_READING = ("SELECT", "EXPLAIN")
+_READING = "SELECT"
+"""The one kind of statement; SHOW, DESCRIBE and SUMMARIZE count as it. EXPLAIN ANALYZE would run whatever it is given."""
 # What Polars has no type for, or panics at, becomes text.
 _NO_TYPE = re.compile(r"INTERVAL|UNION|MAP|BIT\b|TIME WITH TIME ZONE|TIMETZ|VARIANT|GEOMETRY|BIGNUM|UUID|HUGEINT.")
 _SUMS = "HUGEINT"  # what a sum of whole numbers is
@@ -125,7 +126,7 @@ class Query:
         kinds = [statement.type.name for statement in statements]
         if len(kinds) != 1:
             raise UsageError(f"one query at a time, not {len(kinds)}" if kinds else "the query is empty")
-        if kinds[0] not in _READING:
+        if kinds[0] != _READING:
             raise UsageError(f"a record is only read: {kinds[0]} is not possible, use SELECT")
 
     def _frame(self, relation: Any) -> pl.DataFrame:

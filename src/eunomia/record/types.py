@@ -97,7 +97,7 @@ def merge_types(newer: Any, older: Any) -> Any:
     if newer == older:
         return newer
     if isinstance(newer, pl.Enum) and isinstance(older, pl.Enum):
-        return pl.Enum(dict.fromkeys((*newer.categories, *older.categories)))
+        return pl.Enum(list(dict.fromkeys((*newer.categories, *older.categories))))
     try:
         joined = pl.concat(
             [pl.DataFrame(schema={"x": newer}), pl.DataFrame(schema={"x": older})], how="vertical_relaxed"
