@@ -104,10 +104,10 @@ def batch(source: str, *rows: dict[str, Any], of: Schema | None = None) -> Batch
 
 
 def write(
-    directory: Path, *batches: Batch, bounds: Bounds = Bounds(), options: dict[str, Any] | None = None
+    directory: Path, *batches: Batch, bounds: Bounds | None = None, options: dict[str, Any] | None = None
 ) -> None:
     """A run's record of these batches."""
-    recorder = Recorder(directory, bounds, {"containers": ["web"]})
+    recorder = Recorder(directory, bounds or Bounds(), {"containers": ["web"]})
     sinks = {
         source: recorder.sink(source, next(one.schema for one in batches if one.source == source), options)
         for source in dict.fromkeys(one.source for one in batches)

@@ -34,13 +34,13 @@ def test_what_was_written(tmp_path: Path) -> None:
 
 def test_no_record(tmp_path: Path) -> None:
     for place, reason in ((tmp_path, "it holds no record"), (tmp_path / "nosuch", "there is no such directory")):
-        with pytest.raises(UsageError, match=f"{reason}; `eunomia run … --record DIR` makes one"):
+        with pytest.raises(UsageError, match=rf"{reason}; `eunomia run … --record DIR` makes one"):
             Record(place)
 
 
 def test_a_tracker_that_was_not_recorded(tmp_path: Path) -> None:
     write(tmp_path / "rec", EVENTS)
-    with pytest.raises(UsageError, match="'proces' was not recorded in .*; did you mean process?"):
+    with pytest.raises(UsageError, match=r"'proces' was not recorded in .*; did you mean process\?"):
         _ = Record(tmp_path / "rec")["proces"]
 
 
@@ -70,9 +70,10 @@ def test_runs_of_two_versions_together(tmp_path: Path) -> None:
     assert frame.schema == record.schema("process").polars()
     assert frame.schema["event"] == pl.Enum(["exec", "exit", "gone"])
     assert frame.select("event", "code", "old").rows() == [("gone", None, 7), ("exec", 3, None)]
-    assert record.sql("SELECT event, code, old FROM process ORDER BY time").rows() == frame.select(
-        "event", "code", "old"
-    ).rows()
+    assert (
+        record.sql("SELECT event, code, old FROM process ORDER BY time").rows()
+        == frame.select("event", "code", "old").rows()
+    )
 
 
 def test_files_without_their_description(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_a_file_that_goes_meanwhile(tmp_path: Path) -> None:
     write(tmp_path / "rec", EVENTS)
     frame = Record(tmp_path / "rec")["process"]
     next((tmp_path / "rec").glob("tracker=*/hour=*/*.parquet")).unlink()
-    with pytest.raises(EunomiaError, match="the record cannot be read: .*; was a file removed"):
+    with pytest.raises(EunomiaError, match=r"the record cannot be read: .*; was a file removed"):
         collect(frame)
 
 

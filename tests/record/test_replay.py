@@ -16,9 +16,9 @@ from eunomia.schema.batch import Batch
 from tests.record.records import DB, NOON, SCHEMAS, batch, write
 
 
-def replayed(directory: Path, selection: Selection = Selection(), **more: int) -> tuple[list[Batch], Replay]:
+def replayed(directory: Path, selection: Selection | None = None, **more: int) -> tuple[list[Batch], Replay]:
     record = Record(directory)
-    replay = Replay(record, list(record), selection, **more)
+    replay = Replay(record, list(record), selection or Selection(), **more)
     return [one for _, one in replay], replay
 
 
@@ -42,7 +42,7 @@ def test_in_the_order_of_time_across_trackers_files_and_runs(tmp_path: Path) -> 
         parts = []
         for source, times in given.items():
             chosen = [randomly.random() * 9000 for _ in range(200)]  # three hours
-            times += chosen
+            times.extend(chosen)
             parts.append(batch(source, *({"at": at, "pid": 1} for at in chosen)))
         write(tmp_path / "rec", *parts)
     for window_rows in (10, 100_000):

@@ -13,9 +13,12 @@ from eunomia.record.reading import Record, shared_columns
 
 EVENTS = "events"
 """The view over all trackers: the columns that they share, and `tracker`."""
-_READING = "SELECT"
-"""The one kind of statement; SHOW, DESCRIBE and SUMMARIZE count as it. EXPLAIN ANALYZE would run whatever it is given."""
+_READING = "SELECT"  # SHOW, DESCRIBE and SUMMARIZE count as it; EXPLAIN ANALYZE would run whatever it is given
+# Operators of a plan that change something. WITH x AS (COPY … TO …) SELECT … is a SELECT, and a record's own files are
+# in reach for it: https://duckdb.org/docs/stable/sql/query_syntax/with
+_CHANGING = re.compile(r'"name": "[^"]*(COPY|INSERT|UPDATE|DELETE|MERGE|CREATE|DROP|ALTER|ATTACH|EXPORT|LOAD)')
 # What Polars has no type for, or panics at, becomes text.
+_BEFORE = "EXPLAIN (FORMAT json)\n"  # a line of its own: the columns that messages tell are the query's
 _NO_TYPE = re.compile(r"INTERVAL|UNION|MAP|BIT\b|TIME WITH TIME ZONE|TIMETZ|VARIANT|GEOMETRY|BIGNUM|UUID|HUGEINT.")
 _SUMS = "HUGEINT"  # what a sum of whole numbers is
 
@@ -104,30 +107,27 @@ class Query:
             EunomiaError: a file is damaged or gone, memory does not suffice.
         """
         try:
-            statements = self._duckdb.extract_statements(sql)
-            self._check(statements)
+            self._check(sql)
             relation = self._connection.sql(sql)
             return pl.DataFrame() if relation is None else self._frame(relation)
         except (self._duckdb.IOException, self._duckdb.OutOfMemoryException) as error:
             raise EunomiaError(f"the record cannot be read: {_first(error)}") from error
         except self._duckdb.Error as error:
-            raise UsageError(self._explain(sql, self._located(sql, error))) from error
+            raise UsageError(self._explain(sql, str(error))) from error
 
-    def _located(self, sql: str, error: Exception) -> str:
-        """The message with the place in it, which `execute` gives and `sql` does not for names."""
-        if "\n\nLINE " not in str(error):
-            try:
-                self._connection.execute(sql)
-            except self._duckdb.Error as again:
-                return str(again)
-        return str(error)
-
-    def _check(self, statements: list[Any]) -> None:
-        kinds = [statement.type.name for statement in statements]
+    def _check(self, sql: str) -> None:
+        kinds = [statement.type.name for statement in self._duckdb.extract_statements(sql)]
         if len(kinds) != 1:
             raise UsageError(f"one query at a time, not {len(kinds)}" if kinds else "the query is empty")
         if kinds[0] != _READING:
             raise UsageError(f"a record is only read: {kinds[0]} is not possible, use SELECT")
+        try:
+            plan = self._connection.execute(_BEFORE + sql).fetchall()
+        except self._duckdb.Error as error:
+            raise UsageError(self._explain(sql, str(error), _BEFORE.count("\n"))) from error
+        changing = _CHANGING.search(plan[0][1])
+        if changing:
+            raise UsageError(f"a record is only read: {changing[1]} is not possible, use SELECT")
 
     def _frame(self, relation: Any) -> pl.DataFrame:
         types = [str(kind) for kind in relation.types]
@@ -141,15 +141,15 @@ class Query:
         sums = [name for name, kind in zip(frame.columns, types, strict=True) if kind == _SUMS]
         return frame.with_columns(_whole(frame[name]) for name in sums)
 
-    def _explain(self, sql: str, message: str) -> str:
+    def _explain(self, sql: str, message: str, lines_before: int = 0) -> str:
         """DuckDB's message with the nearest names, and the place."""
         kind, _, rest = message.partition(": ")
         text, _, _ = rest.partition("\n\nLINE ")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        place = _place(sql, message)
+        place, pointer = _place(sql, message, lines_before)
         near = self._nearest(text)
         told = [line for line in lines if not (near and line.startswith(("Candidate bindings", "Did you mean")))]
-        return f"SQL{place}: {kind.removesuffix(' Error').lower()}: {' '.join(told).rstrip('!')}{near}{_shown(message)}"
+        return f"SQL{place}: {kind.removesuffix(' Error').lower()}: {' '.join(told).rstrip('!')}{near}{pointer}"
 
     def _nearest(self, text: str) -> str:
         table = re.search(r"Table with name (\S+) does not exist", text)
@@ -189,25 +189,19 @@ def _whole(numbers: pl.Series) -> pl.Series:
     return narrow if narrow.null_count() == numbers.null_count() else numbers.cast(pl.String)
 
 
-def _place(sql: str, message: str) -> str:
-    """Where DuckDB's pointer points: it cuts long lines, so the column is told by what stands there."""
-    found = re.search(r"LINE (\d+): (.*)\n( *)\^", message)
+def _place(sql: str, message: str, lines_before: int) -> tuple[str, str]:
+    """Where DuckDB's pointer points, and the line with the pointer below. It shows only a part of a long line."""
+    found = re.search(r"LINE (\d+): (\.\.\.)?(.*?)(\.\.\.)?\n( *)(\^+)", message)
     if not found:
-        return ""
-    line, shown = int(found[1]), found[2]
-    at = len(found[3]) - len(f"LINE {line}: ")
-    whole = sql.splitlines()[line - 1] if line <= len(sql.splitlines()) else shown
-    inner = shown.removeprefix("...").removesuffix("...")
-    at += max(whole.find(inner), 0) - (3 if shown.startswith("...") else 0)
-    return f", line {line}, column {at + 1}"
-
-
-def _shown(message: str) -> str:
-    found = re.search(r"LINE \d+: (.*\n *\^+)", message)
-    if not found:
-        return ""
-    text, pointer = message[found.start() :].splitlines()[:2]
-    return f"\n  {text}\n  {pointer}"
+        return "", ""
+    number = int(found[1]) - lines_before
+    lines = sql.splitlines()
+    line = lines[number - 1] if 0 < number <= len(lines) else found[3]
+    shown_at = len(found[5]) - len(f"LINE {found[1]}: {found[2] or ''}")
+    at = max(line.find(found[3]), 0) + shown_at
+    text = f"{found[2] or ''}{found[3]}{found[4] or ''}"
+    pointer = " " * (shown_at + len(found[2] or "")) + found[6]
+    return f", line {number}, column {at + 1}", f"\n  {text}\n  {pointer}"
 
 
 def _first(error: Exception) -> str:

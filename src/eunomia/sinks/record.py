@@ -63,7 +63,7 @@ class Recorder:
         directory: created if it is not there; its parent has to be.
         bounds: what it may hold at most.
         watched: whom the run watches, for its description.
-        clock: seconds since 1970, as files' times are.
+        clock: seconds since 1970, as files' times are. It may be set back, which only lets files live longer.
 
     Raises:
         UsageError: the directory cannot be written, or holds other things.
@@ -78,7 +78,7 @@ class Recorder:
     ) -> None:
         self.directory = directory = directory.resolve()
         self.bounds = bounds
-        self._clock = clock
+        self.clock = clock
         self._lock = Lock()
         self._looked_s = 0.0
         self._files = 0
@@ -128,7 +128,7 @@ class Recorder:
             self._discard()
             return
         self.look(now=True)
-        ended = meta.rfc3339(datetime.fromtimestamp(self._clock(), UTC))
+        ended = meta.rfc3339(datetime.fromtimestamp(self.clock(), UTC))
         self._run = replace(self._run, ended=ended, summary=summary, removed=vars(self.removed))
         try:
             self._describe()
@@ -166,7 +166,7 @@ class Recorder:
     def look(self, *, now: bool = False) -> None:
         """Removes what is beyond the bounds, if it has not looked a moment ago."""
         with self._lock:
-            moment = self._clock()
+            moment = self.clock()
             if now or not 0 <= moment - self._looked_s < _LOOK_S:
                 self._looked_s = moment
                 self._remove_oldest(moment)
@@ -232,7 +232,7 @@ class RecordSink(Handler):
         """Writes a batch."""
         for hour, part in _by_hour(batch):
             file = self._growing.get(hour) or self._begin(hour)
-            file.last_s = time.monotonic()
+            file.last_s = self._recorder.clock()
             file.sink.handle(part)
             if file.sink.size_bytes >= self._recorder.bounds.file_bytes:
                 self._end(file)
@@ -241,7 +241,7 @@ class RecordSink(Handler):
     def _begin(self, hour: datetime) -> _Growing:
         self._recorder.look(now=True)
         sink = self._recorder.create(self._tracker, self._stream, self._schema, hour)
-        now = time.monotonic()
+        now = self._recorder.clock()
         self._growing[hour] = _Growing(sink, hour, now, now)
         return self._growing[hour]
 
@@ -251,7 +251,7 @@ class RecordSink(Handler):
 
     def tick(self) -> tuple[()]:
         """Writes rows that have waited, ends files that are old enough, looks after the bounds."""
-        now = time.monotonic()
+        now = self._recorder.clock()
         newest = max(self._growing, default=None)
         for file in [*self._growing.values()]:
             over = file.hour != newest and now - file.last_s > _LATE_S
