@@ -219,12 +219,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A directory with room for 300 KiB."""
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", place], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(place)]
+    if os.geteuid() or subprocess.run(mount, check=False).returncode:
+        pytest.skip("mounting a tmpfs needs root")
     yield place
     subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.kernel
 def test_a_full_disk_is_told_and_harms_nothing(small_disk: Path) -> None:
     recorder = Recorder(small_disk / "rec")
     sink = recorder.sink("process", SCHEMAS["process"])

@@ -70,7 +70,7 @@ def command(
     columns: str | None,
     speed: str,
 ) -> None:
-    """Replay the record in DIR: the same filters, columns and formats as in a run, without root."""
+    """Replay the record in directory DIR: the same filters, columns and formats as in a run, without root."""
     from eunomia.record.selection import Selection
 
     record = open_record(directory)
