@@ -65,7 +65,7 @@ def _batches(schema: Schema, frame: pl.DataFrame, events: int) -> Iterator[Batch
     for start in range(0, events, _PER_BATCH):
         out = io.BytesIO()  # a slice would keep the memory of all, and take as long to write
         timed[start : start + _PER_BATCH].write_parquet(out)
-        yield Batch("process", schema, pl.read_parquet(out))
+        yield Batch("process", schema, pl.read_parquet(out.getvalue()))
 
 
 def _measure(name: str, batches: list[Batch], rounds: int) -> Iterator[Row]:

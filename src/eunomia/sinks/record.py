@@ -284,7 +284,7 @@ def _by_hour(batch: Batch) -> list[tuple[datetime, Batch]]:
     now = int(time.time()) // _HOUR_S
     if "time" not in batch.schema:
         return [(_hour(now), batch)]
-    times = batch.frame["time"].to_physical()
+    times = batch.frame["time"].cast(pl.Int64)
     first, last = times.min(), times.max()
     if isinstance(first, int) and isinstance(last, int) and not times.null_count():
         hour = first // _HOUR_NS
