@@ -31,7 +31,6 @@ _EVENTS = 200_000
 _PER_BATCH = 1_000
 _SQL = "SELECT comm, count(*) FROM process GROUP BY 1"
 _LOOP = "i=0; while [ $i -lt 500 ]; do /bin/true $i; i=$((i+1)); done"
-_WRITE_NS = 2_000
 
 
 def run(*, quick: bool) -> Iterator[Row]:
@@ -82,9 +81,7 @@ def _measure(name: str, batches: list[Batch], rounds: int) -> Iterator[Row]:
         }
         take_turns(cases, 1)  # lazy imports, thread pools
         for case, values in take_turns(cases, rounds).items():
-            yield Row(
-                f"{name}, {case}", statistics.median(values), "ns/event", _WRITE_NS if case == "written" else None
-            )
+            yield Row(f"{name}, {case}", statistics.median(values), "ns/event")
         yield Row(f"{name}, on disk", size / events, "bytes/event")
 
 
