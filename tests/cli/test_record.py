@@ -21,7 +21,7 @@ from polars.testing import assert_frame_equal
 import eunomia as package
 from tests.cli.command import EUNOMIA, Shell, environment, eunomia, refused, running
 from tests.dockerd import DockerDaemon
-from tests.record.records import DB, HOST, batch, write
+from tests.record.records import DB, HOST, SCHEMAS, batch, write
 
 ROWS: list[dict[str, Any]] = [
     {"pid": 10, "event": "exec", "args": ["sh", "-c", "x y"], "executable": "/bin/sh", "comm": "sh"},
@@ -118,6 +118,14 @@ def test_wrong_use(record: Path, tmp_path: Path) -> None:
     }.items():
         assert told in refused(*args)
     assert not Path("x").exists()
+
+
+def test_several_trackers_do_not_go_into_one_file(record: Path, tmp_path: Path) -> None:
+    write(record, batch("cgroup", {}, of=SCHEMAS["tcp"]))
+    assert "-o takes one tracker, and this is a record of cgroup, process" in refused(
+        "replay", record, "-o", tmp_path / "out.json"
+    )
+    assert eunomia("replay", record, "--tracker", "process", "-o", tmp_path / "out.json").returncode == 0
 
 
 def test_query(record: Path, tmp_path: Path) -> None:

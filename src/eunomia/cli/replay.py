@@ -77,6 +77,8 @@ def command(
     trackers = chosen_trackers(record, tracker)
     if since is not None and until is not None and since >= until:
         raise UsageError("--since is not before --until: nothing lies between them")
+    if output is not None and len(trackers) > 1:
+        raise UsageError(f"-o takes one tracker, and this is a record of {', '.join(trackers)}: choose with --tracker")
     selection = Selection(container, pid, uid, mntns, pidns, since, until).resolved(record)
     chosen = choose_format(fmt, output)
     make_sink = sink_factory(chosen, output, columns)

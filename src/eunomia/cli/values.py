@@ -117,7 +117,8 @@ def moment(_context: click.Context, option: click.Parameter, value: str | None) 
         if ago:
             return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
         if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", value):
-            value = f"{now.astimezone():%Y-%m-%d}T{value.zfill(len(value) + len(value) % 3 % 2)}"
+            time_of_day = value if value[2] == ":" else f"0{value}"
+            return datetime.fromisoformat(f"{now.astimezone():%Y-%m-%d}T{time_of_day}").astimezone(UTC)
         return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(

@@ -8,7 +8,7 @@ import fcntl
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,14 +153,15 @@ class Recorder:
         with self._lock:
             self._files += 1
             path = folder / layout.file_name(self._run.name, stream, self._files)
-        for attempt in range(3):  # another run may remove the empty directory before there is a file in it
+        # Another run may remove the empty directory before there is a file in it, or just then look at the lock.
+        for attempt in range(3):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 return ParquetSink(path, schema)
             except OSError as error:
                 raise EunomiaError(_told(folder, error)) from error
             except UsageError as error:
-                if attempt == 2 or not isinstance(error.__cause__, FileNotFoundError):
+                if attempt == 2 or not isinstance(error.__cause__, FileNotFoundError | BlockingIOError):
                     raise EunomiaError(str(error)) from error
         raise AssertionError
 
@@ -183,10 +184,13 @@ class Recorder:
             too_much = bounds.size_bytes is not None and total > bounds.size_bytes
             if not (too_old or too_much):
                 return
-            if path.suffix == ".parquet" and not _in_use(path):
-                self.removed = self.removed.plus(path, size)
-                _remove(path, self.directory)
-                total -= size
+            if path.suffix != ".parquet":
+                continue
+            with _unused(path) as unused:
+                if unused:
+                    self.removed = self.removed.plus(path, size)
+                    _remove(path, self.directory)
+                    total -= size
 
 
 @dataclass(frozen=True)
@@ -323,21 +327,27 @@ def _sweep(directory: Path) -> None:
     """Removes the hidden files of runs that were killed."""
     for lock in directory.glob("tracker=*/hour=*/.*.parquet.lock"):
         path = lock.with_name(lock.name[1:].removesuffix(".lock"))
-        if not _in_use(path):
-            for kind in ("next", "old", "lock"):
-                path.with_name(f".{path.name}.{kind}").unlink(missing_ok=True)
+        with _unused(path) as unused:
+            if unused:
+                for kind in ("next", "old", "lock"):
+                    path.with_name(f".{path.name}.{kind}").unlink(missing_ok=True)
 
 
-def _in_use(path: Path) -> bool:
-    """Whether some run still writes a file: see WholeFile."""
+@contextlib.contextmanager
+def _unused(path: Path) -> Iterator[bool]:
+    """Whether no run writes a file any more; in the meantime none can begin to. See WholeFile for the lock."""
     try:
-        with io.FileIO(path.with_name(f".{path.name}.lock")) as lock:
+        lock = io.FileIO(path.with_name(f".{path.name}.lock"))
+    except FileNotFoundError:
+        yield True
+        return
+    with lock:
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _sizes(directory: Path) -> Iterable[tuple[float, int, Path]]:
