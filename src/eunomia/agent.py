@@ -412,6 +412,10 @@ class Agent:
         filters = dict.fromkeys(trial for watch in self._watches.values() for trial in watch.kernel.trials)
         return {"filter": tuple(filters), **{line.name: line.tracing.trials for line in self._lines}}
 
+    def containers(self) -> list[dict[str, str | None]]:
+        """What is known of every container that was met: `id` as in events, `name`, `image`."""
+        return [{"id": one.short_id, "name": one.name, "image": one.image} for one in list(self._containers)]
+
     def stop(self) -> Summary:
         """Detaches, delivers what has come until now, closes everything, and says what became of it all.
 

@@ -186,3 +186,18 @@ def test_branches_release_within_themselves() -> None:
     made.handle(batch(2))
     assert list(made.flush()) == []
     assert keeper.numbers == [[1], [2]]
+
+
+def test_a_failing_branch_is_called_by_its_name() -> None:
+    fan_out = FanOut([Keeper(), Failing("handle")])
+    made, losses, _ = chain(fan_out)
+    assert made.handle(batch(1, 2)) is None
+    assert losses.lost == {"Failing failed": 2}
+
+
+def test_every_branch_is_closed_also_after_one_that_fails_to() -> None:
+    keeper = Keeper()
+    made, _, failures = chain(FanOut([Failing("close"), keeper]))
+    made.close()
+    assert keeper.closes == 1
+    assert [text for _, text in failures] == ["close failed"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from eunomia.agent import SinkFactory, Summary
-from eunomia.cli.output import Wrapper, open_output, table_sink
+from eunomia.cli.output import Nothing, Wrapper, open_output, table_sink
 from eunomia.cli.terminal import say
 from eunomia.config import RunConfig, SinkConfig, TrackerConfig
 from eunomia.pipeline.handler import Handler
@@ -55,6 +55,8 @@ class _Sinks:
         return made
 
     def _sink(self, sink: SinkConfig, config: TrackerConfig, tracker: Tracker, schema: Schema) -> Handler:
+        if sink.format == "none":
+            return Nothing()
         if sink.format == "table":
             return self._table(sink, config, tracker, schema)
         if sink.format == "json":

@@ -13,11 +13,14 @@ from contextlib import contextmanager
 
 import click
 
-from eunomia import __version__
 from eunomia.errors import EunomiaError, LoadError, UsageError
+from eunomia.version import __version__
 
 _COMMANDS = {
     "run": "Run a tracker and print what it sees.",
+    "replay": "Send a record through the same filters and formats again.",
+    "query": "Ask a record in SQL.",
+    "report": "Tell what each container of a record does.",
     "trackers": "List the trackers, or show the columns and options of one.",
     "containers": "List the containers that run on this host.",
     "config": "Check a configuration file; print its JSON Schema.",

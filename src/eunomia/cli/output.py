@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+import polars as pl
 
 from eunomia.agent import SinkFactory
 from eunomia.cli import terminal
@@ -15,6 +16,7 @@ from eunomia.config import TrackerConfig
 from eunomia.errors import UsageError
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
+from eunomia.schema.semantic import Column
 from eunomia.sinks.csvfile import CsvSink
 from eunomia.sinks.formats import FORMATS, format_of
 from eunomia.sinks.jsonlines import JsonLinesSink
@@ -29,6 +31,8 @@ def choose_format(fmt: str | None, output: Path | None) -> str:
     chosen = fmt or format_of(output)
     if chosen == "parquet" and output is None:
         raise click.UsageError("Parquet cannot be printed: give a file with -o FILE.parquet")
+    if chosen == "none" and output is not None:
+        raise click.UsageError("--fmt none writes nothing: leave out -o")
     return chosen
 
 
@@ -37,6 +41,10 @@ class Wrapper(Handler):
 
     def __init__(self, sink: Handler) -> None:
         self._sink = sink
+
+    @property
+    def label(self) -> str:
+        return self._sink.label
 
     def handle(self, batch: Batch) -> Batch | None:
         return self._sink.handle(batch)
@@ -51,6 +59,13 @@ class Wrapper(Handler):
 
     def close(self) -> None:
         self._sink.close()
+
+
+class Nothing(Handler):
+    """Writes nothing: for a run that is only recorded, or counted."""
+
+    def handle(self, batch: Batch) -> Batch:
+        return batch
 
 
 class _Select(Wrapper):
@@ -104,6 +119,56 @@ def table_sink(
     )
 
 
+def _deep(dtype: pl.DataType) -> bool:
+    """Whether values have more inside than a list of simple ones."""
+    return isinstance(dtype, pl.Struct) or (isinstance(dtype, pl.List | pl.Array) and dtype.inner.is_nested())
+
+
+def _json(name: str) -> pl.Expr:
+    text = pl.struct(pl.col(name).alias("v")).struct.json_encode()
+    return text.str.strip_prefix('{"v":').str.strip_suffix("}").alias(name)
+
+
+def write_frame(frame: pl.DataFrame, fmt: str, output: Path | None) -> None:
+    """Writes a finished frame as a run writes its events.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if fmt in ("table", "csv"):
+        frame = frame.with_columns(_json(name) for name, dtype in frame.schema.items() if _deep(dtype))
+    schema = Schema(tuple(Column(name, dtype, "", "plain") for name, dtype in frame.schema.items()))
+    if fmt == "parquet" and output is not None:
+        sink: Handler = ParquetSink(output, schema)
+    elif fmt == "table":
+        on_terminal = terminal.is_terminal() and output is None
+        width = terminal.width if on_terminal else None
+        sink = TableSink(
+            open_output(output), schema, frame.columns, width=width, style=terminal.style() if output is None else None
+        )
+    else:
+        sink = (CsvSink if fmt == "csv" else JsonLinesSink)(open_output(output), schema)
+    try:
+        if frame.height:
+            sink.handle(Batch("query", schema, frame))
+        sink.flush()
+    finally:
+        sink.close()
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """Writes a finished text.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    out = open_output(output)
+    try:
+        out.write(text.encode())
+    finally:
+        out.close()
+
+
 def sink_factory(fmt: str, output: Path | None, columns: str | None) -> SinkFactory:
     """What makes the sink of a run."""
 
@@ -111,6 +176,8 @@ def sink_factory(fmt: str, output: Path | None, columns: str | None) -> SinkFact
         if fmt == "table":
             usual = tracker.shown(tracker.settle(config.options))
             return _table(usual, schema, open_output(output), columns, to_file=output is not None)
+        if fmt == "none":
+            return Nothing()
         shown = schema
         if columns is not None:
             shown = Schema(tuple(schema[name] for name in _names(columns, schema)))

@@ -12,6 +12,8 @@ from click.shell_completion import CompletionItem
 
 from eunomia.cli import values
 from eunomia.cli.output import FORMATS, Wrapper, choose_format, sink_factory
+from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
+from eunomia.cli.recording import Recording
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import say
 from eunomia.errors import EunomiaError, LoadError, UsageError
@@ -60,6 +62,7 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option("--fmt", type=click.Choice(FORMATS), help="without it FILE's ending decides, else it is a table"),
     click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout"),
     click.option("--columns", metavar="A,B,…", help="columns to show, in this order"),
+    *RECORD_OPTIONS,
     click.option(
         "--ring-bytes", type=int, callback=values.ring_bytes, metavar="BYTES", help="size of the kernel's buffer"
     ),
@@ -100,6 +103,12 @@ def _complete(option: Option, text: str) -> list[CompletionItem]:
     """Of a list with commas the last part is completed."""
     before, comma, part = text.rpartition(",")
     return [CompletionItem(before + comma + choice) for choice in option.choices if choice.startswith(part)]
+
+
+def _recorded(function: Any) -> Any:
+    for decorate in reversed(RECORD_OPTIONS):
+        function = decorate(function)
+    return function
 
 
 class _Run(click.Group):
@@ -152,7 +161,8 @@ Examples:
   eunomia run process -p 4242 --children     a process and all it starts
   eunomia run process --wait -c web -T 30    from a container's first step
   eunomia run process --fmt json | jq .args
-  eunomia run process -o record.parquet
+  eunomia run process -o events.parquet
+  eunomia run process --record DIR --fmt none
   eunomia run --config eunomia.toml          several trackers at once
 """,
     subcommand_metavar="[TRACKER [OPTIONS]]",
@@ -172,29 +182,41 @@ Examples:
     metavar="SECONDS",
     help="with --config: end after so long, whatever the file says",
 )
+@_recorded
 @click.option("-v", "--verbose", is_flag=True, help=f"with --config: {_VERBOSE}")
 @click.pass_context
-def command(context: click.Context, file: Path | None, duration_s: float | None, verbose: bool) -> None:
+def command(
+    context: click.Context,
+    file: Path | None,
+    duration_s: float | None,
+    record: Path | None,
+    record_max_bytes: int | None,
+    record_max_age: float | None,
+    verbose: bool,
+) -> None:
     """Run a tracker, or with --config several, and print what they see, until Ctrl-C or the time is up."""
     if context.invoked_subcommand is None:
         if file is None:
             raise click.UsageError("name a tracker, or a file with --config FILE", context)
-        _run_file(file, duration_s, verbose=verbose)
+        _run_file(file, duration_s, (record, record_max_bytes, record_max_age), verbose=verbose)
     elif file is not None:
         raise click.UsageError(f"--config says what to run: leave out {context.invoked_subcommand!r}", context)
-    elif duration_s is not None or verbose:
+    elif duration_s is not None or record is not None or verbose:
         raise click.UsageError(
             f"options of a tracker stand behind it: eunomia run {context.invoked_subcommand} …", context
         )
 
 
-def _run_file(file: Path, duration_s: float | None, *, verbose: bool) -> None:
+def _run_file(
+    file: Path, duration_s: float | None, record: tuple[Path | None, int | None, float | None], *, verbose: bool
+) -> None:
     from eunomia.cli.config import load
     from eunomia.cli.configured import sinks_of
 
     run = load(file)
     prints = any(sink.file is None for name, sink in run.sinks.items() if run.sources(name))
-    _carry_out(run.agent, sinks_of(run), duration_s or run.duration_s, prints=prints, verbose=verbose)
+    recording = Recording(*record, run.agent)
+    _carry_out(run.agent, sinks_of(run), recording, duration_s or run.duration_s, prints=prints, verbose=verbose)
 
 
 def _run(
@@ -213,6 +235,9 @@ def _run(
     fmt: str | None,
     output: Path | None,
     columns: str | None,
+    record: Path | None,
+    record_max_bytes: int | None,
+    record_max_age: float | None,
     ring_bytes: int | None,
     verbose: bool,
 ) -> None:
@@ -225,18 +250,24 @@ def _run(
         FilterConfig(container, cgroup, pid, children, uid, mntns, pidns, wait),
         values.docker_host(),
     )
-    make_sink = sink_factory(choose_format(fmt, output), output, columns)
-    _carry_out(config, make_sink, duration_s, prints=output is None, verbose=verbose)
+    chosen = choose_format(fmt, output)
+    make_sink = sink_factory(chosen, output, columns)
+    recording = Recording(record, record_max_bytes, record_max_age, config)
+    _carry_out(config, make_sink, recording, duration_s, prints=output is None and chosen != "none", verbose=verbose)
 
 
-def _carry_out(config: Any, make_sink: Any, duration_s: float | None, *, prints: bool, verbose: bool) -> None:
+def _carry_out(
+    config: Any, make_sink: Any, recording: Recording, duration_s: float | None, *, prints: bool, verbose: bool
+) -> None:
     try:
         with Stop(reader=prints) as stop:
-            _watch(config, make_sink, stop, duration_s, verbose=verbose)
+            _watch(config, make_sink, recording, stop, duration_s, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
             click.echo(error.log, err=True)
         raise
+    finally:
+        recording.close()
 
 
 class _Watched(Wrapper):
@@ -251,10 +282,13 @@ class _Watched(Wrapper):
         return super().handle(batch)
 
 
-def _watch(config: Any, make_sink: Any, stop: Stop, duration_s: float | None, *, verbose: bool) -> None:
+def _watch(
+    config: Any, make_shown: Any, recording: Recording, stop: Stop, duration_s: float | None, *, verbose: bool
+) -> None:
     from eunomia.agent import Agent
 
     appeared: list[str] = []
+    make_sink = recording.beside(make_shown)
 
     def on_appear(name: str) -> None:
         if name not in appeared:
@@ -277,9 +311,12 @@ def _watch(config: Any, make_sink: Any, stop: Stop, duration_s: float | None, *,
             _say_ways(agent.ways())
         if agent.missing:
             _await(agent, stop, appeared, config.awaited)
+        recording.know(agent.containers)
         _sleep(agent, stop, duration_s)
         summary = agent.stop()
-    _conclude(summary, agent.failure, quiet=stop.reader_gone)
+        recording.know(agent.containers)
+        recording.close(summary)
+    conclude(summary, agent.failure, quiet=stop.reader_gone)
 
 
 def _say_ways(ways: dict[str, tuple[Any, ...]]) -> None:
@@ -314,7 +351,12 @@ def _sleep(agent: Any, stop: Stop, duration_s: float | None) -> None:
             return
 
 
-def _conclude(summary: Any, failure: BaseException | None, *, quiet: bool) -> None:
+def conclude(summary: Any, failure: BaseException | None, *, quiet: bool) -> None:
+    """Says what became of a run.
+
+    Raises:
+        EunomiaError: what ended it.
+    """
     if quiet or isinstance(failure, BrokenPipeError):
         return
     from eunomia.cli.configured import events, say_accounts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import click
-import polars as pl
 
 from eunomia.cli.terminal import print_table
 from eunomia.configfile.columns import schema_of
@@ -13,20 +12,9 @@ from eunomia.containers.identify import COLUMNS
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.schema.batch import Schema
-from eunomia.schema.semantic import Column
+from eunomia.schema.semantic import type_name
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option, Tracker
-
-
-def type_name(column: Column) -> str:
-    """A column's type as people say it."""
-    if isinstance(column.dtype, pl.Enum):
-        return "name"
-    if isinstance(column.dtype, pl.List):
-        return "list of text"
-    if isinstance(column.dtype, pl.Datetime):
-        return "time"
-    return {pl.String: "text", pl.Boolean: "yes/no"}.get(column.dtype, str(column.dtype).lower())  # type: ignore[call-overload, no-any-return]
 
 
 def event_schema_of(name: str) -> Schema | None:

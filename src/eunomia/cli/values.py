@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ else:
 
 PID_MAX = 1 << 22
 """PID_MAX_LIMIT in include/linux/threads.h, for 64 bits."""
+MIN_RECORD_BYTES = 1 << 20
 _RING_MAX = 1 << 31  # max_entries is a __u32, and a power of two
 _NAMESPACE = re.compile(r"[a-z_]+:\[([0-9]{1,10})\]|([0-9]{1,10})")
 
@@ -83,6 +85,48 @@ def ring_bytes(_context: click.Context, option: click.Parameter, value: int | No
     return value
 
 
+_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_AGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
+
+
+def size(_context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """Bytes, as `500M` or `10G`: powers of 1024."""
+    found = _SIZE.fullmatch(value) if value is not None else None
+    if value is not None and (found is None or float(found[1]) * _SIZES[found[2].lower()] < MIN_RECORD_BYTES):
+        raise click.BadParameter(f"{value!r} is no size of at least 1M: give one as 500M or 10G", param=option)
+    return int(float(found[1]) * _SIZES[found[2].lower()]) if found else None
+
+
+def age(_context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Seconds, from `90s`, `15m`, `12h`, `7d` or `4w`."""
+    found = _AGE.fullmatch(value) if value is not None else None
+    if value is not None and (found is None or not float(found[1])):
+        raise click.BadParameter(f"{value!r} is no length of time: give one as 90s, 15m, 12h, 7d or 4w", param=option)
+    return float(found[1]) * _SECONDS[found[2]] if found else None
+
+
+def moment(_context: click.Context, option: click.Parameter, value: str | None) -> datetime | None:
+    """A moment: RFC 3339, a date or time of day in local time, or how long ago (`10m`)."""
+    if value is None:
+        return None
+    now = datetime.now(UTC)
+    ago = _AGE.fullmatch(value)
+    try:
+        if ago:
+            return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
+        if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", value):
+            time_of_day = value if value[2] == ":" else f"0{value}"
+            return datetime.fromisoformat(f"{now.astimezone():%Y-%m-%d}T{time_of_day}").astimezone(UTC)
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{value!r} is no moment: give one as 2026-11-21T09:30:00Z, 2026-11-21, 09:30 (local), or 10m (ago)",
+            param=option,
+        ) from None
+
+
 def file(_context: click.Context, option: click.Parameter, value: str | None) -> Path | None:
     """A file, or None for stdout."""
     if value is not None and not value.strip():
@@ -94,6 +138,13 @@ def no_config(_context: click.Context, _option: click.Parameter, value: str | No
     """Somebody who asks for a tracker and a file at once is told so."""
     if value is not None:
         raise click.UsageError("--config says what to run: leave out the tracker, as in `eunomia run --config FILE`")
+
+
+def directory(_context: click.Context, option: click.Parameter, value: str | None) -> Path | None:
+    """A directory, or None where none is given."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty: name a directory", param=option)
+    return None if value is None else Path(value)
 
 
 def containers(_context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

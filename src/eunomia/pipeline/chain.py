@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
 from eunomia.errors import LostEventsError
 from eunomia.pipeline.handler import Handler
@@ -46,7 +47,7 @@ class Chain(Handler):
     def _fail(self, handler: Handler, error: Exception, events: int) -> None:
         """Counts what a failure has cost: the batch in hand, or all that the handler says it has lost."""
         lost = error.events if isinstance(error, LostEventsError) else events
-        self._losses.lose(f"{type(handler).__name__} failed", lost)
+        self._losses.lose(f"{handler.label} failed", lost)
         self._losses.deliver(events - lost)  # what it had taken before has been counted as delivered
         self._on_failure(handler, error)
 
@@ -83,26 +84,36 @@ class FanOut(Handler):
 
     def __init__(self, branches: Sequence[Handler]) -> None:
         self._branches = tuple(branches)
+        self._current: Handler | None = None
+
+    @property
+    def label(self) -> str:
+        """The branch that it was at last: when this fails, it is that one which has."""
+        return super().label if self._current is None else self._current.label
 
     def handle(self, batch: Batch) -> Batch:
         """Hands the batch to every branch; what they give back is of no interest."""
         for branch in self._branches:
+            self._current = branch
             branch.handle(batch)
         return batch
 
     def tick(self) -> tuple[()]:
         """Lets every branch release what is due within it."""
         for branch in self._branches:
+            self._current = branch
             list(branch.tick())
         return ()
 
     def flush(self) -> tuple[()]:
         """Lets every branch release everything within it."""
         for branch in self._branches:
+            self._current = branch
             list(branch.flush())
         return ()
 
     def close(self) -> None:
-        """Closes every branch."""
-        for branch in self._branches:
-            branch.close()
+        """Closes every branch, the last one too when an earlier one fails to."""
+        with ExitStack() as closing:
+            for branch in reversed(self._branches):
+                closing.callback(branch.close)

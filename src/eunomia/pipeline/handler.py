@@ -13,6 +13,11 @@ class Handler:
     A handler belongs to one thread: nothing here is called twice at the same time.
     """
 
+    @property
+    def label(self) -> str:
+        """What it is called where losses are told."""
+        return type(self).__name__
+
     def columns(self, schema: Schema) -> Schema:
         """The columns that batches have behind this handler, given those before it."""
         return schema

@@ -91,3 +91,14 @@ class Column:
     dtype: pl.DataType | DataTypeClass
     description: str
     show: Show = "plain"
+
+
+def type_name(column: Column) -> str:
+    """A column's type as people say it."""
+    if isinstance(column.dtype, pl.Enum):
+        return "name"
+    if isinstance(column.dtype, pl.List):
+        return "list of text"
+    if isinstance(column.dtype, pl.Datetime):
+        return "time"
+    return {pl.String: "text", pl.Boolean: "yes/no"}.get(column.dtype, str(column.dtype).lower())  # type: ignore[call-overload, no-any-return]
