@@ -70,7 +70,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("any") / "c.toml"
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values=FILES)
 def test_read_or_refused(values: dict[str, Any], file: Path) -> None:
     text = "\n".join(f"{json.dumps(name)} = {written(value)}" for name, value in values.items())
