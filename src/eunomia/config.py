@@ -132,3 +132,7 @@ class RunConfig:
     def sources(self, sink: str) -> tuple[TrackerConfig, ...]:
         """The trackers that write to a sink."""
         return tuple(tracker for tracker in self.agent.trackers if sink in self.routes[tracker.label])
+
+    def is_shared(self, sink: str) -> bool:
+        """Whether several trackers write to the same place there."""
+        return len(self.sources(sink)) > 1 and not self.sinks[sink].apart

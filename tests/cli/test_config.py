@@ -58,13 +58,11 @@ def test_a_wrong_file(command: tuple[str, ...], file: Path) -> None:
     file.write_text(file.read_text() + "fiel = 1\n")
     done = eunomia(*command, file)
     assert (done.returncode, done.stdout) == (2, "")
+    near = "did you mean pid or ppid or id?"
     option = 'unknown option "min_durration" of process in [[tracker]] "web"'
     assert done.stderr.splitlines() == [
         f"eunomia: error: {file}:5: {option}; did you mean min_duration?",
-        (
-            f'eunomia: error: {file}:13: columns in [sink.disk]: there is no column "pidd";'
-            " did you mean pid or ppid or id?"
-        ),
+        f'eunomia: error: {file}:13: columns in [sink.disk]: there is no column "pidd"; {near}',
         f'eunomia: error: {file}:17: unknown key "fiel" in [sink.unused]; did you mean file?',
     ]
 

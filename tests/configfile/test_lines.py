@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eunomia.configfile.lines import Path, locate
@@ -186,6 +186,7 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
             yield from paths(below, (*path, place))
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(documents())
 def test_generated_documents(document: tuple[str, dict[Path, int]]) -> None:
     text, lines = document

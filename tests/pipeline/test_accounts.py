@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eunomia.pipeline.accounts import Account, add_up
@@ -33,6 +33,7 @@ def accounts(draw: st.DrawFn) -> list[Account]:
     return made
 
 
+@settings(deadline=None)
 @given(accounts())
 def test_the_sum_comes_out(made: list[Account]) -> None:
     total = add_up(made)

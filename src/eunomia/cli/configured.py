@@ -71,8 +71,7 @@ class _Sinks:
 
     def _table(self, sink: SinkConfig, config: TrackerConfig, tracker: Tracker, schema: Schema) -> Handler:
         usual, file = tracker.shown(tracker.settle(config.options)), sink.file_of(config.label)
-        shared = len(self._run.sources(sink.name)) > 1 and not sink.apart
-        if not shared:
+        if not self._run.is_shared(sink.name):
             return table_sink(schema, sink.columns or usual, self._output(sink, file), to_file=file is not None)
         at = (sink.name, file)
         if at not in self._tables:

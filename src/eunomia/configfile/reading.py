@@ -68,8 +68,9 @@ class _Reader:
         return found
 
     def _value(self, key: Key, given: object, path: Path, where: str) -> dict[str, Any]:
-        several = key.several and isinstance(given, list)
-        places = [((*path, place), one) for place, one in enumerate(given)] if several else [(path, given)]  # type: ignore[arg-type,var-annotated]
+        places: list[tuple[Path, object]] = [(path, given)]
+        if key.several and isinstance(given, list):
+            places = [((*path, place), one) for place, one in enumerate(given)]
         settled = []
         for place, one in places:
             try:
@@ -187,7 +188,8 @@ class _Reader:
             return {}
         if tracker is None:
             return {}
-        known = {option.key: option for option in registry.get(tracker).options}
+        declared = registry.get(tracker)
+        known = {option.key: option for option in declared.options}
         settled = {}
         for name, value in given.items():
             if name not in known:
@@ -198,6 +200,11 @@ class _Reader:
                 settled[name] = known[name].settle(value)
             except UsageError as error:
                 self._mistake((*path, name), f"{error}{_in(where)}")
+        if not self._document.is_wrong(path):
+            try:
+                declared.constants(declared.settle(settled))
+            except UsageError as error:  # each is right, but not with the others
+                self._mistake(path, f"{error}{_in(where)}")
         return settled
 
     def _route(

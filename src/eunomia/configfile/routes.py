@@ -18,9 +18,8 @@ STDOUT = "stdout"
 _ONE_TRACKER = ("csv", "parquet")  # formats in which every line has the same columns
 
 
-def columns_of(sink: SinkConfig, trackers: tuple[TrackerConfig, ...]) -> dict[str, list[str]]:
+def _columns_of(sink: SinkConfig, trackers: tuple[TrackerConfig, ...], *, shared: bool) -> dict[str, list[str]]:
     """The columns that a sink can write of each tracker, by its label."""
-    shared = len(trackers) > 1 and not sink.apart
     if sink.format == "table" and shared:
         return {one.label: [*SEVERAL.polars(), *virtual(SEVERAL)] for one in trackers}
     found = {}
@@ -46,7 +45,7 @@ def check_routes(run: RunConfig, document: Document) -> None:
         trackers = run.sources(name)
         if sink.format == "parquet" and sink.file is None:
             document.mistake((*path, "format"), f'{where}: Parquet cannot be printed: give it a file = "….parquet"')
-        elif sink.format in _ONE_TRACKER and len(trackers) > 1 and not sink.apart:
+        elif sink.format in _ONE_TRACKER and run.is_shared(name):
             labels = ", ".join(tracker.label for tracker in trackers)
             told = f"{where}: {sink.format} has the columns of one tracker, and {labels} write there"
             example = f'file = "{{tracker}}.{sink.format}"'
@@ -57,18 +56,16 @@ def check_routes(run: RunConfig, document: Document) -> None:
                 both = f"[sink.{taken[place]}] and {where}" if taken[place] != name else where
                 document.mistake((*path, "file"), f"{both} would write to the same place, {file or STDOUT}")
             taken[place] = name
-        _check_columns(sink, trackers, document)
+        if sink.columns and trackers:
+            _check_columns(sink, sink.columns, _columns_of(sink, trackers, shared=run.is_shared(name)), document)
 
 
-def _check_columns(sink: SinkConfig, trackers: tuple[TrackerConfig, ...], document: Document) -> None:
-    if not sink.columns or not trackers:
-        return
-    known = columns_of(sink, trackers)
+def _check_columns(sink: SinkConfig, columns: tuple[str, ...], known: dict[str, list[str]], document: Document) -> None:
     every = list(dict.fromkeys(name for names in known.values() for name in names))
-    for place, name in enumerate(sink.columns):
+    for place, name in enumerate(columns):
         if name not in every:
             told = f'columns in [sink.{sink.name}]: there is no column "{name}"; {nearest(name, every)}'
             document.mistake(("sink", sink.name, "columns", place), told)
     for label, names in known.items():
-        if set(sink.columns) <= set(every) and not set(sink.columns) & set(names):
+        if set(columns) <= set(every) and not set(columns) & set(names):
             document.mistake(("sink", sink.name, "columns"), f"columns in [sink.{sink.name}]: {label} has none of them")
