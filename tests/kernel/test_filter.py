@@ -156,8 +156,8 @@ def test_few_values_that_stay_go_into_the_instructions(
 ) -> None:
     kernel_filter = KernelFilter(values, children=children, undecided=False, hierarchy_id=0, roots=Roots())
     try:
-        told = [kernel_filter.constants.get(f"few_{place}") for place in range(4)]
-        assert told == (few if few else [None, None, None, None])
+        told = [value for name, value in kernel_filter.constants.items() if name[-1].isdigit()]
+        assert told == (few or [])
         assert kernel_filter.constants.get("few_kinds", 0) == (kernel_filter.kinds if few else 0)
     finally:
         kernel_filter.close()
