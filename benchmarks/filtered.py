@@ -31,7 +31,14 @@ _STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 _MAPS = ("filter", "filter_slots")
 _PROCESS, _FOLLOW = ("exec_btf", "exit_btf"), ("free_btf",)
 _EMPTY = ("empty_exec", "empty_exit", "empty_free")
-_KINDS = {"pid": Kind.PID, "uid": Kind.UID, "mount namespace": Kind.MNT_NS, "cgroup": Kind.CGROUP}
+_NOBODY = (1 << 31) - 1  # no such pid, uid or namespace
+_CALLS = {
+    "by pid": (Kind.PID, True),
+    "by uid": (Kind.UID, True),
+    "by mount namespace": (Kind.MNT_NS, True),
+    "by pid, slots": (Kind.PID, False),
+    "by cgroup, slots": (Kind.CGROUP, False),
+}
 Objects = Sequence[BpfObject]
 
 
@@ -48,23 +55,27 @@ class _Programs:
     def _load(self, spec: ObjectSpec, programs: tuple[str, ...], settings: Settings) -> BpfObject:
         return self._resources.enter_context(BpfObject(spec, programs, settings))
 
-    def _settings(self, kind: Kind, ring_bytes: int | None = None) -> Settings:
+    def _settings(self, kind: Kind, *, few: bool, ring_bytes: int | None = None) -> Settings:
         sizes = {"events": ring_bytes} if ring_bytes else {}
-        return Settings({"filter_kinds": kind}, self._maps, sizes)
+        nobody = dict.fromkeys((f"few_{place}" for place in range(4)), _NOBODY)
+        constants = {"filter_kinds": kind, "few_kinds": kind if few else 0, **nobody}
+        return Settings(constants, self._maps, sizes)
 
-    def filtered(self) -> Objects:
-        """What `eunomia run process -p PID` attaches."""
-        settings = self._settings(Kind.PID)
-        small = self._settings(Kind.PID, 1 << 16)  # nothing ever comes into the ring
-        return self._load(self._process, _PROCESS, small), self._load(self._follow, _FOLLOW, settings)
+    def filtered(self, *, few: bool) -> Objects:
+        """What `eunomia run process -p PID` attaches; when not few, what it does with more than four pids."""
+        small = self._settings(Kind.PID, few=few, ring_bytes=1 << 16)  # nothing ever comes into the ring
+        return (
+            self._load(self._process, _PROCESS, small),
+            self._load(self._follow, _FOLLOW, self._settings(Kind.PID, few=few)),
+        )
 
     def empty(self) -> Objects:
         """Programs that do nothing on the same hooks."""
         return (self._load(flood.spec("empty"), _EMPTY, Settings()),)
 
-    def call(self, program: str, kind: Kind) -> Objects:
+    def call(self, program: str, kind: Kind, *, few: bool) -> Objects:
         """One at every system call."""
-        return (self._load(flood.spec("calls"), (program,), self._settings(kind)),)
+        return (self._load(flood.spec("calls"), (program,), self._settings(kind, few=few)),)
 
 
 @contextmanager
@@ -105,9 +116,9 @@ def _processes(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterat
     cases: dict[str, Objects] = {
         "nothing": (),
         "empty": programs.empty(),
-        "filtered": programs.filtered(),
+        "filtered": programs.filtered(few=True),
         "empties": [one for _ in range(copies) for one in programs.empty()],
-        "filters": [one for _ in range(copies) for one in programs.filtered()],
+        "filters": [one for _ in range(copies) for one in programs.filtered(few=True)],
     }
 
     def work() -> float:
@@ -130,20 +141,30 @@ def _processes(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterat
 
 
 def _statistics(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
-    sums: dict[str, float] = {}
-    for case, objects in (("empty", programs.empty()), ("filtered", programs.filtered())):
-        rounds = []
-        for _ in range(2 if quick else 15):
-            before = [_runs(one) for one in objects]
-            with _attached(objects), _enabled():
-                loop.ns("spawn", 20, 5)
-            rounds.append(np.concatenate([_runs(one) - old for one, old in zip(objects, before, strict=True)]))
-        means = np.array([took[:, 0] / np.maximum(took[:, 1], 1) for took in rounds])
-        exec_ns, exit_ns, free_ns = np.median(means, axis=0)
-        sums[case] = exec_ns + exit_ns + free_ns
-        shown = f"exec {exec_ns:.0f}, exit {exit_ns:.0f}, free {free_ns:.0f}"
-        yield Row(f"{case}: statistics' {shown}, in all", sums[case], "ns")
-    yield Row("  filtered to empty, by the statistics", sums["filtered"] / sums["empty"], "times", 1.2)
+    """All at the same time, in another order each round: whoever comes first finds the colder caches."""
+    cases = {"empty": programs.empty(), "by pid": programs.filtered(few=True), "by slots": programs.filtered(few=False)}
+    rounds: dict[str, list[Numbers]] = {case: [] for case in cases}
+    names = list(cases)
+    for turn in range(3 if quick else 45):
+        before = {case: _runs(objects) for case, objects in cases.items()}
+        with ExitStack() as attached, _enabled():
+            for case in names[turn % 3 :] + names[: turn % 3]:
+                attached.enter_context(_attached(cases[case]))
+            loop.ns("spawn", 20, 2)
+        for case, objects in cases.items():
+            took = _runs(objects) - before[case]
+            rounds[case].append(took[:, 0] / np.maximum(took[:, 1], 1))
+    sums = {case: [float(one.sum()) for one in of_case] for case, of_case in rounds.items()}
+    for case, of_case in rounds.items():
+        exec_ns, exit_ns, free_ns = np.median(of_case, axis=0)
+        yield Row(
+            f"{case}: statistics' exec {exec_ns:.0f}, exit {exit_ns:.0f}, free {free_ns:.0f}",
+            float(np.median(sums[case])),
+            "ns",
+        )
+        if case != "empty":
+            ratio = with_bounds(_median_ratio(case, "empty"), sums)
+            yield _row("  to empty, by the statistics", "times", ratio, 1.2)
 
 
 @contextmanager
@@ -156,20 +177,21 @@ def _enabled() -> Iterator[None]:
         _STATISTICS.write_text(before)
 
 
-def _runs(loaded: BpfObject) -> Numbers:
+def _runs(objects: Objects) -> Numbers:
     """Nanoseconds and runs of each program while the statistics were enabled, shape (programs, 2)."""
     counted = []
-    for name in loaded.programs:
-        text = Path(f"/proc/self/fdinfo/{loaded.program_fd(name)}").read_text()
-        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-        counted.append((float(fields["run_time_ns"]), float(fields["run_cnt"])))
+    for one in objects:
+        for name in one.programs:
+            text = Path(f"/proc/self/fdinfo/{one.program_fd(name)}").read_text()
+            fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+            counted.append((float(fields["run_time_ns"]), float(fields["run_cnt"])))
     return np.array(counted)
 
 
 def _calls(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
     rounds, batches = (2, 10) if quick else (15, 40)
-    cases: dict[str, Objects] = {"nothing": (), "empty": programs.call("empty_call", Kind(0))}
-    cases |= {f"by {name}": programs.call("filtered_call", kind) for name, kind in _KINDS.items()}
+    cases: dict[str, Objects] = {"nothing": (), "empty": programs.call("empty_call", Kind(0), few=False)}
+    cases |= {name: programs.call("filtered_call", kind, few=few) for name, (kind, few) in _CALLS.items()}
 
     def work() -> float:
         return loop.ns("getppid", 20_000, batches)
