@@ -18,7 +18,8 @@ def _print_table(rows: list[Row]) -> None:
     wide = max(len(row.case) for row in rows)
     for row in rows:
         verdict = {None: "", True: "reached", False: "MISSED"}[row.reached]
-        print(f"  {row.case:<{wide}}  {show(row.value):>10} {row.unit:<10} {row.target:<10} {verdict}".rstrip())
+        figure = f"  {row.case:<{wide}}  {show(row.value):>10} {row.unit:<10}"
+        print(f"{figure} {row.target:<10} {verdict:<8} {row.bounds}".rstrip())
 
 
 def main() -> int:

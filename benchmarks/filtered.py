@@ -1,32 +1,174 @@
-"""What a process pays that nobody asked to see: fork, exec and exit under `eunomia run process -p` with another's pid.
+"""What is paid for those that nobody asked to see: a process, or a system call, that the filter turns away.
 
-Compared with programs that do nothing on the same hooks. What those few programs take is far below what one can see in
-the time of a fork and exec, so the kernel's own statistics of BPF programs (kernel.bpf_stats_enabled) tell it.
+Compared with programs that do nothing on the same hooks, in three ways, since what a few programs take is far below
+what can be seen in the time of a fork and exec:
+
+- the whole of it, with one set of programs attached: what somebody else's process really pays;
+- what the programs add to it, seen through a hundred copies of each. Every copy has code and constants of its own, so
+  that they are as cold as a single one is; the filter's maps are shared, as those of a run are;
+- the kernel's own statistics of BPF programs (kernel.bpf_stats_enabled): mean time in the program, the two readings of
+  the clock included, which is nearly all that an empty program shows.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import flood
-from benchmarks.measure import Row, median_ratio
-from benchmarks.spawning import spawn
-from benchmarks.tools import EUNOMIA, running
+import numpy as np
+
+import eunomia.kernel
+from benchmarks import flood, loops
+from benchmarks.measure import Numbers, Row, take_turns, with_bounds
+from eunomia.kernel.filter import Kind
 from eunomia.kernel.object import BpfObject, Settings
+from eunomia.kernel.paths import object_file
+from eunomia.kernel.spec import ObjectSpec
+from eunomia.trackers import registry
 
 _STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
-_HOOKS = {"sched_process_exec": "exec", "sched_process_exit": "exit", "sched_process_free": "free"}
-_CASES = ("nothing", "empty", "filtered")
+_MAPS = ("filter", "filter_slots")
+_PROCESS, _FOLLOW = ("exec_btf", "exit_btf"), ("free_btf",)
+_EMPTY = ("empty_exec", "empty_exit", "empty_free")
+_NOBODY = (1 << 31) - 1  # no such pid, uid or namespace
+_CALLS = {
+    "by pid": (Kind.PID, True),
+    "by uid": (Kind.UID, True),
+    "by mount namespace": (Kind.MNT_NS, True),
+    "by pid, slots": (Kind.PID, False),
+    "by cgroup, slots": (Kind.CGROUP, False),
+}
+Objects = Sequence[BpfObject]
+
+
+class _Programs:
+    """Objects with the programs under measurement. Nothing is in their filter, so it turns everything away."""
+
+    def __init__(self, resources: ExitStack) -> None:
+        self._resources = resources
+        self._process = ObjectSpec.read(object_file(registry.folder("process"), "process"))
+        self._follow = ObjectSpec.read(object_file(Path(eunomia.kernel.__path__[0]), "follow"))
+        owner = self._load(self._follow, (), Settings())
+        self._maps = {name: owner.map_fd(name) for name in _MAPS}
+
+    def _load(self, spec: ObjectSpec, programs: tuple[str, ...], settings: Settings) -> BpfObject:
+        return self._resources.enter_context(BpfObject(spec, programs, settings))
+
+    def _settings(self, kind: Kind, *, few: bool, ring_bytes: int | None = None) -> Settings:
+        sizes = {"events": ring_bytes} if ring_bytes else {}
+        nobody = dict.fromkeys((f"few_{place}" for place in range(4)), _NOBODY)
+        constants = {"filter_kinds": kind, "few_kinds": kind if few else 0, **nobody}
+        return Settings(constants, self._maps, sizes)
+
+    def filtered(self, *, few: bool) -> Objects:
+        """What `eunomia run process -p PID` attaches; when not few, what it does with more than four pids."""
+        small = self._settings(Kind.PID, few=few, ring_bytes=1 << 16)  # nothing ever comes into the ring
+        return (
+            self._load(self._process, _PROCESS, small),
+            self._load(self._follow, _FOLLOW, self._settings(Kind.PID, few=few)),
+        )
+
+    def empty(self) -> Objects:
+        """Programs that do nothing on the same hooks."""
+        return (self._load(flood.spec("empty"), _EMPTY, Settings()),)
+
+    def call(self, program: str, kind: Kind, *, few: bool) -> Objects:
+        """One at every system call."""
+        return (self._load(flood.spec("calls"), (program,), self._settings(kind, few=few)),)
 
 
 @contextmanager
-def _statistics() -> Iterator[None]:
+def _attached(objects: Objects) -> Iterator[None]:
+    try:
+        for one in objects:
+            for program in one.programs:
+                one.attach(program)
+        yield
+    finally:
+        for one in objects:
+            one.detach()
+
+
+def _under(objects: Objects, work: Callable[[], float]) -> Callable[[], float]:
+    def measure() -> float:
+        with _attached(objects):
+            return work()
+
+    return measure
+
+
+def _median_ratio(over: str, under: str) -> Callable[[Mapping[str, Numbers]], float]:
+    return lambda rounds: float(np.median(rounds[over] / rounds[under]))
+
+
+def _added(name: str, share: float = 1) -> Callable[[Mapping[str, Numbers]], float]:
+    return lambda rounds: float(np.median(rounds[name] - rounds["nothing"])) * share
+
+
+def _row(case: str, unit: str, figure: tuple[float, float, float], at_most: float | None = None) -> Row:
+    value, low, high = figure
+    return Row(case, value, unit, at_most, None, low, high)
+
+
+def _processes(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
+    rounds, batches, copies = (2, 10, 10) if quick else (15, 60, 100)
+    cases: dict[str, Objects] = {
+        "nothing": (),
+        "empty": programs.empty(),
+        "filtered": programs.filtered(few=True),
+        "empties": [one for _ in range(copies) for one in programs.empty()],
+        "filters": [one for _ in range(copies) for one in programs.filtered(few=True)],
+    }
+
+    def work() -> float:
+        return loop.ns("spawn", 20, batches)
+
+    found = take_turns({name: _under(objects, work) for name, objects in cases.items()}, rounds)
+    yield Row("fork, exec and exit, nothing attached", float(np.median(found["nothing"])) / 1000, "µs")
+    for name in ("empty", "filtered"):
+        yield _row(f"  {name}: ratio of the whole", "times", with_bounds(_median_ratio(name, "nothing"), found))
+    whole = with_bounds(_median_ratio("filtered", "empty"), found)
+    yield _row("  filtered to empty, the whole", "times", whole, 1.2)
+    for name in ("empties", "filters"):
+        case = {"empties": "empty", "filters": "filtered"}[name]
+        yield _row(f"{case}: a set's programs add, of {copies}", "ns", with_bounds(_added(name, 1 / copies), found))
+
+    def ratio(drawn: Mapping[str, Numbers]) -> float:
+        return _added("filters")(drawn) / _added("empties")(drawn)
+
+    yield _row("  filtered to empty, what the programs add", "times", with_bounds(ratio, found), 1.2)
+
+
+def _statistics(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
+    """All at the same time, in another order each round: whoever comes first finds the colder caches."""
+    cases = {"empty": programs.empty(), "by pid": programs.filtered(few=True), "by slots": programs.filtered(few=False)}
+    rounds: dict[str, list[Numbers]] = {case: [] for case in cases}
+    names = list(cases)
+    for turn in range(3 if quick else 45):
+        before = {case: _runs(objects) for case, objects in cases.items()}
+        with ExitStack() as attached, _enabled():
+            for case in names[turn % 3 :] + names[: turn % 3]:
+                attached.enter_context(_attached(cases[case]))
+            loop.ns("spawn", 20, 2)
+        for case, objects in cases.items():
+            took = _runs(objects) - before[case]
+            rounds[case].append(took[:, 0] / np.maximum(took[:, 1], 1))
+    sums = {case: [float(one.sum()) for one in of_case] for case, of_case in rounds.items()}
+    for case, of_case in rounds.items():
+        exec_ns, exit_ns, free_ns = np.median(of_case, axis=0)
+        yield Row(
+            f"{case}: statistics' exec {exec_ns:.0f}, exit {exit_ns:.0f}, free {free_ns:.0f}",
+            float(np.median(sums[case])),
+            "ns",
+        )
+        if case != "empty":
+            ratio = with_bounds(_median_ratio(case, "empty"), sums)
+            yield _row("  to empty, by the statistics", "times", ratio, 1.2)
+
+
+@contextmanager
+def _enabled() -> Iterator[None]:
     before = _STATISTICS.read_text()
     _STATISTICS.write_text("1")
     try:
@@ -35,70 +177,41 @@ def _statistics() -> Iterator[None]:
         _STATISTICS.write_text(before)
 
 
-@contextmanager
-def _empty() -> Iterator[int]:
-    spec = flood.spec("empty")
-    with BpfObject(spec, spec.programs, Settings()) as programs:
-        for name in spec.programs:
-            programs.attach(name)
-        time.sleep(0.5)
-        yield os.getpid()
+def _runs(objects: Objects) -> Numbers:
+    """Nanoseconds and runs of each program while the statistics were enabled, shape (programs, 2)."""
+    counted = []
+    for one in objects:
+        for name in one.programs:
+            text = Path(f"/proc/self/fdinfo/{one.program_fd(name)}").read_text()
+            fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+            counted.append((float(fields["run_time_ns"]), float(fields["run_cnt"])))
+    return np.array(counted)
 
 
-@contextmanager
-def _filtered() -> Iterator[int]:
-    with subprocess.Popen(("sleep", "1000")) as foreign:
-        try:
-            with running((*EUNOMIA, "run", "process", "--fmt", "json", "-p", str(foreign.pid))) as pid:
-                yield pid
-        finally:
-            foreign.kill()
+def _calls(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
+    rounds, batches = (2, 10) if quick else (15, 40)
+    cases: dict[str, Objects] = {"nothing": (), "empty": programs.call("empty_call", Kind(0), few=False)}
+    cases |= {name: programs.call("filtered_call", kind, few=few) for name, (kind, few) in _CALLS.items()}
 
+    def work() -> float:
+        return loop.ns("getppid", 20_000, batches)
 
-@contextmanager
-def _nothing() -> Iterator[int]:
-    time.sleep(0.5)
-    yield os.getpid()
+    found = take_turns({name: _under(objects, work) for name, objects in cases.items()}, rounds)
+    for name, times in found.items():
+        yield Row(f"getppid, {name}", float(np.median(times)), "ns")
+        if name not in ("nothing", "empty"):
+            yield _row("  to empty, the whole", "times", with_bounds(_median_ratio(name, "empty"), found), 1.2)
 
+            def ratio(drawn: Mapping[str, Numbers], name: str = name) -> float:
+                return _added(name)(drawn) / _added("empty")(drawn)
 
-def _program_ns(pid: int) -> dict[str, float]:
-    """Hook -> mean time of the program that a process has there."""
-    hooks: dict[str, str] = {}
-    times: dict[str, float] = {}
-    for fd in Path(f"/proc/{pid}/fdinfo").iterdir():
-        try:
-            fields = dict(line.split(":\t", 1) for line in fd.read_text().splitlines() if ":\t" in line)
-        except FileNotFoundError:  # the one that the folder was read with
-            continue
-        if "tp_name" in fields:
-            hooks[fields["prog_id"]] = fields["tp_name"]
-        elif int(fields.get("run_cnt", 0)):
-            times[fields["prog_id"]] = int(fields["run_time_ns"]) / int(fields["run_cnt"])
-    return {_HOOKS[hook]: times.get(program, 0.0) for program, hook in hooks.items() if hook in _HOOKS}
+            yield _row("  to empty, what the program adds", "times", with_bounds(ratio, found), 1.2)
 
 
 def run(*, quick: bool) -> Iterator[Row]:
     """The benchmark."""
-    rounds, spawns = (2, 100) if quick else (9, 300)
-    makers = dict(zip(_CASES, (_nothing, _empty, _filtered), strict=True))
-    cpu: dict[str, list[float]] = {case: [] for case in _CASES}
-    programs: dict[str, list[dict[str, float]]] = {case: [] for case in _CASES}
-    for turn in range(rounds):
-        for place in range(len(_CASES)):
-            case = _CASES[(turn + place) % len(_CASES)]
-            with makers[case]() as pid:
-                cpu[case].append(spawn(spawns)[1])
-                with _statistics():  # not during the spawns above: reading a clock twice costs as much as a program
-                    spawn(spawns)
-                    programs[case].append(_program_ns(pid))
-    yield Row("posix_spawn of true, nothing attached: CPU", statistics.median(cpu["nothing"]), "µs")
-    for case in ("empty", "filtered"):
-        yield Row(f"{case}: ratio of CPU", median_ratio(cpu[case], cpu["nothing"]), "times")
-    total = {}
-    for case in ("empty", "filtered"):
-        means = {hook: statistics.median(one.get(hook, 0.0) for one in programs[case]) for hook in _HOOKS.values()}
-        for hook, mean in means.items():
-            yield Row(f"{case}: the program at {hook}", mean, "ns")
-        total[case] = sum(means.values())
-        yield Row(f"{case}: exec, exit and free", total[case], "ns")
-    yield Row("filtered to empty", total["filtered"] / total["empty"], "times", at_most=1.2)
+    with loops.compiled() as loop, ExitStack() as resources:
+        programs = _Programs(resources)
+        yield from _processes(programs, loop, quick=quick)
+        yield from _statistics(programs, loop, quick=quick)
+        yield from _calls(programs, loop, quick=quick)

@@ -10,16 +10,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+_DRAWS = 2000
+
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `at_most` or `at_least` is what it should be; with neither it is there for comparison."""
+    """One figure. `at_most` or `at_least` is what it should be; with neither it is there for comparison.
+
+    `low` and `high`, where they are known, are the bounds of its 95 % confidence interval.
+    """
 
     case: str
     value: float
     unit: str
     at_most: float | None = None
     at_least: float | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def reached(self) -> bool | None:
@@ -35,6 +45,11 @@ class Row:
         """What is asked of it, in words."""
         bounds = (("≤", self.at_most), ("≥", self.at_least))
         return " ".join(f"{sign} {show(bound)}" for sign, bound in bounds if bound is not None)
+
+    @property
+    def bounds(self) -> str:
+        """The confidence interval, in words."""
+        return "" if self.low is None or self.high is None else f"({show(self.low)} to {show(self.high)})"
 
 
 def show(value: float) -> str:
@@ -58,6 +73,24 @@ def take_turns(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
 def median_ratio(values: list[float], base: list[float]) -> float:
     """The median of the ratios within each round."""
     return statistics.median(value / other for value, other in zip(values, base, strict=True))
+
+
+Numbers = npt.NDArray[np.float64]
+
+
+def with_bounds(
+    figure: Callable[[Mapping[str, Numbers]], float], results: Mapping[str, list[float]]
+) -> tuple[float, float, float]:
+    """A figure made of rounds that took turns, and its 95 % confidence interval, for which rounds are drawn again."""
+    rounds = {name: np.array(values) for name, values in results.items()}
+    count = len(next(iter(rounds.values())))
+    draw = np.random.default_rng(0)
+    drawn = []
+    for _ in range(_DRAWS):
+        chosen = draw.integers(count, size=count)
+        drawn.append(figure({name: values[chosen] for name, values in rounds.items()}))
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return figure(rounds), float(low), float(high)
 
 
 def cpu_s(pid: int) -> float:

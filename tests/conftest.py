@@ -99,7 +99,7 @@ def _held_by_others() -> dict[str, set[int]]:
     return held
 
 
-def _left(before: dict[str, set[int]], timeout_s: float = 3.0) -> dict[str, set[int]]:
+def _left(before: dict[str, set[int]], timeout_s: float = 10.0) -> dict[str, set[int]]:
     """What is there now and was not before; the kernel frees late, after a grace period."""
     end = time.monotonic() + timeout_s
     while True:

@@ -260,7 +260,7 @@ class Agent:
             **tracker.constants(options),
             "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
             "cgroup_controller": _CONTROLLERS[hierarchy.controller],
-            "filter_kinds": int(kernel_filter.kinds) if kernel_filter else 0,
+            **(kernel_filter.constants if kernel_filter else {}),
         }
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
         shared = kernel_filter.shared_maps if kernel_filter else {}

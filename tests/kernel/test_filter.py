@@ -139,3 +139,25 @@ def test_children_come_and_go_and_pids_are_given_back() -> None:
             assert kernel_filter.full == 0
         finally:
             kernel_filter.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "children", "few"),
+    [
+        ({Kind.PID: [5, 6]}, False, [5, 6, 5, 5]),
+        ({Kind.UID: [0], Kind.MNT_NS: [1, 2, 4026531840]}, False, [0, 1, 2, 4026531840]),
+        ({Kind.PID: [1, 2, 3, 4, 5]}, False, None),
+        ({Kind.PID: [5]}, True, None),
+        ({Kind.PID: [5], Kind.CGROUP: []}, False, None),
+    ],
+)
+def test_few_values_that_stay_go_into_the_instructions(
+    values: dict[Kind, list[int]], children: bool, few: list[int] | None
+) -> None:
+    kernel_filter = KernelFilter(values, children=children, undecided=False, hierarchy_id=0, roots=Roots())
+    try:
+        told = [value for name, value in kernel_filter.constants.items() if name[-1].isdigit()]
+        assert told == (few or [])
+        assert kernel_filter.constants.get("few_kinds", 0) == (kernel_filter.kinds if few else 0)
+    finally:
+        kernel_filter.close()

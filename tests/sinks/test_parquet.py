@@ -367,8 +367,8 @@ def test_a_run_killed_at_any_instant_leaves_a_whole_file(tmp_path: Path) -> None
     """And a reader meanwhile never sees another."""
     out = tmp_path / "out.parquet"
     whole, heights, randomly = batch(0, 8000).frame, set(), random.Random(1)  # noqa: S311
-    root, until = Path(__file__).parents[2], time.monotonic() + 8
-    while time.monotonic() < until:
+    root, begun = Path(__file__).parents[2], time.monotonic()
+    while time.monotonic() - begun < (8 if len(heights) > 3 else 90):  # a loaded machine is slow to write much
         out.unlink(missing_ok=True)
         victim = subprocess.Popen([sys.executable, "-c", _VICTIM, out], stdout=subprocess.PIPE, cwd=root)
         assert victim.stdout is not None

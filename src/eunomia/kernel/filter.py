@@ -21,6 +21,7 @@ from eunomia.kernel.spec import ObjectSpec
 _KEY = struct.Struct("<QQ")
 _WATCHED = b"\1"
 _SLOT_BYTES = 8
+_FEW = 4  # IMMEDIATE_FEW_0 and so on, in eunomia.bpf.h
 _NO_COUNTS = np.empty(0, "<u4")
 _GROWING_ENTRIES = 16_384
 """Room for what comes while a run lasts; the object's own size, which fits into a cache, does for fixed values."""
@@ -69,6 +70,8 @@ class KernelFilter:
         self.kinds = Kind(0)
         for kind in values:
             self.kinds |= kind
+        self.constants: dict[str, int] = {"filter_kinds": self.kinds}
+        """What every tracker's object has to be told."""
         self._object: BpfObject | None = None
         self.trials: tuple[Trial, ...] = ()
         """The ways to its hooks that were refused, and those taken."""
@@ -79,7 +82,9 @@ class KernelFilter:
         hooks = [hook for hook, wanted in self._hooks(children).items() if wanted]
         spec = ObjectSpec.read(object_file(Path(__file__).parent, "follow"))
         grows = children or Kind.CGROUP in self.kinds
-        constants = {"undecided_cgroups": undecided, "hierarchy_id": hierarchy_id}
+        if not grows:
+            self._note_few([number for numbers in values.values() for number in numbers])
+        constants = {**self.constants, "undecided_cgroups": undecided, "hierarchy_id": hierarchy_id}
         settings = Settings(constants, max_entries={"filter": _GROWING_ENTRIES} if grows else {})
         self._object, self.trials = load(spec, hooks, settings, roots)
         try:
@@ -87,6 +92,12 @@ class KernelFilter:
         except BaseException:
             self.close()
             raise
+
+    def _note_few(self, numbers: list[int]) -> None:
+        """Has values that are few and stay the same looked at in the instructions: `filter_may_have()`."""
+        if 0 < len(numbers) <= _FEW:
+            padded = [*numbers, *numbers[:1] * _FEW][:_FEW]
+            self.constants |= {"few_kinds": self.kinds, **{f"few_{place}": one for place, one in enumerate(padded)}}
 
     def _open(self, loaded: BpfObject, values: Mapping[Kind, Iterable[int]]) -> None:
         self._fd = loaded.map_fd("filter")
@@ -105,7 +116,7 @@ class KernelFilter:
         return {name: self._object.map_fd(name) for name in ("filter", "filter_slots")} if self._object else {}
 
     def watch(self, kind: Kind, value: int) -> None:
-        """Lets a value pass from now on, also one that passes undecided."""
+        """Lets a value pass from now on: one given at the start, or of a kind that grows, also one still undecided."""
         if not self._put_in(kind, value):
             self.confirm(kind, value)
 

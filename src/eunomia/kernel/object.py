@@ -140,9 +140,14 @@ class BpfObject:
         fd: int = self._lib.bpf_map__fd(self._map(name))
         return fd
 
+    def program_fd(self, name: str) -> int:
+        """File descriptor of a loaded program; it belongs to the object."""
+        fd: int = self._lib.bpf_program__fd(self._program(name))
+        return fd
+
     def counters(self) -> Counters:
         """What its programs have counted until now."""
-        return read(self.map_fd("counters"), [self._lib.bpf_program__fd(self._program(name)) for name in self.programs])
+        return read(self.map_fd("counters"), [self.program_fd(name) for name in self.programs])
 
     def attach(self, name: str) -> None:
         """Attaches a loaded program to what its section names.

@@ -81,8 +81,8 @@ class ObjectSpec:
         """The object's bytes with these values, or 0, in place of those numbers."""
         data = bytearray(self.data)
         for name, number in self.immediates.items():
-            for found in re.finditer(_MOVE_IMMEDIATE + re.escape(struct.pack("<i", number)), self.data, re.DOTALL):
-                struct.pack_into("<i", data, found.end() - 4, values.get(name, 0))
+            for found in re.finditer(_MOVE_IMMEDIATE + re.escape(struct.pack("<I", number)), self.data, re.DOTALL):
+                struct.pack_into("<I", data, found.end() - 4, values.get(name, 0))
         return bytes(data)
 
     @cached_property

@@ -251,6 +251,17 @@ def test_pid_filter_without_children() -> None:
     assert run.events.select("pid", "event", "exit_code").rows() == [(watched.pid, "exit", 4)]
 
 
+@pytest.mark.parametrize("asked", [1, 4, 5], ids=["one", "as many as few are", "more"])
+def test_several_pids(asked: int) -> None:
+    every = [subprocess.Popen(["sh", "-c", "read line"], stdin=subprocess.PIPE) for _ in range(asked + 1)]
+    watched = {child.pid for child in every[:asked]}
+    with collecting(watch=FilterConfig(pids=tuple(watched))) as run:
+        for child in every:
+            child.communicate(b"\n")
+    assert sorted(run.events["pid"].to_list()) == sorted(watched)
+    assert set(run.events["event"].to_list()) == {"exit"}
+
+
 def test_uid_and_namespace_filters() -> None:
     somebody = 54321
     with collecting(watch=FilterConfig(uids=(somebody,))) as run:

@@ -178,6 +178,11 @@ const volatile u32 agent_pid = 0;
 enum immediate {
 	IMMEDIATE_FILTER_KINDS = 0x65756e01,
 	IMMEDIATE_CGROUP_CONTROLLER,
+	IMMEDIATE_FEW_KINDS,
+	IMMEDIATE_FEW_0,
+	IMMEDIATE_FEW_1,
+	IMMEDIATE_FEW_2,
+	IMMEDIATE_FEW_3,
 };
 
 /* Tells the loader the numbers. */
@@ -225,13 +230,29 @@ static __always_inline u64 *filter_slot(u64 value)
 	return bpf_map_lookup_elem(&filter_slots, &index);
 }
 
+/*
+ * A run that asks for few values, and for no kind that grows, has them all in the instructions: whoever has none of
+ * them is told without any look at memory.
+ */
+#define FEW_KINDS immediate(IMMEDIATE_FEW_KINDS) /* of enum filter_kind */
+
+static __always_inline bool filter_may_have(u64 kind, u64 value)
+{
+	u64 *slot, counts;
+
+	if (FEW_KINDS & kind)
+		return (u32)value == (u32)immediate(IMMEDIATE_FEW_0) || (u32)value == (u32)immediate(IMMEDIATE_FEW_1) ||
+		       (u32)value == (u32)immediate(IMMEDIATE_FEW_2) || (u32)value == (u32)immediate(IMMEDIATE_FEW_3);
+	slot = filter_slot(value);
+	counts = slot ? *(volatile u64 *)slot : 0; /* one load, so that both halves are of one moment */
+	return (u32)(counts + (counts >> 32));
+}
+
 static __always_inline u8 *filter_find(u64 kind, u64 value)
 {
 	struct filter_key key = {.kind = kind, .value = value};
-	u64 *slot = filter_slot(value);
-	u64 counts = slot ? *(volatile u64 *)slot : 0; /* one load, so that both halves are of one moment */
 
-	return (u32)(counts + (counts >> 32)) ? bpf_map_lookup_elem(&filter, &key) : 0;
+	return filter_may_have(kind, value) ? bpf_map_lookup_elem(&filter, &key) : 0;
 }
 
 /* Which hierarchy tells containers apart: 0 is cgroup v2, else the v1 hierarchy of a controller. */
