@@ -366,7 +366,8 @@ for number, each in enumerate(made):
 def test_a_run_killed_at_any_instant_leaves_a_whole_file(tmp_path: Path) -> None:
     """And a reader meanwhile never sees another."""
     out = tmp_path / "out.parquet"
-    whole, heights, randomly = batch(0, 8000).frame, set(), random.Random(1)  # noqa: S311
+    whole, randomly = batch(0, 8000).frame, random.Random(1)  # noqa: S311
+    heights: set[int] = set()
     root, begun = Path(__file__).parents[2], time.monotonic()
     while time.monotonic() - begun < (8 if len(heights) > 3 else 90):  # a loaded machine is slow to write much
         out.unlink(missing_ok=True)
