@@ -230,19 +230,17 @@ static __always_inline void add_latency(struct total *total, u64 took)
 			*(volatile u64 *)&total->max_latency = took;
 }
 
-static __always_inline int count_call(const struct moment *at)
+static __always_inline int count_call(const struct moment *at, u64 took)
 {
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 pid = pid_tgid >> 32, tid = pid_tgid;
 	struct key key = {.pid = pid, .error = error_of(at->result)};
 	struct total *total;
-	u64 took;
 
 	/* Threads of a process that make the same call on many CPUs would spend their time on one counter's cache line.
 	 */
 	key.call = (at->code & 0xfff) | (tid - pid) % SHARES << 12;
 	key.program = current_program();
-	took = latency(at->code);
 	total = totals_find(&key) ?: add(&key, at->code, at->nr);
 	if (!total)
 		return 0;
@@ -258,7 +256,7 @@ static __always_inline int on_count(struct pt_regs *regs, u32 nr, long result, b
 
 	if (!is_wanted(at.code) || !filter_pass_current() || is_of_new_task(at.code, result))
 		return 0;
-	return count_call(&at);
+	return count_call(&at, latency(at.code));
 }
 
 SEC("tp_btf/sys_exit")
@@ -340,7 +338,7 @@ static __always_inline int on_last_count(struct pt_regs *regs, u32 nr, bool type
 {
 	struct moment at = beginning(regs, nr, typed);
 
-	return is_last(at.code) && is_wanted(at.code) && filter_pass_current() ? count_call(&at) : 0;
+	return is_last(at.code) && is_wanted(at.code) && filter_pass_current() ? count_call(&at, 0) : 0;
 }
 
 static __always_inline int on_last(struct pt_regs *regs, u32 nr, bool typed)
