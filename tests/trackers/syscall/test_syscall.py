@@ -205,10 +205,10 @@ def test_events() -> None:
     assert set(events["pid"]) == {pid}
     opened, closed, ended = events.tail(3).iter_rows(named=True)
     assert (opened["syscall"], opened["error"], opened["returned"]) == ("openat", "ENOENT", -2)
-    assert opened["args"][0] % 2**32 == 2**32 - 100  # AT_FDCWD
+    assert opened["arguments"][0] % 2**32 == 2**32 - 100  # AT_FDCWD
     assert opened["latency"] > 0
-    assert (closed["syscall"], closed["error"], closed["args"][0]) == ("close", "EBADF", 77)
-    assert (ended["syscall"], ended["args"][0]) == ("exit_group", 0)
+    assert (closed["syscall"], closed["error"], closed["arguments"][0]) == ("close", "EBADF", 77)
+    assert (ended["syscall"], ended["arguments"][0]) == ("exit_group", 0)
     assert (ended["returned"], ended["error"], ended["latency"]) == (None, None, None)
 
 
