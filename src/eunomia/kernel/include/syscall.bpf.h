@@ -43,12 +43,18 @@ typedef s64 syscall_result_t;
 #define SYSCALL_X32 0
 #endif
 
-/* Whether the current call came in by the 32-bit entry. */
-static __always_inline bool syscall_is_compat(void)
+/* The current task, asked for once by programs that run at every call, and a member of it by the cheapest way. */
+static __always_inline struct task_struct *syscall_caller(void)
 {
-	if (CURRENT_IS_TYPED)
-		return bpf_get_current_task_btf()->thread_info.SYSCALL_INFO & SYSCALL_COMPAT_BIT;
-	return BPF_CORE_READ(current_task(), thread_info.SYSCALL_INFO) & SYSCALL_COMPAT_BIT;
+	return CURRENT_IS_TYPED ? bpf_get_current_task_btf() : current_task();
+}
+
+#define SYSCALL_CALLER(caller, member) (CURRENT_IS_TYPED ? (caller)->member : BPF_CORE_READ(caller, member))
+
+/* Whether its current call came in by the 32-bit entry. */
+static __always_inline bool syscall_is_compat(struct task_struct *caller)
+{
+	return SYSCALL_CALLER(caller, thread_info.SYSCALL_INFO) & SYSCALL_COMPAT_BIT;
 }
 
 /* Tells the loader the enum of calls, and makes the table that it fills. */
@@ -57,17 +63,22 @@ static __always_inline bool syscall_is_compat(void)
 	const call_enum *const volatile call_type = 0
 
 /* The code of a number, or SYSCALL_NONE for one that is no call: programs may ask for any. */
-static __always_inline u32 syscall_code_of(u32 nr)
+static __always_inline u32 syscall_code_by(struct task_struct *caller, u32 nr)
 {
 	u32 entry = 0;
 
-	if (syscall_is_compat()) {
+	if (syscall_is_compat(caller)) {
 		entry = 1;
 	} else if (nr & SYSCALL_X32) {
 		entry = 2;
 		nr &= ~SYSCALL_X32;
 	}
 	return nr < SYSCALL_ENTRY ? entry * SYSCALL_ENTRY + nr : SYSCALL_NONE;
+}
+
+static __always_inline u32 syscall_code_of(u32 nr)
+{
+	return syscall_code_by(syscall_caller(), nr);
 }
 
 /* The code of the call that begins or returns. */

@@ -74,6 +74,7 @@ const volatile u16 sigreturn_codes[2] DOC("rt_sigreturn, by entry") = {};
 
 /* What is in hand where a call begins, returns or is the last one. */
 struct moment {
+	struct task_struct *caller;
 	struct pt_regs *regs;
 	u32 code;
 	u32 nr;
@@ -81,9 +82,12 @@ struct moment {
 	bool typed; /* whether regs may be followed: a constant of each program */
 };
 
-static __always_inline bool is_wanted(u32 code)
+/* Whether it was asked for: the cheapest to know first. */
+static __always_inline bool is_wanted(struct task_struct *caller, u32 code)
 {
-	return !chosen || (code < SYSCALL_CODES && wanted[code]);
+	if (chosen && (code >= SYSCALL_CODES || !wanted[code]))
+		return false;
+	return CURRENT_IS_TYPED ? filter_pass_typed(caller) : filter_pass_current();
 }
 
 static __always_inline bool is_last(u32 code)
@@ -109,13 +113,13 @@ static __always_inline bool is_sigreturn(u32 nr, long result)
 
 static __always_inline struct moment returned(struct pt_regs *regs, u32 nr, long result, bool typed)
 {
-	struct moment at = {.regs = regs, .nr = nr, .result = result, .typed = typed};
+	struct moment at = {syscall_caller(), regs, 0, nr, result, typed};
 
 	if (is_sigreturn(nr, result)) {
-		at.code = sigreturn_codes[syscall_is_compat()];
+		at.code = sigreturn_codes[syscall_is_compat(at.caller)];
 		at.result = SYSCALL_NO_RESULT;
 	} else {
-		at.code = syscall_code_of(nr);
+		at.code = syscall_code_by(at.caller, nr);
 	}
 	return at;
 }
@@ -154,11 +158,13 @@ struct {
 
 static __always_inline int on_enter(u32 nr)
 {
-	struct begun first = {.code = syscall_code_of(nr)}, *begun_here;
-	u32 tid = bpf_get_current_pid_tgid();
+	struct task_struct *caller = syscall_caller();
+	struct begun first = {.code = syscall_code_by(caller, nr)}, *begun_here;
+	u32 tid;
 
-	if (!is_wanted(first.code) || !filter_pass_current())
+	if (!is_wanted(caller, first.code))
 		return 0;
+	tid = SYSCALL_CALLER(caller, pid);
 	begun_here = bpf_map_lookup_elem(&begun, &tid);
 	first.at = bpf_ktime_get_ns();
 	if (begun_here)
@@ -169,16 +175,17 @@ static __always_inline int on_enter(u32 nr)
 }
 
 /* How long the call took that returns; 0 when it began before we did, or nobody wants to know. */
-static __always_inline u64 latency(u32 code)
+static __always_inline u64 latency(const struct moment *at)
 {
-	u32 tid = bpf_get_current_pid_tgid();
 	struct begun *begun_here;
 	u64 took;
+	u32 tid;
 
 	if (!timed)
 		return 0;
+	tid = SYSCALL_CALLER(at->caller, pid);
 	begun_here = bpf_map_lookup_elem(&begun, &tid);
-	if (!begun_here || !begun_here->at || begun_here->code != code)
+	if (!begun_here || !begun_here->at || begun_here->code != at->code)
 		return 0;
 	took = bpf_ktime_get_ns() - begun_here->at;
 	begun_here->at = 0;
@@ -200,11 +207,9 @@ int BPF_PROG(enter_raw, struct pt_regs *regs, long nr)
 /* Counting. */
 
 /* The difference of two pointers is the one thing about them that the verifier takes for a number. */
-static __always_inline u64 current_program(void)
+static __always_inline u64 program_of(struct task_struct *caller)
 {
-	if (CURRENT_IS_TYPED)
-		return (u64)bpf_get_current_task_btf()->mm - (u64)bpf_get_current_task_btf()->cgroups;
-	return (u64)BPF_CORE_READ(current_task(), mm) - (u64)BPF_CORE_READ(current_task(), cgroups);
+	return (u64)SYSCALL_CALLER(caller, mm) - (u64)SYSCALL_CALLER(caller, cgroups);
 }
 
 static __noinline struct total *add(const struct key *key, u32 code, u32 nr)
@@ -232,15 +237,14 @@ static __always_inline void add_latency(struct total *total, u64 took)
 
 static __always_inline int count_call(const struct moment *at, u64 took)
 {
-	u64 pid_tgid = bpf_get_current_pid_tgid();
-	u32 pid = pid_tgid >> 32, tid = pid_tgid;
+	u32 pid = SYSCALL_CALLER(at->caller, tgid), tid = SYSCALL_CALLER(at->caller, pid);
 	struct key key = {.pid = pid, .error = error_of(at->result)};
 	struct total *total;
 
 	/* Threads of a process that make the same call on many CPUs would spend their time on one counter's cache line.
 	 */
 	key.call = (at->code & 0xfff) | (tid - pid) % SHARES << 12;
-	key.program = current_program();
+	key.program = program_of(at->caller);
 	total = totals_find(&key) ?: add(&key, at->code, at->nr);
 	if (!total)
 		return 0;
@@ -254,9 +258,9 @@ static __always_inline int on_count(struct pt_regs *regs, u32 nr, long result, b
 {
 	struct moment at = returned(regs, nr, result, typed);
 
-	if (!is_wanted(at.code) || !filter_pass_current() || is_of_new_task(at.code, result))
+	if (!is_wanted(at.caller, at.code) || is_of_new_task(at.code, result))
 		return 0;
-	return count_call(&at, latency(at.code));
+	return count_call(&at, latency(&at));
 }
 
 SEC("tp_btf/sys_exit")
@@ -299,9 +303,9 @@ static __always_inline int on_return(struct pt_regs *regs, u32 nr, long result, 
 	struct event *event;
 	u64 took;
 
-	if (!is_wanted(at.code) || !filter_pass_current() || is_of_new_task(at.code, result))
+	if (!is_wanted(at.caller, at.code) || is_of_new_task(at.code, result))
 		return 0;
-	took = latency(at.code);
+	took = latency(&at);
 	event = begin(&at, KIND_CALL);
 	if (!event)
 		return 0;
@@ -329,8 +333,9 @@ int BPF_PROG(return_raw, struct pt_regs *regs, long result)
 
 static __always_inline struct moment beginning(struct pt_regs *regs, u32 nr, bool typed)
 {
-	struct moment at = {regs, syscall_code_of(nr), nr, SYSCALL_NO_RESULT, typed};
+	struct moment at = {syscall_caller(), regs, 0, nr, SYSCALL_NO_RESULT, typed};
 
+	at.code = syscall_code_by(at.caller, nr);
 	return at;
 }
 
@@ -338,7 +343,7 @@ static __always_inline int on_last_count(struct pt_regs *regs, u32 nr, bool type
 {
 	struct moment at = beginning(regs, nr, typed);
 
-	return is_last(at.code) && is_wanted(at.code) && filter_pass_current() ? count_call(&at, 0) : 0;
+	return is_last(at.code) && is_wanted(at.caller, at.code) ? count_call(&at, 0) : 0;
 }
 
 static __always_inline int on_last(struct pt_regs *regs, u32 nr, bool typed)
@@ -346,7 +351,7 @@ static __always_inline int on_last(struct pt_regs *regs, u32 nr, bool typed)
 	struct moment at = beginning(regs, nr, typed);
 	struct event *event;
 
-	if (!is_last(at.code) || !is_wanted(at.code) || !filter_pass_current())
+	if (!is_last(at.code) || !is_wanted(at.caller, at.code))
 		return 0;
 	event = begin(&at, KIND_CALL);
 	if (event)
@@ -415,20 +420,14 @@ struct {
 	__type(value, u8);
 } uses SEC(".maps");
 
-static __always_inline struct use use_of(u32 code)
+static __always_inline struct use use_of(const struct moment *at)
 {
-	struct use use = {.pid = bpf_get_current_pid_tgid() >> 32, .code = code};
-	struct task_struct *task;
+	struct task_struct___exec *task = (struct task_struct___exec *)at->caller;
+	struct use use = {.pid = SYSCALL_CALLER(at->caller, tgid), .code = at->code};
 
-	if (CURRENT_IS_TYPED) {
-		task = bpf_get_current_task_btf();
-		use.started = task->group_leader->start_boottime;
-		use.execs = ((struct task_struct___exec *)task)->self_exec_id;
-	} else {
-		task = current_task();
-		use.started = BPF_CORE_READ(task, group_leader, start_boottime);
-		use.execs = BPF_CORE_READ((struct task_struct___exec *)task, self_exec_id);
-	}
+	use.started = CURRENT_IS_TYPED ? at->caller->group_leader->start_boottime
+				       : BPF_CORE_READ(at->caller, group_leader, start_boottime);
+	use.execs = SYSCALL_CALLER(task, self_exec_id);
 	return use;
 }
 
@@ -439,9 +438,9 @@ static __always_inline int on_first(struct pt_regs *regs, u32 nr, bool typed)
 	struct use use;
 	u8 seen = 1;
 
-	if (!is_wanted(at.code) || !filter_pass_current())
+	if (!is_wanted(at.caller, at.code))
 		return 0;
-	use = use_of(at.code);
+	use = use_of(&at);
 	if (bpf_map_lookup_elem(&uses, &use))
 		return 0;
 	event = begin(&at, KIND_FIRST);
