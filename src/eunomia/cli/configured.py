@@ -106,10 +106,11 @@ def say_accounts(summary: Summary) -> None:
     }
     for account in summary.accounts:
         to = f" to {account.sink}" if account.tracker in several else ""
-        say(f"{account.tracker}{to}: {events(account.delivered, account.lost)}")
+        say(f"{account.tracker}{to}: {events(account.delivered, account.lost, account.filtered)}")
 
 
-def events(delivered: int, lost: Mapping[str, int]) -> str:
+def events(delivered: int, lost: Mapping[str, int], left_out: int) -> str:
     """Numbers of events in words."""
     causes = ", ".join(f"{cause}: {number:,}" for cause, number in lost.items())
-    return f"{delivered:,} events, {sum(lost.values()):,} lost{f' ({causes})' if lost else ''}"
+    others = f", {left_out:,} left out" if left_out else ""
+    return f"{delivered:,} events, {sum(lost.values()):,} lost{f' ({causes})' if lost else ''}{others}"

@@ -364,7 +364,7 @@ def conclude(summary: Any, failure: BaseException | None, *, quiet: bool) -> Non
     say_accounts(summary)
     share = 100 * summary.cpu_s / summary.duration_s if summary.duration_s else 0
     say(
-        f"{events(summary.delivered, summary.lost)},"
+        f"{events(summary.delivered, summary.lost, summary.filtered)},"
         f" {summary.duration_s:.1f} s, own CPU {summary.cpu_s:.2f} s ({share:.1f} %)"
     )
     for what, times in summary.missed.items():

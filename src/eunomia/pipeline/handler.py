@@ -11,7 +11,13 @@ class Handler:
     """One step of a chain. Subclasses override `handle`; the rest is for those that keep something.
 
     A handler belongs to one thread: nothing here is called twice at the same time.
+
+    Attributes:
+        selects: whether events that it does not hand on were left out because nobody asked for them, and are to be
+            counted so; any other handler counts by itself what it does not hand on.
     """
+
+    selects = False
 
     @property
     def label(self) -> str:

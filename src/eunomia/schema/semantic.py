@@ -77,6 +77,7 @@ SEMANTICS: Mapping[str, Semantic] = {
     "errno_t": Semantic(null=0, names=ERRNO_NAMES),
     "signal_nr_t": Semantic(null=0, names=SIGNAL_NAMES),
     "syscall_nr_t": Semantic(names=syscalls.NAMES, positions=np.array(syscalls.positions(), np.uint32)),
+    "syscall_result_t": Semantic(null=-(2**63)),
     "bytes_t": Semantic(show="bytes"),
     "hex_t": Semantic(show="hex"),
 }

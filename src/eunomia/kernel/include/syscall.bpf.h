@@ -19,6 +19,11 @@
 /* SYSCALL_ENTRY times the entry (0: the machine's own, 1: 32 bit, 2: x32), plus the number there. */
 typedef u16 syscall_nr_t;
 
+/* What a call returns; those from -SYSCALL_MAX_ERRNO to -1 are errors (include/linux/err.h). */
+typedef s64 syscall_result_t;
+#define SYSCALL_NO_RESULT (-0x7fffffffffffffffLL - 1)
+#define SYSCALL_MAX_ERRNO 4095
+
 #define SYSCALL_ENTRY 1024
 #define SYSCALL_CODES (3 * SYSCALL_ENTRY)
 #define SYSCALL_NONE 0xffff
@@ -38,12 +43,18 @@ typedef u16 syscall_nr_t;
 #define SYSCALL_X32 0
 #endif
 
-/* Whether the current call came in by the 32-bit entry. */
-static __always_inline bool syscall_is_compat(void)
+/* The current task, asked for once by programs that run at every call, and a member of it by the cheapest way. */
+static __always_inline struct task_struct *syscall_caller(void)
 {
-	if (CURRENT_IS_TYPED)
-		return bpf_get_current_task_btf()->thread_info.SYSCALL_INFO & SYSCALL_COMPAT_BIT;
-	return BPF_CORE_READ(current_task(), thread_info.SYSCALL_INFO) & SYSCALL_COMPAT_BIT;
+	return CURRENT_IS_TYPED ? bpf_get_current_task_btf() : current_task();
+}
+
+#define SYSCALL_CALLER(caller, member) (CURRENT_IS_TYPED ? (caller)->member : BPF_CORE_READ(caller, member))
+
+/* Whether its current call came in by the 32-bit entry. */
+static __always_inline bool syscall_is_compat(struct task_struct *caller)
+{
+	return SYSCALL_CALLER(caller, thread_info.SYSCALL_INFO) & SYSCALL_COMPAT_BIT;
 }
 
 /* Tells the loader the enum of calls, and makes the table that it fills. */
@@ -52,17 +63,22 @@ static __always_inline bool syscall_is_compat(void)
 	const call_enum *const volatile call_type = 0
 
 /* The code of a number, or SYSCALL_NONE for one that is no call: programs may ask for any. */
-static __always_inline u32 syscall_code_of(u32 nr)
+static __always_inline u32 syscall_code_by(struct task_struct *caller, u32 nr)
 {
 	u32 entry = 0;
 
-	if (syscall_is_compat()) {
+	if (syscall_is_compat(caller)) {
 		entry = 1;
 	} else if (nr & SYSCALL_X32) {
 		entry = 2;
 		nr &= ~SYSCALL_X32;
 	}
 	return nr < SYSCALL_ENTRY ? entry * SYSCALL_ENTRY + nr : SYSCALL_NONE;
+}
+
+static __always_inline u32 syscall_code_of(u32 nr)
+{
+	return syscall_code_by(syscall_caller(), nr);
 }
 
 /* The code of the call that begins or returns. */
@@ -80,30 +96,37 @@ static __always_inline u32 syscall_code_typed(struct pt_regs *regs)
 /* One of `enum call`; 0 for all calls that it does not name. */
 #define syscall_call(code) ((code) < SYSCALL_CODES ? calls[(code)] : 0)
 
-/* Argument 0 … 5 of a call, as the caller's entry passes it. */
-static __always_inline u64 syscall_arg(struct pt_regs *regs, u32 code, u32 index)
+#define SYSCALL_REGISTER(typed, regs, member) ((typed) ? (regs)->member : BPF_CORE_READ(regs, member))
+
+/* Argument 0 … 5 of a call, as the caller's entry passes it; `typed`, a constant: whether regs may be followed. */
+static __always_inline u64 syscall_arg_of(bool typed, struct pt_regs *regs, u32 code, u32 index)
 {
 	bool compat = code / SYSCALL_ENTRY == 1;
 
 #if defined(__TARGET_ARCH_x86)
 	if (compat) /* int 0x80: ebx, ecx, edx, esi, edi, ebp */
-		return (u32)(index == 0	  ? BPF_CORE_READ(regs, bx)
-			     : index == 1 ? BPF_CORE_READ(regs, cx)
-			     : index == 2 ? BPF_CORE_READ(regs, dx)
-			     : index == 3 ? BPF_CORE_READ(regs, si)
-			     : index == 4 ? BPF_CORE_READ(regs, di)
-					  : BPF_CORE_READ(regs, bp));
-	return index == 0   ? BPF_CORE_READ(regs, di)
-	       : index == 1 ? BPF_CORE_READ(regs, si)
-	       : index == 2 ? BPF_CORE_READ(regs, dx)
-	       : index == 3 ? BPF_CORE_READ(regs, r10)
-	       : index == 4 ? BPF_CORE_READ(regs, r8)
-			    : BPF_CORE_READ(regs, r9);
+		return (u32)(index == 0	  ? SYSCALL_REGISTER(typed, regs, bx)
+			     : index == 1 ? SYSCALL_REGISTER(typed, regs, cx)
+			     : index == 2 ? SYSCALL_REGISTER(typed, regs, dx)
+			     : index == 3 ? SYSCALL_REGISTER(typed, regs, si)
+			     : index == 4 ? SYSCALL_REGISTER(typed, regs, di)
+					  : SYSCALL_REGISTER(typed, regs, bp));
+	return index == 0   ? SYSCALL_REGISTER(typed, regs, di)
+	       : index == 1 ? SYSCALL_REGISTER(typed, regs, si)
+	       : index == 2 ? SYSCALL_REGISTER(typed, regs, dx)
+	       : index == 3 ? SYSCALL_REGISTER(typed, regs, r10)
+	       : index == 4 ? SYSCALL_REGISTER(typed, regs, r8)
+			    : SYSCALL_REGISTER(typed, regs, r9);
 #elif defined(__TARGET_ARCH_arm64)
-	u64 value = index == 0 ? BPF_CORE_READ(regs, orig_x0)
-			       : BPF_CORE_READ(regs, regs[index]); /* x0 has the result */
+	u64 value = index == 0 ? SYSCALL_REGISTER(typed, regs, orig_x0)
+			       : SYSCALL_REGISTER(typed, regs, regs[index]); /* x0 has the result */
 	return compat ? (u32)value : value;
 #endif
+}
+
+static __always_inline u64 syscall_arg(struct pt_regs *regs, u32 code, u32 index)
+{
+	return syscall_arg_of(false, regs, code, index);
 }
 
 #endif

@@ -14,11 +14,10 @@ from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 
 _CODES = 3 * ENTRY_CODES
 _SIGRETURN = "rt_sigreturn"
+_LAST = "a system call is made that never returns"
 
 
 def _counts(options: Options) -> bool:
-    if options["events"] and options["first"]:
-        raise UsageError("--events and --first: only one of them")
     return not (options["events"] or options["first"])
 
 
@@ -28,15 +27,12 @@ def _interval(options: Options) -> float | None:
 
 def _settings(options: Options) -> Mapping[str, int | bytes]:
     only, exclude = options["only"], options["exclude"]
-    if only and exclude:
-        raise UsageError("--only and --exclude: only one of them")
+    for one, other in (("events", "first"), ("only", "exclude"), ("events", "top"), ("first", "top")):
+        if options[one] and options[other]:
+            raise UsageError(f"--{one} and --{other} do not go together")
     wanted = bytearray(_CODES) if only else bytearray(b"\1" * _CODES)
-    for name in only or exclude:
-        found = codes(name)
-        if not found:
-            raise UsageError(f"there is no system call {name} on {platform.machine()}")
-        for code in found:
-            wanted[code] = 1 if only else 0
+    for code in (code for name in only or exclude for code in codes(name)):
+        wanted[code] = bool(only)
     sigreturn = [*codes(_SIGRETURN)[:2], 0, 0][:2]
     return {
         "chosen": bool(only or exclude),
@@ -45,10 +41,23 @@ def _settings(options: Options) -> Mapping[str, int | bytes]:
     }
 
 
-def _fold(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
+def _check(name: str) -> None:
+    if not codes(name):
+        raise ValueError(f"{platform.machine()} has no system call of that name, other machines do")
+
+
+def _fold(_options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
     from eunomia.trackers.syscall.fold import Fold
 
-    return (Fold(schema, options["top"]),)
+    return (Fold(schema),)
+
+
+def _handlers(options: Options, _schema: Schema, _roots: Roots) -> Sequence[Handler]:
+    if not _counts(options) or not options["top"]:
+        return ()
+    from eunomia.trackers.syscall.top import Top
+
+    return (Top(options["top"]),)
 
 
 TRACKER = Tracker(
@@ -69,28 +78,35 @@ TRACKER = Tracker(
             counts=True,
         ),
         Hook(
+            "last_counts",
+            f"{_LAST}, and is counted",
+            (("last_count_end",), ("last_count_btf",), ("last_count_raw",)),
+            _counts,
+            counts=True,
+        ),
+        Hook(
             "call",
             "a system call returns",
             (("return_btf",), ("return_raw",)),
-            lambda options: options["events"],
+            lambda options: options["events"] and not options["latency"],
         ),
         Hook(
-            "begin",
-            "a system call begins, for its latency",
-            (("enter_btf", "last_btf"), ("enter_raw", "last_raw")),
+            "timed_call",
+            "a system call begins, and returns",
+            (("enter_btf", "return_btf"), ("enter_raw", "return_raw")),
             lambda options: options["events"] and options["latency"],
             events=("call",),
         ),
         Hook(
-            "last",
-            "a system call begins that never returns",
-            (("last_btf",), ("last_raw",)),
-            lambda options: options["events"] and not options["latency"],
+            "last_call",
+            _LAST,
+            (("last_end",), ("last_btf",), ("last_raw",)),
+            lambda options: options["events"],
             events=("call",),
         ),
         Hook(
             "first",
-            "a system call begins that its process has not made before",
+            "a system call begins that its program has not made before",
             (("first_btf",), ("first_raw",)),
             lambda options: options["first"],
         ),
@@ -99,9 +115,9 @@ TRACKER = Tracker(
         Option("interval", 1.0, "how often what was counted is shown", "SECONDS", minimum=0.1),
         Option("latency", False, "also how long calls take, which costs more", constant="timed"),
         Option("events", False, "each single call, with arguments and result, instead of counts"),
-        Option("first", False, "the first use of each call by each process instead of counts"),
-        Option("only", (), "count or report these calls and no others", "NAME,…", choices=NAMES),
-        Option("exclude", (), "leave these calls out", "NAME,…", choices=NAMES),
+        Option("first", False, "the first use of each call by each program instead of counts"),
+        Option("only", (), "count or report these calls and no others", "NAME,…", choices=NAMES, check=_check),
+        Option("exclude", (), "leave these calls out", "NAME,…", choices=NAMES, check=_check),
         Option("top", 0, "of each interval only the rows with most calls; 0 shows all", "ROWS"),
     ),
     table=("time", "event", "container", "pid", "comm", "syscall", "returned", "error", "latency", "arguments"),
@@ -121,4 +137,5 @@ TRACKER = Tracker(
     interval=_interval,
     settings=_settings,
     fold=_fold,
+    handlers=_handlers,
 )

@@ -8,35 +8,34 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.semantic import Column
 
-_KEY = ("pid", "cgroup_id", "syscall", "abi", "nr")
-_FIRST = ("time", "tid", "ppid", "uid", "gid", "mnt_ns", "pid_ns", "user_ns", "comm")
+_KEY = ("pid", "cgroup_id", "comm", "syscall", "abi", "nr")
 _OUTCOME = "error"
+_LATENCIES = ("total_latency", "max_latency")
+_ADDED = ("count", *_LATENCIES)
 _ERRORS = Column("errors", pl.UInt64, "how many of these calls failed")
 _ERRNOS = Column("errnos", pl.List(pl.String), "how they failed and how often, the most frequent first")
 
 
 class Fold(Handler):
-    """Rows of one call of a process that differ in their outcome become one.
+    """Rows of one call of a process that differ in their outcome, or in whose threads made it, become one.
 
     Args:
         schema: the columns as they are counted.
-        top: how many rows of a batch are kept; 0 keeps all.
     """
 
-    def __init__(self, schema: Schema, top: int) -> None:
+    def __init__(self, schema: Schema) -> None:
         self._schema = self.columns(schema)
-        self._top = top
+        # What else there is to tell is told of the first of these calls.
+        others = [column.name for column in schema if column.name not in (*_KEY, _OUTCOME, *_ADDED)]
+        earliest = [pl.col(name).get(pl.col("time").arg_min()) for name in others]
+        added = [pl.col("count").sum(), pl.col("total_latency").sum(), pl.col("max_latency").max()]
         failed = pl.col(_OUTCOME).is_not_null()
-        self._together = [
-            pl.col(_FIRST).sort_by("time").first(),
-            pl.col("count").sum(),
-            pl.col("total_latency").sum().replace(0, None),  # none was timed
-            pl.col("max_latency").max(),
-            pl.col("count").filter(failed).sum().alias("errors"),
-            pl.format("{}:{}", pl.col(_OUTCOME).cast(pl.String), pl.col("count"))
-            .filter(failed)
-            .sort_by(pl.col("count").filter(failed), descending=True)
-            .alias("errnos"),
+        named = pl.format("{}:{}", pl.col(_OUTCOME).cast(pl.String), "count")
+        self._outcomes = [*earliest, *added]
+        self._calls = [
+            *self._outcomes,
+            pl.col("count").filter(failed).sum().alias(_ERRORS.name),
+            named.filter(failed).alias(_ERRNOS.name),
         ]
 
     def columns(self, schema: Schema) -> Schema:
@@ -46,6 +45,15 @@ class Fold(Handler):
 
     def handle(self, batch: Batch) -> Batch:
         """Folds the rows of an interval."""
-        folded = batch.frame.group_by(_KEY, maintain_order=True).agg(self._together).sort("count", descending=True)
-        kept = folded.head(self._top) if self._top else folded
-        return Batch(batch.source, self._schema, kept.select(column.name for column in self._schema))
+        folded = (
+            batch.frame.lazy()
+            .group_by(*_KEY, _OUTCOME)
+            .agg(self._outcomes)
+            .sort("count", descending=True, maintain_order=True)
+            .group_by(*_KEY, maintain_order=True)
+            .agg(self._calls)
+            .sort("count", descending=True, maintain_order=True)
+            .with_columns(pl.when(pl.col(name) > 0).then(name) for name in _LATENCIES)  # none of them was timed
+            .select(column.name for column in self._schema)
+        )
+        return Batch(batch.source, self._schema, folded.collect())

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "syscall.bpf.h"
+#include "types.h"
 
 #define ENOSYS 38
-#define MAX_ERRNO 4095
 #define ARGS 6
+#define SHARES 16
 
 enum kind {
 	KIND_CALL,
@@ -16,71 +17,116 @@ enum abi {
 	ABI_X32,
 };
 
-/* Calls that never return. */
+/* Those that never return, and those that also return in the process or thread that they make. */
 enum call {
 	CALL_OTHER,
 	CALL_EXIT,
 	CALL_EXIT_GROUP,
+	CALL_CLONE,
+	CALL_CLONE3,
+	CALL_FORK,
+	CALL_VFORK,
 };
 
 struct event {
 	struct event_base;
-	enum kind event DOC("call, or first: the process had not made this call before");
+	enum kind event DOC("call, or first: the program had not made this call before");
 	syscall_nr_t syscall DOC("the call's name");
 	errno_t error DOC("why it failed");
 	enum abi abi DOC("native, compat32: by the 32-bit entry, or x32");
 	u32 nr DOC("the call's number at that entry");
-	s64 returned DOC("what it returned; nothing is known of it at a first use and of a call that never returns");
-	duration_ns_t latency DOC("how long it took, with --latency");
+	syscall_result_t returned DOC("what it returned; nothing where it never returns, or has not yet");
+	duration_ns_t latency DOC("how long it took, in nanoseconds, with --latency");
 	hex_t arguments[ARGS] DOC("its arguments, as they are in the registers");
 };
 
 EVENTS(struct event, 8 * 1024 * 1024);
 
-/* One process, one call, one outcome. A pid is not given out again within an interval. */
+/*
+ * One program, one call, one outcome. A pid alone would not do: what it stands for changes by an exec, by a move to a
+ * container's cgroup, and when it is given out again.
+ */
 struct key {
 	u32 pid;
-	syscall_nr_t code;
+	u16 call; /* its code, and above it which share of the threads this is */
 	errno_t error;
+	u64 program; /* the address space and the set of cgroups, told apart by where they lie */
 };
 
 struct total {
 	struct event_base;
 	u64 count DOC("how often it was made");
-	duration_ns_t total_latency DOC("how long these calls took in all, with --latency");
-	duration_ns_t max_latency DOC("how long the longest of them took, with --latency");
+	duration_ns_t total_latency DOC("how long these calls took in all, in nanoseconds, with --latency");
+	duration_ns_t max_latency DOC("how long the longest of them took, in nanoseconds, with --latency");
 	enum abi abi DOC("native, compat32: by the 32-bit entry, or x32");
 	syscall_nr_t syscall DOC("the call's name");
 	errno_t error DOC("how it failed");
 	u32 nr DOC("the call's number at that entry");
 };
 
-TOTALS(struct key, struct total, 16384);
+TOTALS(struct key, struct total, 32768);
 CALLS(enum call);
 
 const volatile bool timed DOC("whether calls are timed") = false;
 const volatile bool chosen DOC("whether only some calls are wanted") = false;
 const volatile u8 wanted[SYSCALL_CODES] DOC("which ones, by code") = {};
-/* The kernel forgets the number of this one, so that it is not restarted: at its return it is -1. */
 const volatile u16 sigreturn_codes[2] DOC("rt_sigreturn, by entry") = {};
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH); /* a thread that ends within a call leaves its entry behind */
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, u64);
-} entered SEC(".maps");
+/* What is in hand where a call begins, returns or is the last one. */
+struct moment {
+	struct task_struct *caller;
+	struct pt_regs *regs;
+	u32 code;
+	u32 nr;
+	s64 result;
+	bool typed; /* whether regs may be followed: a constant of each program */
+};
 
-static __always_inline bool is_wanted(u32 code)
+/* Whether it was asked for: the cheapest to know first. */
+static __always_inline bool is_wanted(struct task_struct *caller, u32 code)
 {
-	return !chosen || (code < SYSCALL_CODES && wanted[code]);
+	if (chosen && (code >= SYSCALL_CODES || !wanted[code]))
+		return false;
+	return CURRENT_IS_TYPED ? filter_pass_typed(caller) : filter_pass_current();
 }
 
-static __always_inline u32 returned_code(u32 nr, long result)
+static __always_inline bool is_last(u32 code)
 {
-	if (nr == (u32)-1 && result != -ENOSYS)
-		return sigreturn_codes[syscall_is_compat()];
-	return syscall_code_of(nr);
+	u32 call = syscall_call(code);
+
+	return call == CALL_EXIT || call == CALL_EXIT_GROUP;
+}
+
+static __always_inline bool is_of_new_task(u32 code, long result)
+{
+	return !result && syscall_call(code) >= CALL_CLONE;
+}
+
+/*
+ * rt_sigreturn() makes the kernel forget the number, so that the call which the signal interrupted is not restarted. A
+ * program can ask for number -1 as well, and gets ENOSYS. What rt_sigreturn() seems to return is a restored register.
+ */
+static __always_inline bool is_sigreturn(u32 nr, long result)
+{
+	return nr == (u32)-1 && result != -ENOSYS;
+}
+
+static __always_inline struct moment returned(struct pt_regs *regs, u32 nr, long result, bool typed)
+{
+	struct moment at = {syscall_caller(), regs, 0, nr, result, typed};
+
+	if (is_sigreturn(nr, result)) {
+		at.code = sigreturn_codes[syscall_is_compat(at.caller)];
+		at.result = SYSCALL_NO_RESULT;
+	} else {
+		at.code = syscall_code_by(at.caller, nr);
+	}
+	return at;
+}
+
+static __always_inline errno_t error_of(s64 result)
+{
+	return result < 0 && result >= -SYSCALL_MAX_ERRNO ? -result : 0;
 }
 
 static __always_inline u32 nr_of(u32 code, u32 nr)
@@ -93,36 +139,56 @@ static __always_inline enum abi abi_of(u32 code)
 	return code < SYSCALL_CODES ? code / SYSCALL_ENTRY : ABI_NATIVE;
 }
 
-/* Time: one entry for each thread, kept for its next call. */
+/*
+ * Time: one entry for each thread, kept for its next call. It names its call, because threads that are killed leave
+ * theirs behind and their ids come back.
+ */
+struct begun {
+	u64 at;
+	u32 code;
+	u32 _pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct begun);
+} begun SEC(".maps");
 
 static __always_inline int on_enter(u32 nr)
 {
-	u32 tid = bpf_get_current_pid_tgid();
-	u64 now, *begun;
+	struct task_struct *caller = syscall_caller();
+	struct begun first = {.code = syscall_code_by(caller, nr)}, *begun_here;
+	u32 tid;
 
-	if (!is_wanted(syscall_code_of(nr)) || !filter_pass_current())
+	if (!is_wanted(caller, first.code))
 		return 0;
-	now = bpf_ktime_get_ns();
-	begun = bpf_map_lookup_elem(&entered, &tid);
-	if (begun)
-		*begun = now;
+	tid = SYSCALL_CALLER(caller, pid);
+	begun_here = bpf_map_lookup_elem(&begun, &tid);
+	first.at = bpf_ktime_get_ns();
+	if (begun_here)
+		*begun_here = first;
 	else
-		bpf_map_update_elem(&entered, &tid, &now, BPF_ANY);
+		bpf_map_update_elem(&begun, &tid, &first, BPF_ANY);
 	return 0;
 }
 
-static __always_inline u64 latency(void)
+/* How long the call took that returns; 0 when it began before we did, or nobody wants to know. */
+static __always_inline u64 latency(const struct moment *at)
 {
-	u32 tid = bpf_get_current_pid_tgid();
-	u64 took, *begun;
+	struct begun *begun_here;
+	u64 took;
+	u32 tid;
 
 	if (!timed)
 		return 0;
-	begun = bpf_map_lookup_elem(&entered, &tid);
-	if (!begun || !*begun) /* it began before we did */
+	tid = SYSCALL_CALLER(at->caller, pid);
+	begun_here = bpf_map_lookup_elem(&begun, &tid);
+	if (!begun_here || !begun_here->at || begun_here->code != at->code)
 		return 0;
-	took = bpf_ktime_get_ns() - *begun;
-	*begun = 0;
+	took = bpf_ktime_get_ns() - begun_here->at;
+	begun_here->at = 0;
 	return took ?: 1;
 }
 
@@ -140,56 +206,78 @@ int BPF_PROG(enter_raw, struct pt_regs *regs, long nr)
 
 /* Counting. */
 
-static __always_inline int on_count(u32 nr, long result)
+/* The difference of two pointers is the one thing about them that the verifier takes for a number. */
+static __always_inline u64 program_of(struct task_struct *caller)
 {
-	u32 code = returned_code(nr, result);
-	struct key key = {.code = code};
+	return (u64)SYSCALL_CALLER(caller, mm) - (u64)SYSCALL_CALLER(caller, cgroups);
+}
+
+static __noinline struct total *add(const struct key *key, u32 code, u32 nr)
+{
+	struct total first = {};
+
+	event_fill_current((struct event_base *)&first);
+	BPF_CORE_READ_INTO(&first.comm, current_task(), group_leader, comm); /* threads have names of their own */
+	first.syscall = code;
+	first.error = key->error;
+	first.abi = abi_of(code);
+	first.nr = nr_of(code, nr);
+	return totals_add(key, &first);
+}
+
+static __always_inline void add_latency(struct total *total, u64 took)
+{
+	__sync_fetch_and_add(&total->total_latency, took);
+	/* Two at once may overwrite each other, so look again; threads of one share only, and they seldom are. */
+#pragma clang loop unroll(full)
+	for (int again = 0; again < 3; again++)
+		if (took > *(volatile u64 *)&total->max_latency)
+			*(volatile u64 *)&total->max_latency = took;
+}
+
+static __always_inline int count_call(const struct moment *at, u64 took)
+{
+	u32 pid = SYSCALL_CALLER(at->caller, tgid), tid = SYSCALL_CALLER(at->caller, pid);
+	struct key key = {.pid = pid, .error = error_of(at->result)};
 	struct total *total;
-	u64 took;
 
-	if (!is_wanted(code) || !filter_pass_current())
+	/* Threads of a process that make the same call on many CPUs would spend their time on one counter's cache line.
+	 */
+	key.call = (at->code & 0xfff) | (tid - pid) % SHARES << 12;
+	key.program = program_of(at->caller);
+	total = totals_find(&key) ?: add(&key, at->code, at->nr);
+	if (!total)
 		return 0;
-	took = latency();
-	key.pid = bpf_get_current_pid_tgid() >> 32;
-	if (result < 0 && result >= -MAX_ERRNO)
-		key.error = -result;
-	total = totals_find(&key);
-	if (!total) {
-		struct total first = {};
-
-		event_fill_current((struct event_base *)&first);
-		first.syscall = code;
-		first.error = key.error;
-		first.abi = abi_of(code);
-		first.nr = nr_of(code, nr);
-		total = totals_add(&key, &first);
-		if (!total)
-			return 0;
-	}
 	__sync_fetch_and_add(&total->count, 1);
-	if (took) {
-		__sync_fetch_and_add(&total->total_latency, took);
-		if (took > total->max_latency) /* two at once: the longer one may be lost, by a moment */
-			total->max_latency = took;
-	}
+	if (took)
+		add_latency(total, took);
 	return 0;
+}
+
+static __always_inline int on_count(struct pt_regs *regs, u32 nr, long result, bool typed)
+{
+	struct moment at = returned(regs, nr, result, typed);
+
+	if (!is_wanted(at.caller, at.code) || is_of_new_task(at.code, result))
+		return 0;
+	return count_call(&at, latency(&at));
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(count_btf, struct pt_regs *regs, long result)
 {
-	return on_count(SYSCALL_NR_TYPED(regs), result);
+	return on_count(regs, SYSCALL_NR_TYPED(regs), result, true);
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(count_raw, struct pt_regs *regs, long result)
 {
-	return on_count(SYSCALL_NR(regs), result);
+	return on_count(regs, SYSCALL_NR(regs), result, false);
 }
 
 /* Every call. */
 
-static __always_inline struct event *begin(struct pt_regs *regs, u32 code, u32 nr, enum kind kind)
+static __always_inline struct event *begin(const struct moment *at, enum kind kind)
 {
 	struct event *event = event_reserve(struct event);
 
@@ -197,34 +285,31 @@ static __always_inline struct event *begin(struct pt_regs *regs, u32 code, u32 n
 		return 0;
 	event_fill_current((struct event_base *)event);
 	event->event = kind;
-	event->syscall = code;
-	event->error = 0;
-	event->abi = abi_of(code);
-	event->nr = nr_of(code, nr);
-	event->returned = 0;
+	event->syscall = at->code;
+	event->error = error_of(at->result);
+	event->abi = abi_of(at->code);
+	event->nr = nr_of(at->code, at->nr);
+	event->returned = at->result;
 	event->latency = 0;
 #pragma clang loop unroll(full)
 	for (u32 index = 0; index < ARGS; index++)
-		event->arguments[index] = syscall_arg(regs, code, index);
+		event->arguments[index] = syscall_arg_of(at->typed, at->regs, at->code, index);
 	return event;
 }
 
-static __always_inline int on_return(struct pt_regs *regs, u32 nr, long result)
+static __always_inline int on_return(struct pt_regs *regs, u32 nr, long result, bool typed)
 {
-	u32 code = returned_code(nr, result);
+	struct moment at = returned(regs, nr, result, typed);
 	struct event *event;
 	u64 took;
 
-	if (!is_wanted(code) || !filter_pass_current())
+	if (!is_wanted(at.caller, at.code) || is_of_new_task(at.code, result))
 		return 0;
-	took = latency();
-	event = begin(regs, code, nr, KIND_CALL);
+	took = latency(&at);
+	event = begin(&at, KIND_CALL);
 	if (!event)
 		return 0;
-	event->returned = result;
 	event->latency = took;
-	if (result < 0 && result >= -MAX_ERRNO)
-		event->error = -result;
 	event_submit(event);
 	return 0;
 }
@@ -232,46 +317,100 @@ static __always_inline int on_return(struct pt_regs *regs, u32 nr, long result)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(return_btf, struct pt_regs *regs, long result)
 {
-	return on_return(regs, SYSCALL_NR_TYPED(regs), result);
+	return on_return(regs, SYSCALL_NR_TYPED(regs), result, true);
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(return_raw, struct pt_regs *regs, long result)
 {
-	return on_return(regs, SYSCALL_NR(regs), result);
+	return on_return(regs, SYSCALL_NR(regs), result, false);
 }
 
-static __always_inline int on_last(struct pt_regs *regs, u32 nr)
+/*
+ * The calls that never return. Where the thread ends its registers still have them, and that costs other calls nothing:
+ * bpf_task_pt_regs(), 5.15. Elsewhere all calls are looked at where they begin.
+ */
+
+static __always_inline struct moment beginning(struct pt_regs *regs, u32 nr, bool typed)
 {
-	u32 code = syscall_code_of(nr);
+	struct moment at = {syscall_caller(), regs, 0, nr, SYSCALL_NO_RESULT, typed};
+
+	at.code = syscall_code_by(at.caller, nr);
+	return at;
+}
+
+static __always_inline int on_last_count(struct pt_regs *regs, u32 nr, bool typed)
+{
+	struct moment at = beginning(regs, nr, typed);
+
+	return is_last(at.code) && is_wanted(at.caller, at.code) ? count_call(&at, 0) : 0;
+}
+
+static __always_inline int on_last(struct pt_regs *regs, u32 nr, bool typed)
+{
+	struct moment at = beginning(regs, nr, typed);
 	struct event *event;
 
-	if (!syscall_call(code) || !is_wanted(code) || !filter_pass_current())
+	if (!is_last(at.code) || !is_wanted(at.caller, at.code))
 		return 0;
-	event = begin(regs, code, nr, KIND_CALL);
+	event = begin(&at, KIND_CALL);
 	if (event)
 		event_submit(event);
 	return 0;
 }
 
+static __always_inline struct pt_regs *current_regs(void)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(last_count_end)
+{
+	struct pt_regs *regs = current_regs();
+
+	return on_last_count(regs, SYSCALL_NR_TYPED(regs), true);
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(last_count_btf, struct pt_regs *regs, long nr)
+{
+	return on_last_count(regs, nr, true);
+}
+
+SEC("raw_tp/sys_enter")
+int BPF_PROG(last_count_raw, struct pt_regs *regs, long nr)
+{
+	return on_last_count(regs, nr, false);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(last_end)
+{
+	struct pt_regs *regs = current_regs();
+
+	return on_last(regs, SYSCALL_NR_TYPED(regs), true);
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(last_btf, struct pt_regs *regs, long nr)
 {
-	return on_last(regs, nr);
+	return on_last(regs, nr, true);
 }
 
 SEC("raw_tp/sys_enter")
 int BPF_PROG(last_raw, struct pt_regs *regs, long nr)
 {
-	return on_last(regs, nr);
+	return on_last(regs, nr, false);
 }
 
-/* The first use by a process, where the call begins: so those that fail or never return are there as well. */
+/* The first use by a program, where the call begins: so those that fail, block or never return are there as well. */
 
 struct use {
-	u32 pid;
-	u32 code;
 	u64 started; /* of the process: pids come back */
+	u32 pid;
+	u16 code;
+	u16 execs; /* how many there have been before: what is run anew begins anew */
 };
 
 struct {
@@ -281,19 +420,31 @@ struct {
 	__type(value, u8);
 } uses SEC(".maps");
 
-static __always_inline int on_first(struct pt_regs *regs, u32 nr)
+static __always_inline struct use use_of(const struct moment *at)
 {
-	struct use use = {.pid = bpf_get_current_pid_tgid() >> 32, .code = syscall_code_of(nr)};
+	struct task_struct___exec *task = (struct task_struct___exec *)at->caller;
+	struct use use = {.pid = SYSCALL_CALLER(at->caller, tgid), .code = at->code};
+
+	use.started = CURRENT_IS_TYPED ? at->caller->group_leader->start_boottime
+				       : BPF_CORE_READ(at->caller, group_leader, start_boottime);
+	use.execs = SYSCALL_CALLER(task, self_exec_id);
+	return use;
+}
+
+static __always_inline int on_first(struct pt_regs *regs, u32 nr, bool typed)
+{
+	struct moment at = beginning(regs, nr, typed);
 	struct event *event;
+	struct use use;
 	u8 seen = 1;
 
-	if (!is_wanted(use.code) || !filter_pass_current())
+	if (!is_wanted(at.caller, at.code))
 		return 0;
-	use.started = BPF_CORE_READ(current_task(), group_leader, start_boottime);
+	use = use_of(&at);
 	if (bpf_map_lookup_elem(&uses, &use))
 		return 0;
-	event = begin(regs, use.code, nr, KIND_FIRST);
-	if (!event) /* it may be told at the next use */
+	event = begin(&at, KIND_FIRST);
+	if (!event) /* lost, and counted; the next use may be told instead */
 		return 0;
 	event_submit(event);
 	bpf_map_update_elem(&uses, &use, &seen, BPF_ANY);
@@ -303,11 +454,11 @@ static __always_inline int on_first(struct pt_regs *regs, u32 nr)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(first_btf, struct pt_regs *regs, long nr)
 {
-	return on_first(regs, nr);
+	return on_first(regs, nr, true);
 }
 
 SEC("raw_tp/sys_enter")
 int BPF_PROG(first_raw, struct pt_regs *regs, long nr)
 {
-	return on_first(regs, nr);
+	return on_first(regs, nr, false);
 }
