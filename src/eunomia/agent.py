@@ -20,6 +20,7 @@ from eunomia.errors import PrivilegeError
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.clock import BootClock
 from eunomia.host.hierarchies import Hierarchy
+from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.kernel.barrier import wait_for_programs
 from eunomia.kernel.features import missing_capabilities
@@ -211,11 +212,17 @@ class Agent:
             "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
             "cgroup_controller": _CONTROLLERS[hierarchy.controller],
             "filter_kinds": int(kernel_filter.kinds) if kernel_filter else 0,
+            "host_mnt_ns": self._host_mnt_ns(),
         }
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
         shared = kernel_filter.shared_maps if kernel_filter else {}
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
         return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
+
+    def _host_mnt_ns(self) -> int:
+        """The mount namespace whose paths are the host's: its first process's, or ours where that one is hidden."""
+        procfs = Procfs(self._roots)
+        return procfs.namespace(1, "mnt") or procfs.namespace("self", "mnt") or 0
 
     def _add(self, config: TrackerConfig, hierarchy: Hierarchy) -> None:
         """Puts up a tracker with its whole chain; the sink last: what it replaces is only gone once the rest works."""
