@@ -452,6 +452,7 @@ class Agent:
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
+            "sockets not followed": sum(one.filter_full for one in counters),
             "cgroup announcements": announced.ring_full,
         }
         return Summary(
