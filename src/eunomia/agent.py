@@ -280,6 +280,7 @@ class Agent:
         steps: list[Handler] = [Identify(self._containers, watch.decisions, losses)]
         schema = steps[0].columns(schema)
         for step in tracker.handlers(options, schema, self._roots):
+            self._resources.callback(step.close)
             steps.append(step)
             schema = step.columns(schema)
         tracing = self._trace(config, spec, hierarchy, watch.kernel)

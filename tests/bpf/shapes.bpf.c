@@ -185,6 +185,13 @@ struct with_hidden_union {
 };
 SHAPE(with_hidden_union);
 
+struct addresses {
+	u16 port;
+	ip_t near;
+	ip_t far DOC("the other side");
+};
+SHAPE(addresses);
+
 struct with_padding_only {
 	u32 _one;
 };

@@ -71,6 +71,14 @@ def test_frame_has_the_schemas_types() -> None:
         assert decode(layout, b"").schema == layout.schema.polars(), name
 
 
+def test_addresses() -> None:
+    mapped = bytes(10) + b"\xff\xff"
+    record = struct.pack("@H16s16s", 443, mapped + bytes([10, 0, 0, 1]), b"\x20\x01\x0d\xb8" + bytes(11) + b"\1")
+    assert one("addresses", record) == {"port": 443, "near": "10.0.0.1", "far": "2001:db8::1"}
+    assert shape("addresses").schema["far"].dtype == pl.String
+    assert shape("addresses").schema["far"].description == "the other side"
+
+
 ARRAYS = struct.Struct("@3B2h3I2q")
 
 
@@ -529,7 +537,7 @@ def test_random_structs(made: RandomStruct, data: st.DataObject) -> None:
 
 # Memory
 
-SHAPES = ("numbers", "arrays", "enums", "bits", "meanings", "texts")
+SHAPES = ("numbers", "arrays", "addresses", "enums", "bits", "meanings", "texts")
 
 
 # One record alone lies in a row by itself, which NumPy and Polars may take for a reason not to copy.

@@ -10,13 +10,13 @@ import polars as pl
 
 BYTES = 16
 """Of every address: IPv4 ones are mapped into IPv6 (RFC 4291, 2.5.5.2)."""
-_MAPPED = bytes(10) + b"\xff\xff"
+MAPPED = bytes(10) + b"\xff\xff"
 
 
 def text(address: bytes) -> str:
     """One address: `10.0.0.1` for an IPv4 one, `2001:db8::1` (RFC 5952) for others."""
-    if address.startswith(_MAPPED):
-        return ".".join(map(str, address[len(_MAPPED) :]))
+    if address.startswith(MAPPED):
+        return ".".join(map(str, address[len(MAPPED) :]))
     from ipaddress import IPv6Address  # only where there is IPv6
 
     return str(IPv6Address(address))
@@ -30,4 +30,4 @@ def texts(addresses: npt.NDArray[Any]) -> pl.Series:
     return pl.Series(written, dtype=pl.String).gather(places)
 
 
-__all__ = ["BYTES", "text", "texts"]
+__all__ = ["BYTES", "MAPPED", "text", "texts"]

@@ -13,12 +13,13 @@ def _settings(options: Options) -> Mapping[str, int | bytes]:
     return {**selection.ports(options["port"]), **selection.networks(options["addr"])}
 
 
-def _handlers(options: Options, _schema: Schema, _roots: Roots) -> Sequence[Handler]:
+def _handlers(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
     if not options["resolve"]:
         return ()
+    from eunomia.trackers.tcp.names import PeerNames
     from eunomia.trackers.tcp.resolve import Resolve
 
-    return (Resolve(),)
+    return (Resolve(schema, PeerNames()),)
 
 
 TRACKER = Tracker(
@@ -40,9 +41,7 @@ TRACKER = Tracker(
         Option(
             "port", (), "report only connections with this port on either side", "PORT|FROM-TO", check=selection.port
         ),
-        Option(
-            "addr", (), "report only connections with this address on either side", "CIDR", check=selection.network
-        ),
+        Option("addr", (), "report only connections with this address on either side", "CIDR", check=selection.network),
         Option("states", False, "report every change of a connection's state", constant="report_states"),
         Option("resolve", False, "add the other side's name: from DNS answers that pass by, or asked for"),
     ),

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, ip_network
 
 from eunomia.errors import UsageError
+from eunomia.schema.address import MAPPED
 
 _MOST = 32  # MOST_RANGES in tcp.bpf.h
 _RANGE = struct.Struct("<HH")
 _NETWORK = struct.Struct("<16s16s")
-_MAPPED = bytes(10) + b"\xff\xff"
+
 _HIGHEST = 65535
 
 
@@ -38,11 +39,13 @@ def network(text: str) -> tuple[bytes, bytes]:
         ValueError: it is none.
     """
     try:
-        found = ip_network(text, strict=False)
+        found = ip_network(text.replace("%", " "), strict=False)  # sockets' addresses have no zone
     except ValueError:
-        raise ValueError("an address or a network is expected, such as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32") from None
+        raise ValueError(
+            "an address or a network is expected, such as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32"
+        ) from None
     if isinstance(found, IPv4Network):
-        return _MAPPED + found.network_address.packed, b"\xff" * len(_MAPPED) + found.netmask.packed
+        return MAPPED + found.network_address.packed, b"\xff" * len(MAPPED) + found.netmask.packed
     return found.network_address.packed, found.netmask.packed
 
 

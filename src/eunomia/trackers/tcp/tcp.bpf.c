@@ -460,14 +460,27 @@ int open_sockets(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/* Since 6.10 there are two arguments in front of the result: 92ef0fd55ac8, before four. */
+static __always_inline struct sock *accepted(u64 *ctx)
+{
+	u64 sk;
+
+	if (bpf_core_type_exists(struct proto_accept_arg)) {
+		sk = ctx[2];
+		barrier_var(sk); /* else the compiler makes one load at a chosen offset of both */
+	} else {
+		sk = ctx[4];
+		barrier_var(sk);
+	}
+	return (struct sock *)sk;
+}
+
 /* First way to what is accepted: when accept(2) has it, in the context of the very task. */
 SEC("fexit/inet_csk_accept")
 int accept_fexit(u64 *ctx)
 {
-	/* Since 6.10 the second argument is a struct and the last one: 92ef0fd55ac8 ("net: change proto and proto_ops
-	 * accept type"). */
-	struct sock *sk = (void *)(bpf_core_type_exists(struct proto_accept_arg) ? ctx[2] : ctx[4]);
 	struct owned owned = {.direction = DIRECTION_IN}, *known;
+	struct sock *sk = accepted(ctx);
 
 	if (!sk || !is_tcp(sk))
 		return 0;
