@@ -116,6 +116,7 @@ struct meanings {
 	signal_nr_t m_signal_nr_t;
 	syscall_nr_t m_syscall_nr_t;
 	bytes_t m_bytes_t;
+	optional_bytes_t m_optional_bytes_t;
 	hex_t m_hex_t;
 };
 SHAPE(meanings);

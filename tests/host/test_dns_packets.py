@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eunomia.host.dns_packets import DnsPackets, payload
@@ -55,6 +55,7 @@ def test_ipv6() -> None:
     assert payload(packet) == b"hello"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes(packet: bytes) -> None:
     found = payload(packet)

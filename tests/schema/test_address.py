@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eunomia.schema.address import BYTES, MAPPED, texts
@@ -21,6 +21,7 @@ ADDRESSES: st.SearchStrategy[tuple[bytes, str]] = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ADDRESSES, max_size=20))
 def test_texts(known: list[tuple[bytes, str]]) -> None:
     packed = np.frombuffer(b"".join(one for one, _ in known), np.uint8).reshape(len(known), BYTES)

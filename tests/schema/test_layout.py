@@ -239,26 +239,27 @@ def test_the_fixture_has_every_meaning() -> None:
     assert {f"m_{name}" for name in SEMANTICS} == {column.name for column in shape("meanings").schema}
 
 
-MEANINGS = struct.Struct("@QQQIiHHHQQ")
+MEANINGS = struct.Struct("@QQQIiHHHQqQ")
 
 
 def test_meanings() -> None:
     layout = shape("meanings")
-    full = MEANINGS.pack(1_500_000_001, 7, 2**64 - 1, 4026531840, 3, 2, 9, 4000, 10, 11)
-    none = MEANINGS.pack(0, 0, 0, 0, -1, 0, 0, 1023, 0, 0)
+    full = MEANINGS.pack(1_500_000_001, 7, 2**64 - 1, 4026531840, 3, 2, 9, 4000, 10, 12, 11)
+    none = MEANINGS.pack(0, 0, 0, 0, -1, 0, 0, 1023, 0, -1, 0)
     offset_ns = 1_700_000_000_000_000_000
     frame = layout.decode(buffer_of(full + none), 2, clock_offset_ns=offset_ns)
     assert frame["m_ktime_ns_t"].cast(pl.Int64).to_list() == [offset_ns + 1_500_000_001, offset_ns]
     assert frame["m_ktime_ns_t"][1] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=1_700_000_000)
     assert frame.drop("m_ktime_ns_t").rows() == [
-        (7, 2**64 - 1, 4026531840, 3, "ENOENT", "SIGKILL", None, 10, 11),
-        (None, 0, 0, None, None, None, None, 0, 0),
+        (7, 2**64 - 1, 4026531840, 3, "ENOENT", "SIGKILL", None, 10, 12, 11),
+        (None, 0, 0, None, None, None, None, 0, None, 0),
     ]
     shown = {column.name: column.show for column in layout.schema if column.show != "plain"}
     assert shown == {
         "m_ktime_ns_t": "time",
         "m_duration_ns_t": "duration",
         "m_bytes_t": "bytes",
+        "m_optional_bytes_t": "bytes",
         "m_hex_t": "hex",
     }
 
