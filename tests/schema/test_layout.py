@@ -267,7 +267,7 @@ def test_meanings() -> None:
 @pytest.mark.parametrize(("at", "names"), [("m_errno_t", ERRNO_NAMES), ("m_signal_nr_t", SIGNAL_NAMES)])
 def test_every_number_of_a_name(at: str, names: tuple[str, ...]) -> None:
     values = [*range(1, len(names)), len(names), 65535]
-    frame = decode(shape("meanings"), *(MEANINGS.pack(0, 0, 0, 0, 0, v, v, 0, 0, 0) for v in values))
+    frame = decode(shape("meanings"), *(MEANINGS.pack(0, 0, 0, 0, 0, v, v, 0, 0, 0, 0) for v in values))
     assert frame[at].to_list() == [*names[1:], None, None]
 
 

@@ -16,10 +16,9 @@ def _settings(options: Options) -> Mapping[str, int | bytes]:
 def _handlers(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
     if not options["resolve"]:
         return ()
-    from eunomia.trackers.tcp.names import PeerNames
     from eunomia.trackers.tcp.resolve import Resolve
 
-    return (Resolve(schema, PeerNames()),)
+    return (Resolve(schema),)
 
 
 TRACKER = Tracker(
@@ -46,7 +45,7 @@ TRACKER = Tracker(
         Option("resolve", False, "add the other side's name: from DNS answers that pass by, or asked for"),
     ),
     table=(
-        *("time", "event", "container", "pid", "comm", "saddr", "sport", "daddr", "dport"),
+        *("time", "event", "container", "pid", "comm", "saddr", "sport", "daddr", "dport", "peer_container"),
         *("sent_bytes", "received_bytes", "latency", "duration", "result"),
     ),
     aliases=("tcpconnect",),

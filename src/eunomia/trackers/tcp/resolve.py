@@ -17,25 +17,34 @@ class Resolve(Handler):
 
     Args:
         schema: the columns before it.
-        names: who knows; closed with this.
     """
 
-    def __init__(self, schema: Schema, names: PeerNames) -> None:
+    def __init__(self, schema: Schema) -> None:
         self._schema = self.columns(schema)
-        self._names = names
+        self._names: PeerNames | None = None
 
     def columns(self, schema: Schema) -> Schema:
         """One more."""
         return schema.insert((COLUMN,), after="dport")
 
+    def tick(self) -> tuple[()]:
+        """Begins to listen, from the run's first moment on; nothing does where only the columns are asked for."""
+        self._started()
+        return ()
+
+    def _started(self) -> PeerNames:
+        self._names = self._names or PeerNames()
+        return self._names
+
     def handle(self, batch: Batch) -> Batch:
         """Adds the column."""
-        addresses = batch.frame["daddr"]
-        known = {one: self._names.get(one) for one in addresses.unique().to_list()}
-        names = addresses.replace_strict(known, default=None, return_dtype=pl.String).alias(COLUMN.name)
-        frame = batch.frame.with_columns(names).select(column.name for column in self._schema)
+        names, addresses = self._started(), batch.frame["daddr"]
+        known = {one: names.get(one) for one in addresses.unique().to_list()}
+        added = addresses.replace_strict(known, default=None, return_dtype=pl.String).alias(COLUMN.name)
+        frame = batch.frame.with_columns(added).select(column.name for column in self._schema)
         return Batch(batch.source, self._schema, frame)
 
     def close(self) -> None:
         """Ends the look-ups."""
-        self._names.close()
+        if self._names is not None:
+            self._names.close()

@@ -156,7 +156,7 @@ static __always_inline u64 socket_cgroup_id(const struct sock *sk)
 	struct sock_cgroup_data___union *old;
 	struct cgroup *cgroup;
 
-	if (cgroup_controller != CGROUP_V2) /* a socket knows its cgroup v2 only */
+	if (CGROUP_CONTROLLER != CGROUP_V2) /* a socket knows its cgroup v2 only */
 		return 0;
 	if (bpf_core_field_exists(struct sock_cgroup_data___union, val)) {
 		old = (void *)sk + bpf_core_field_offset(struct sock, sk_cgrp_data);
@@ -171,11 +171,11 @@ static __always_inline u64 socket_cgroup_id(const struct sock *sk)
 
 static __always_inline bool stranger_pass(const struct sock *sk)
 {
-	if (filter_kinds & ~(FILTER_CGROUP | FILTER_UID))
+	if (FILTER_KINDS & ~(FILTER_CGROUP | FILTER_UID))
 		return false;
-	if ((filter_kinds & FILTER_UID) && !filter_find(FILTER_UID, BPF_CORE_READ(sk, sk_uid.val)))
+	if ((FILTER_KINDS & FILTER_UID) && !filter_find(FILTER_UID, BPF_CORE_READ(sk, sk_uid.val)))
 		return false;
-	return !(filter_kinds & FILTER_CGROUP) || filter_find(FILTER_CGROUP, socket_cgroup_id(sk));
+	return !(FILTER_KINDS & FILTER_CGROUP) || filter_find(FILTER_CGROUP, socket_cgroup_id(sk));
 }
 
 static __always_inline void stranger_fill(struct event_base *base, const struct sock *sk)
