@@ -16,6 +16,7 @@ from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.addresses import Addresses, reader
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
+from eunomia.containers.peers import Peers
 from eunomia.containers.registry import Container, Containers, OnChange
 from eunomia.containers.runtimes import Runtimes
 from eunomia.errors import EunomiaError, PrivilegeError
@@ -284,9 +285,10 @@ class Agent:
         fold = tracker.fold(options, schema, self._roots) if counts else ()
         for step in fold:
             schema = step.columns(schema)
-        steps: list[Handler] = [Identify(self._containers, watch.decisions, losses)]
-        schema = steps[0].columns(schema)
+        steps: list[Handler] = [Identify(self._containers, watch.decisions, losses), Peers(self._containers)]
+        schema = steps[1].columns(steps[0].columns(schema))
         for step in tracker.handlers(options, schema, self._roots):
+            self._resources.callback(step.close)
             steps.append(step)
             schema = step.columns(schema)
         tracing = self._trace(config, spec, hierarchy, watch.kernel)
@@ -459,6 +461,7 @@ class Agent:
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
+            "sockets not followed": sum(one.filter_full for one in counters),
             "cgroup announcements": announced.ring_full,
         }
         return Summary(

@@ -116,6 +116,7 @@ struct meanings {
 	signal_nr_t m_signal_nr_t;
 	syscall_nr_t m_syscall_nr_t;
 	bytes_t m_bytes_t;
+	optional_bytes_t m_optional_bytes_t;
 	hex_t m_hex_t;
 };
 SHAPE(meanings);
@@ -184,6 +185,13 @@ struct with_hidden_union {
 	};
 };
 SHAPE(with_hidden_union);
+
+struct addresses {
+	u16 port;
+	ip_t near;
+	ip_t far DOC("the other side");
+};
+SHAPE(addresses);
 
 struct with_padding_only {
 	u32 _one;

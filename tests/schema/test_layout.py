@@ -71,6 +71,14 @@ def test_frame_has_the_schemas_types() -> None:
         assert decode(layout, b"").schema == layout.schema.polars(), name
 
 
+def test_addresses() -> None:
+    mapped = bytes(10) + b"\xff\xff"
+    record = struct.pack("@H16s16s", 443, mapped + bytes([10, 0, 0, 1]), b"\x20\x01\x0d\xb8" + bytes(11) + b"\1")
+    assert one("addresses", record) == {"port": 443, "near": "10.0.0.1", "far": "2001:db8::1"}
+    assert shape("addresses").schema["far"].dtype == pl.String
+    assert shape("addresses").schema["far"].description == "the other side"
+
+
 ARRAYS = struct.Struct("@3B2h3I2q")
 
 
@@ -231,26 +239,27 @@ def test_the_fixture_has_every_meaning() -> None:
     assert {f"m_{name}" for name in SEMANTICS} == {column.name for column in shape("meanings").schema}
 
 
-MEANINGS = struct.Struct("@QQQIiHHHQQ")
+MEANINGS = struct.Struct("@QQQIiHHHQqQ")
 
 
 def test_meanings() -> None:
     layout = shape("meanings")
-    full = MEANINGS.pack(1_500_000_001, 7, 2**64 - 1, 4026531840, 3, 2, 9, 4000, 10, 11)
-    none = MEANINGS.pack(0, 0, 0, 0, -1, 0, 0, 1023, 0, 0)
+    full = MEANINGS.pack(1_500_000_001, 7, 2**64 - 1, 4026531840, 3, 2, 9, 4000, 10, 12, 11)
+    none = MEANINGS.pack(0, 0, 0, 0, -1, 0, 0, 1023, 0, -1, 0)
     offset_ns = 1_700_000_000_000_000_000
     frame = layout.decode(buffer_of(full + none), 2, clock_offset_ns=offset_ns)
     assert frame["m_ktime_ns_t"].cast(pl.Int64).to_list() == [offset_ns + 1_500_000_001, offset_ns]
     assert frame["m_ktime_ns_t"][1] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=1_700_000_000)
     assert frame.drop("m_ktime_ns_t").rows() == [
-        (7, 2**64 - 1, 4026531840, 3, "ENOENT", "SIGKILL", None, 10, 11),
-        (None, 0, 0, None, None, None, None, 0, 0),
+        (7, 2**64 - 1, 4026531840, 3, "ENOENT", "SIGKILL", None, 10, 12, 11),
+        (None, 0, 0, None, None, None, None, 0, None, 0),
     ]
     shown = {column.name: column.show for column in layout.schema if column.show != "plain"}
     assert shown == {
         "m_ktime_ns_t": "time",
         "m_duration_ns_t": "duration",
         "m_bytes_t": "bytes",
+        "m_optional_bytes_t": "bytes",
         "m_hex_t": "hex",
     }
 
@@ -258,7 +267,7 @@ def test_meanings() -> None:
 @pytest.mark.parametrize(("at", "names"), [("m_errno_t", ERRNO_NAMES), ("m_signal_nr_t", SIGNAL_NAMES)])
 def test_every_number_of_a_name(at: str, names: tuple[str, ...]) -> None:
     values = [*range(1, len(names)), len(names), 65535]
-    frame = decode(shape("meanings"), *(MEANINGS.pack(0, 0, 0, 0, 0, v, v, 0, 0, 0) for v in values))
+    frame = decode(shape("meanings"), *(MEANINGS.pack(0, 0, 0, 0, 0, v, v, 0, 0, 0, 0) for v in values))
     assert frame[at].to_list() == [*names[1:], None, None]
 
 
@@ -529,7 +538,7 @@ def test_random_structs(made: RandomStruct, data: st.DataObject) -> None:
 
 # Memory
 
-SHAPES = ("numbers", "arrays", "enums", "bits", "meanings", "texts")
+SHAPES = ("numbers", "arrays", "addresses", "enums", "bits", "meanings", "texts")
 
 
 # One record alone lies in a row by itself, which NumPy and Polars may take for a reason not to copy.

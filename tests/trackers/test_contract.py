@@ -10,6 +10,7 @@ import pytest
 
 from build_bpf import ARCHITECTURES
 from eunomia.containers.identify import COLUMNS
+from eunomia.containers.peers import with_peers
 from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.kernel.spec import ObjectSpec
@@ -105,7 +106,7 @@ def test_table_shows_columns_that_exist(name: str) -> None:
     known = layouts(name)["total_type" if counts else "event_type"].schema
     for handler in tracker.fold(options, known, Roots()) if counts else ():
         known = handler.columns(known)
-    known = known.insert(COLUMNS, after="time")
+    known = with_peers(known.insert(COLUMNS, after="time"))
     for handler in tracker.handlers(options, known, Roots()):
         known = handler.columns(known)
     table = tracker.shown(options)

@@ -8,9 +8,6 @@ import click
 
 from eunomia.cli.terminal import print_table
 from eunomia.configfile.columns import schema_of
-from eunomia.containers.identify import COLUMNS
-from eunomia.kernel.paths import object_file
-from eunomia.kernel.spec import ObjectSpec
 from eunomia.schema.batch import Schema
 from eunomia.schema.semantic import type_name
 from eunomia.trackers import registry
@@ -19,11 +16,9 @@ from eunomia.trackers.declaration import Option, Tracker
 
 def event_schema_of(name: str) -> Schema | None:
     """The columns of single events, of a tracker that counts by default; None of any other."""
-    spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
-    if tracker.interval(tracker.settle({})) is None or "event_type" not in spec.constants:
-        return None
-    events = tracker.settle({"events": True})
-    return tracker.columns(events, spec.event.schema.insert(COLUMNS, after="time"), Roots())
+    tracker = registry.get(name)
+    counts = tracker.interval(tracker.settle({})) is not None
+    return schema_of(name, {"events": True}) if counts else None
 
 
 def usage(option: Option) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eunomia.containers.identify import COLUMNS
+from eunomia.containers.peers import with_peers
 from eunomia.host.roots import Roots
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
@@ -21,7 +22,7 @@ def schema_of(name: str, given: Mapping[str, Any]) -> Schema:
     schema = (spec.total if counts else spec.event).schema
     for handler in tracker.fold(options, schema, Roots()) if counts else ():
         schema = handler.columns(schema)
-    schema = schema.insert(COLUMNS, after="time")
+    schema = with_peers(schema.insert(COLUMNS, after="time"))
     for handler in tracker.handlers(options, schema, Roots()):
         schema = handler.columns(schema)
     return schema

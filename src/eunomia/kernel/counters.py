@@ -18,7 +18,7 @@ class Counters:
     Attributes:
         emitted: events that passed the filter.
         ring_full: of these, events for which the ring had no room.
-        filter_full: processes and cgroups that could not be followed, because the filter had no room.
+        filter_full: processes, cgroups or sockets that could not be followed, because there was no room for them.
         totals_full: what could not be counted in the kernel, because the table had no room.
         nested: calls of programs that the kernel left out because the same program was running on that CPU just then.
     """

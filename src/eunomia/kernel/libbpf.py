@@ -57,6 +57,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "bpf_program__attach": (c_void_p, c_void_p),
     "bpf_program__fd": (c_int, c_void_p),
     "bpf_link__destroy": (c_int, c_void_p),
+    "bpf_link__fd": (c_int, c_void_p),
+    "bpf_iter_create": (c_int, c_int),
     "bpf_map__fd": (c_int, c_void_p),
     "bpf_map__set_max_entries": (c_int, c_void_p, c_uint32),
     "bpf_map__reuse_fd": (c_int, c_void_p, c_int),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from eunomia.kernel.spec import ObjectSpec
 _LOG_BYTES = 4 << 20
 _TELLING_LINES = 5
 _RODATA = b".rodata"
+_ITERATOR = "iter/"
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class BpfObject:
         return read(self.map_fd("counters"), [self.program_fd(name) for name in self.programs])
 
     def attach(self, name: str) -> None:
-        """Attaches a loaded program to what its section names.
+        """Attaches a loaded program to what its section names. An iterator's runs at once, over all there is.
 
         Raises:
             LoadError: the kernel refused.
@@ -161,6 +163,18 @@ class BpfObject:
             if not link:
                 raise self._refused(libbpf.last_error(), "it could not be attached", name)
         self._links.append(link)
+        if self.spec.programs[name].startswith(_ITERATOR):
+            self._iterate(name, self._lib.bpf_link__fd(link))
+
+    def _iterate(self, name: str, link_fd: int) -> None:
+        fd = self._lib.bpf_iter_create(link_fd)
+        if fd < 0:
+            raise self._refused(libbpf.last_error(), "it could not be run", name)
+        with open(fd, "rb", buffering=0) as walk:  # noqa: PTH123 (a descriptor)
+            while True:
+                with suppress(BlockingIOError):  # a million items with nothing to say: bpf_seq_read()
+                    if not walk.read(mmap.PAGESIZE):
+                        return
 
     def detach(self) -> None:
         """Removes all programs from their hooks. Maps stay readable until `close`."""

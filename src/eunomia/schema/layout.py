@@ -5,6 +5,7 @@ The struct is the only schema. Conventions on its members:
 - an anonymous struct inside (the shared prefix) counts as if its members stood there themselves;
 - `char NAME[N]` is a string that ends at its NUL; beside a member `NAME_len` it is that many bytes instead, and the
   length is no column of its own; of type `argv_t` it is a list of strings, each ended by a NUL;
+- an array of type `ip_t` is an IP address, shown as text;
 - an enum's values are named after its enumerators, lower case, without the enum's own name in front
   (`enum kind { KIND_EXEC }` gives `exec`);
 - a member whose name starts with `_` is padding;
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from eunomia.schema.address import texts
 from eunomia.schema.arrow import INLINE_BYTES, Bytes, StringViews
 from eunomia.schema.batch import Schema
 from eunomia.schema.btf import Btf, BtfType, Member
@@ -30,6 +32,7 @@ _LENGTH = "_len"
 _DOC = "doc:"
 _MOST_NAMES = 65536
 _ONE_BY_ONE = 64
+_SEVERAL = ("text", "argv", "address", "array")
 
 
 class LayoutError(ValueError):
@@ -41,10 +44,10 @@ class Field:
     """Where a column's values lie in a record and how they become a series.
 
     Attributes:
-        form: `number`, `bits`, `text` or `argv`, or `array` of numbers.
+        form: `number`, `bits`, `text` or `argv`, `address`, or `array` of numbers.
         offset: in bytes from the record's start.
         storage: NumPy type of one element.
-        count: elements of a text or array.
+        count: elements of a text, address or array.
         shift, width: of a bit field within its storage unit.
         length_field: the member that tells a text's length, if there is one.
     """
@@ -128,6 +131,8 @@ def _field(btf: Btf, member: Member, offset_bits: int, text: str, names: frozens
         if element.name == "char":
             return _text(member, offset, text, item.length, "argv_t" in element_typedefs, names)
         storage = _number_type(element)
+        if "ip_t" in typedefs:
+            return Field(Column(member.name, pl.String, text), PLAIN, "address", offset, storage, item.length)
         array = Column(
             member.name,
             pl.Array(_polars_type(PLAIN, storage), item.length),
@@ -201,7 +206,7 @@ class Layout:
     def _dtype(self, lengths: dict[str, tuple[np.dtype[Any], int]]) -> np.dtype[Any]:
         parts: list[tuple[str, Any, int]] = [(name, kind, at) for name, (kind, at) in lengths.items()]
         for field in self.fields:
-            form = (field.storage, (field.count,)) if field.form in ("text", "argv", "array") else field.storage
+            form = (field.storage, (field.count,)) if field.form in _SEVERAL else field.storage
             parts.append((field.column.name, form, field.offset))
         names, formats, offsets = zip(*parts, strict=True)
         return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.size})
@@ -235,6 +240,8 @@ class Layout:
         if field.form in ("text", "argv"):
             lengths = _lengths(field, records)
             return _strings(field, data, places + field.offset, lengths)
+        if field.form == "address":
+            return texts(values).alias(field.column.name)
         if field.form == "array":
             return pl.Series(field.column.name, np.array(values, order="C"), dtype=field.column.dtype)
         if field.form == "bits":

@@ -79,6 +79,7 @@ SEMANTICS: Mapping[str, Semantic] = {
     "syscall_nr_t": Semantic(names=syscalls.NAMES, positions=np.array(syscalls.positions(), np.uint32)),
     "syscall_result_t": Semantic(null=-(2**63)),
     "bytes_t": Semantic(show="bytes"),
+    "optional_bytes_t": Semantic(null=-1, show="bytes"),
     "hex_t": Semantic(show="hex"),
 }
 """Typedef name -> meaning. A typedef that is not here is just its C type."""

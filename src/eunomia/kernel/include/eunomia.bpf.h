@@ -25,10 +25,12 @@ typedef u64 ktime_ns_t;	   /* CLOCK_BOOTTIME */
 typedef u64 duration_ns_t; /* 0: none */
 typedef u64 cgroup_id_t;
 typedef u32 namespace_t;
-typedef s32 exit_code_t; /* -1: none */
-typedef u16 errno_t;	 /* 0: none */
-typedef u16 signal_nr_t; /* 0: none */
-typedef char argv_t;	 /* strings, each ended by a NUL */
+typedef s32 exit_code_t;      /* -1: none */
+typedef u16 errno_t;	      /* 0: none */
+typedef u16 signal_nr_t;      /* 0: none */
+typedef char argv_t;	      /* strings, each ended by a NUL */
+typedef s64 optional_bytes_t; /* -1: none */
+typedef u8 ip_t[16];	      /* an IPv6 address, or an IPv4 one as IPv6 maps it (::ffff:a.b.c.d) */
 typedef u64 bytes_t;
 typedef u64 hex_t;
 
@@ -50,7 +52,7 @@ struct event_base {
 enum counter {
 	COUNTER_EMITTED,
 	COUNTER_RING_FULL,
-	COUNTER_FILTER_FULL, /* processes and cgroups that could not be followed */
+	COUNTER_FILTER_FULL, /* processes, cgroups or sockets that could not be followed */
 	COUNTER_TOTALS_FULL, /* calls of totals_add() for which the table had no room */
 	COUNTER_MAX,
 };

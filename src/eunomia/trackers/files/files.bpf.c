@@ -169,63 +169,21 @@ struct returned {
 	u64 args[6];
 };
 
-/*
- * A register, by a plain load where the program may follow pointers. The argument count is a constant, so that only
- * what is looked at is loaded.
- */
-#define REG(followed, regs, name) ((followed) ? (regs)->name : BPF_CORE_READ(regs, name))
-
-static __always_inline bool read_call(struct returned *call, struct pt_regs *regs, long result, bool followed)
+/* `typed`, a constant: whether regs may be followed. Only what is looked at is loaded. */
+static __always_inline bool read_call(struct returned *call, struct pt_regs *regs, long result, bool typed)
 {
-	u32 nr, code, entry = 0;
-	bool compat;
+	u32 code = typed ? syscall_code_typed(regs) : syscall_code(regs);
 
-#if defined(__TARGET_ARCH_x86)
-	nr = REG(followed, regs, orig_ax);
-	if (nr & SYSCALL_X32) {
-		entry = 2;
-		nr &= ~SYSCALL_X32;
-	}
-	compat = CURRENT_CAN_BE_FOLLOWED ? bpf_get_current_task_btf()->thread_info.status & 2
-					 : SYSCALL_IS_COMPAT(current_task());
-#elif defined(__TARGET_ARCH_arm64)
-	nr = REG(followed, regs, syscallno);
-	compat = SYSCALL_IS_COMPAT(current_task());
-#endif
-	if (compat)
-		entry = 1;
-	code = entry * SYSCALL_ENTRY + nr;
-	if (nr >= SYSCALL_ENTRY || code >= SYSCALL_CODES)
-		return false;
-	call->call = calls[code];
+	call->call = syscall_call(code);
 	if (call->call == CALL_OTHER)
 		return false;
 	call->result = result;
-	call->compat = compat;
-#if defined(__TARGET_ARCH_x86)
-	if (compat) {
-		call->args[0] = (u32)REG(followed, regs, bx);
-		call->args[1] = (u32)REG(followed, regs, cx);
-		call->args[2] = (u32)REG(followed, regs, dx);
-		call->args[3] = (u32)REG(followed, regs, si);
-		call->args[4] = (u32)REG(followed, regs, di);
-	} else {
-		call->args[0] = REG(followed, regs, di);
-		call->args[1] = REG(followed, regs, si);
-		call->args[2] = REG(followed, regs, dx);
-		call->args[3] = REG(followed, regs, r10);
-		call->args[4] = REG(followed, regs, r8);
-	}
-#elif defined(__TARGET_ARCH_arm64)
-	call->args[0] = REG(followed, regs, orig_x0);
-	call->args[1] = REG(followed, regs, regs[1]);
-	call->args[2] = REG(followed, regs, regs[2]);
-	call->args[3] = REG(followed, regs, regs[3]);
-	call->args[4] = REG(followed, regs, regs[4]);
-	if (compat)
-		for (int index = 0; index < 5; index++)
-			call->args[index] = (u32)call->args[index];
-#endif
+	call->compat = code / SYSCALL_ENTRY == 1;
+	call->args[0] = syscall_arg_of(typed, regs, code, 0);
+	call->args[1] = syscall_arg_of(typed, regs, code, 1);
+	call->args[2] = syscall_arg_of(typed, regs, code, 2);
+	call->args[3] = syscall_arg_of(typed, regs, code, 3);
+	call->args[4] = syscall_arg_of(typed, regs, code, 4);
 	return true;
 }
 
