@@ -15,6 +15,7 @@ from threading import Event, Thread
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
+from eunomia.containers.peers import Peers
 from eunomia.containers.registry import Container, Containers
 from eunomia.errors import PrivilegeError
 from eunomia.host.cgroupfs import Cgroups
@@ -222,9 +223,9 @@ class Agent:
         tracker, losses = registry.get(config.tracker), Losses()
         options = tracker.settle(config.options)
         spec, watch = _spec(config.tracker), self._watches[self._filter_of(config)]
-        steps: list[Handler] = [Identify(self._containers, watch.decisions, losses)]
+        steps: list[Handler] = [Identify(self._containers, watch.decisions, losses), Peers(self._containers)]
         layout = spec.event if tracker.interval(options) is None else spec.total
-        schema = steps[0].columns(layout.schema)
+        schema = steps[1].columns(steps[0].columns(layout.schema))
         for step in tracker.handlers(options, schema, self._roots):
             steps.append(step)
             schema = step.columns(schema)

@@ -55,4 +55,4 @@ def test_some_way_to_every_hook_works_here(name: str) -> None:
     spec = ObjectSpec.read(object_file(registry.folder(name), name))
     for hook in registry.get(name).hooks:
         reasons = [try_way(spec, hook, way, Settings(), Roots()).reason for way in hook.ways]
-        assert None in reasons, reasons
+        assert None in reasons or hook.optional, reasons

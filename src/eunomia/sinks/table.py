@@ -22,6 +22,8 @@ _NARROWEST_LIVE = {**_NARROWEST, "container": 12, "pid": 6, "ppid": 6, "comm": 1
 _FEWEST_LINES = 5
 CONTAINER = "container"
 """A column of the table alone: the container's name, or its id when it has none."""
+PEER = "peer_container"
+"""A column of the table alone: the same of the other side."""
 RESULT = "result"
 """A column of the table alone: how something ended, by the first of these that has a value."""
 _RESULTS = ("error", "signal", "exit_code")
@@ -72,6 +74,8 @@ def _text(column: Column) -> pl.Expr:
 def _cell(schema: Schema, name: str) -> pl.Expr:
     if name == CONTAINER:
         return printable(pl.coalesce("container_name", "container_id")).fill_null("?").alias(name)
+    if name == PEER:
+        return printable(pl.coalesce("peer_container_name", "peer_container_id")).fill_null("").alias(name)
     if name == RESULT:
         there = [pl.col(one).cast(pl.String) for one in _RESULTS if one in schema]
         return pl.coalesce(*there).fill_null("").alias(name)
@@ -92,7 +96,9 @@ def _right(schema: Schema, name: str) -> bool:
 def virtual(schema: Schema) -> tuple[str, ...]:
     """The columns that the table has beyond those of the schema."""
     result = (RESULT,) if any(name in schema for name in _RESULTS) else ()
-    return (CONTAINER, *result) if "container_id" in schema else result
+    container = (CONTAINER,) if "container_id" in schema else ()
+    peer = (PEER,) if "peer_container_id" in schema else ()
+    return (*container, *peer, *result)
 
 
 class TableSink(Handler):

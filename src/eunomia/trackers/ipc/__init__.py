@@ -1,0 +1,74 @@
+"""Communication between processes on one machine: System V, POSIX queues and memory, pipes, Unix sockets, signals."""
+
+from collections.abc import Mapping
+
+from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+
+_KINDS = ("sysv_shm", "sysv_sem", "sysv_msg", "posix_mq", "posix_shm", "pipe", "unix", "signal")
+"""In the order of enum kind in event.bpf.h."""
+_CALLED = tuple(kind for kind in _KINDS if kind != "signal")
+_OF_CALLS = (
+    *("shm_get", "shm_attach", "shm_detach", "shm_remove", "sem_get", "sem_op", "sem_remove"),
+    *("msg_get", "msg_send", "msg_receive", "msg_remove", "mq_open", "mq_send", "mq_receive", "mq_unlink"),
+    *("posix_shm_open", "posix_shm_unlink", "pipe", "fifo_open"),
+    *("unix_bind", "unix_connect", "unix_accept", "unix_pair", "unix_send"),
+)
+
+
+def _kinds(options: Options) -> frozenset[str]:
+    return frozenset(options["kinds"] or _KINDS)
+
+
+def _settings(options: Options) -> Mapping[str, int]:
+    asked = _kinds(options)
+    return {"kinds": sum(1 << bit for bit, kind in enumerate(_KINDS) if kind in asked)}
+
+
+TRACKER = Tracker(
+    description="processes that talk to each other: shared memory, semaphores, queues, pipes, Unix sockets, signals",
+    hooks=(
+        Hook(
+            "calls",
+            "a system call for inter-process communication returns",
+            (("calls_btf",), ("calls_raw",)),
+            lambda options: not _kinds(options).isdisjoint(_CALLED),
+            _OF_CALLS,
+        ),
+        Hook(
+            "unix_peers",
+            "a Unix socket connects, or sends to another one",
+            (("connect_lsm", "send_lsm"),),
+            lambda options: "unix" in _kinds(options),
+            ("unix_connect", "unix_send"),
+            optional=True,
+        ),
+        Hook(
+            "signals",
+            "a signal is sent",
+            (("signal_btf",), ("signal_raw",)),
+            lambda options: "signal" in _kinds(options),
+            ("signal_sent",),
+        ),
+    ),
+    options=(
+        Option("kinds", (), "report only these mechanisms", "KIND,…", choices=_KINDS),
+        Option("failed", False, "report also what failed, with the reason", constant="failed"),
+        Option(
+            "every",
+            False,
+            "report every message and semaphore operation, not only the first of a process on an object",
+            constant="every",
+        ),
+        Option(
+            "all-signals",
+            False,
+            "report also signals that a process sends itself and those that the kernel sends",
+            constant="all_signals",
+        ),
+    ),
+    table=(
+        *("time", "event", "container", "pid", "comm", "peer_pid", "peer_comm"),
+        *("id", "key", "bytes", "result", "name"),
+    ),
+    settings=_settings,
+)
