@@ -10,6 +10,7 @@ import pytest
 
 from build_bpf import ARCHITECTURES
 from eunomia.containers.identify import COLUMNS
+from eunomia.containers.peers import with_peers
 from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.kernel.spec import ObjectSpec
@@ -102,7 +103,7 @@ def test_table_shows_columns_that_exist(name: str) -> None:
     tracker = registry.get(name)
     options = tracker.settle({})
     counts = tracker.interval(options) is not None
-    known = layouts(name)["total_type" if counts else "event_type"].schema.insert(COLUMNS, after="time")
+    known = with_peers(layouts(name)["total_type" if counts else "event_type"].schema.insert(COLUMNS, after="time"))
     for handler in tracker.handlers(options, known, Roots()):
         known = handler.columns(known)
     table = tracker.shown(options)

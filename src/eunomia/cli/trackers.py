@@ -9,6 +9,7 @@ import polars as pl
 
 from eunomia.cli.terminal import print_table
 from eunomia.containers.identify import COLUMNS
+from eunomia.containers.peers import with_peers
 from eunomia.host.roots import Roots
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
@@ -34,7 +35,7 @@ def schema_of(name: str) -> Schema:
     spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
     options = tracker.settle({})
     layout = spec.event if tracker.interval(options) is None else spec.total
-    return tracker.columns(options, layout.schema.insert(COLUMNS, after="time"), Roots())
+    return tracker.columns(options, with_peers(layout.schema.insert(COLUMNS, after="time")), Roots())
 
 
 def event_schema_of(name: str) -> Schema | None:
@@ -42,7 +43,7 @@ def event_schema_of(name: str) -> Schema | None:
     spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
     if tracker.interval(tracker.settle({})) is None or "event_type" not in spec.constants:
         return None
-    return spec.event.schema.insert(COLUMNS, after="time")
+    return with_peers(spec.event.schema.insert(COLUMNS, after="time"))
 
 
 def usage(option: Option) -> str:

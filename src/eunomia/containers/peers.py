@@ -18,6 +18,11 @@ COLUMNS = (
 )
 
 
+def with_peers(schema: Schema) -> Schema:
+    """The columns that batches with these have behind `Peers`."""
+    return schema.insert(COLUMNS, after=CGROUP) if CGROUP in schema else schema
+
+
 class Peers(Handler):
     """Adds `peer_container_id` and `peer_container_name` behind `peer_cgroup_id`.
 
@@ -33,7 +38,7 @@ class Peers(Handler):
 
     def columns(self, schema: Schema) -> Schema:
         """The peer's columns, for batches that tell its cgroup."""
-        return schema.insert(COLUMNS, after=CGROUP) if CGROUP in schema else schema
+        return with_peers(schema)
 
     def handle(self, batch: Batch) -> Batch:
         """Adds the columns; a batch that tells of no peers goes on as it is."""
@@ -45,7 +50,7 @@ class Peers(Handler):
             pl.Series(column.name, values, dtype=pl.String).gather(places)
             for column, values in zip(COLUMNS, zip(*known, strict=True), strict=True)
         ]
-        schema = self._schemas.get(batch.source) or self._schemas.setdefault(batch.source, self.columns(batch.schema))
+        schema = self._schemas.get(batch.source) or self._schemas.setdefault(batch.source, with_peers(batch.schema))
         frame = batch.frame.with_columns(added)
         return Batch(batch.source, schema, frame.select(column.name for column in schema))
 

@@ -60,6 +60,12 @@ TRACKER = Tracker(
             constant="every",
         ),
         Option(
+            "anonymous",
+            False,
+            "report also pipes and pairs of sockets as they are made, for oneself or one's children",
+            constant="anonymous",
+        ),
+        Option(
             "all-signals",
             False,
             "report also signals that a process sends itself and those that the kernel sends",
@@ -67,7 +73,7 @@ TRACKER = Tracker(
         ),
     ),
     table=(
-        *("time", "event", "container", "pid", "comm", "peer_pid", "peer_comm"),
+        *("time", "event", "container", "pid", "comm", "peer_container", "peer_pid", "peer_comm"),
         *("id", "key", "bytes", "result", "name"),
     ),
     settings=_settings,

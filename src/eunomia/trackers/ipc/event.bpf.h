@@ -90,6 +90,7 @@ EVENTS(struct event, 2 * 1024 * 1024);
 const volatile u32 kinds DOC("a bit for each enum kind that is reported") = ~0;
 const volatile bool failed DOC("whether operations that failed are reported") = false;
 const volatile bool every DOC("whether every use of an object is reported, not only a process's first") = false;
+const volatile bool anonymous DOC("whether pipes and pairs of sockets are reported, which have no name") = true;
 const volatile bool all_signals DOC("also signals within a process, and from the kernel") = false;
 
 /* An event in the making, and what tells its object from others of the same kind. */

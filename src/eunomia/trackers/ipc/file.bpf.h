@@ -125,9 +125,12 @@ static __always_inline int on_unlink(const char *path, long result)
 
 static __always_inline int on_pipe(const u32 *fds, long result)
 {
-	struct found *found = begin(OPERATION_PIPE, KIND_PIPE, result);
+	struct found *found;
 	u32 fd = 0;
 
+	if (!anonymous)
+		return 0;
+	found = begin(OPERATION_PIPE, KIND_PIPE, result);
 	if (!found)
 		return 0;
 	if (result >= 0 && !bpf_probe_read_user(&fd, sizeof(fd), fds)) {

@@ -6,10 +6,11 @@
 #include "party.bpf.h"
 
 #define IPC_RMID 0
-#define IPC_64 0x100	 /* ipc/util.h: set by callers of a 32-bit entry */
-#define IPC_INDEX 0x7fff /* the part of an id that is its place: IPCMNI_SHIFT, without the boot option ipcmni_extend   \
-			  */
-#define XA_DEPTH 3	 /* 15 bits, 6 at each step: include/linux/xarray.h */
+#define IPC_64 0x100 /* ipc/util.h: set by callers of a 32-bit entry */
+#define IPC_INDEX                                                                                                      \
+	0x7fff	   /* the part of an id that is its place: IPCMNI_SHIFT, without the boot option ipcmni_extend         \
+		    */
+#define XA_DEPTH 3 /* 15 bits, 6 at each step: include/linux/xarray.h */
 
 /* The objects of the current process's IPC namespace, an array that is a tree or, of one entry at 0, that entry. */
 static __always_inline void *ids_of(enum kind kind)

@@ -215,8 +215,6 @@ static __always_inline int on_connect(u32 fd, const void *address, u32 length, l
 	} else {
 		/* A stream's other end notes its listener on this one: copy_peercred(). */
 		set_peer_pid(found, BPF_CORE_READ(sk, sk_peer_pid), true);
-		if (!found->event.peer_pid && other)
-			found->event.peer_cgroup_id = sock_cgroup_id(other);
 		read_user_address(found, address, length);
 	}
 	return report(found);
@@ -245,7 +243,7 @@ static __always_inline int on_socketpair(u32 family, const u32 *fds, long result
 	struct sock *sk = 0;
 	u32 fd = 0;
 
-	if (family != AF_UNIX)
+	if (family != AF_UNIX || !anonymous)
 		return 0;
 	found = begin(OPERATION_UNIX_PAIR, KIND_UNIX, result);
 	if (!found)
