@@ -81,6 +81,8 @@ SEMANTICS: Mapping[str, Semantic] = {
     "optional_u32_t": Semantic(null=0),
     "optional_u64_t": Semantic(null=0),
     "optional_bytes_t": Semantic(null=-1, show="bytes"),
+    "optional_id_t": Semantic(null=0xFFFFFFFF),
+    "capabilities_t": Semantic(null=0xFFFFFFFFFFFFFFFF, show="hex"),
     "ipc_key_t": Semantic(null=0, show="hex"),
     "ipc_id_t": Semantic(null=-1),
     "hex_t": Semantic(show="hex"),

@@ -170,21 +170,20 @@ static __always_inline struct found *begin(enum operation operation, enum kind k
 	return begin_at(PLACE_CALL, operation, kind, result);
 }
 
-static __always_inline bool is_known_use(struct found *found, struct task_struct *task)
+static __always_inline bool is_known_use(struct found *found)
 {
 	struct used key = {.space = found->space, .object = found->object};
 	u8 known = 1;
 
-	key.pid = BPF_CORE_READ(task, tgid);
+	key.pid = bpf_get_current_pid_tgid() >> 32;
 	key.event = found->event.event;
 	key.error = found->event.error;
 	return bpf_map_update_elem(&uses, &key, &known, BPF_NOEXIST) == -EEXIST;
 }
 
-/* Reports it as something that `task` did, without asking the filter. */
-static __always_inline void submit(struct found *found, struct task_struct *task)
+/* Reports it, without asking the filter; the prefix is filled. */
+static __always_inline void submit(struct found *found)
 {
-	event_fill((struct event_base *)&found->event, task);
 	count(COUNTER_EMITTED);
 	if (bpf_ringbuf_output(&events, &found->event, sizeof(found->event), 0))
 		count(COUNTER_RING_FULL);
@@ -193,13 +192,12 @@ static __always_inline void submit(struct found *found, struct task_struct *task
 /* The last step: whether the current process is watched, and whether this is news. */
 static __noinline int report(struct found *found)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	if (!found || !filter_pass(task))
+	if (!found || !filter_pass_current())
 		return 0;
-	if (found->use && !every && is_known_use(found, task))
+	if (found->use && !every && is_known_use(found))
 		return 0;
-	submit(found, task);
+	event_fill_current((struct event_base *)&found->event);
+	submit(found);
 	return 0;
 }
 

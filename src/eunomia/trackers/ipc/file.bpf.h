@@ -9,7 +9,7 @@
 
 static __always_inline struct file___ipc *file_of(u32 fd)
 {
-	struct task_struct___ipc *task = (void *)bpf_get_current_task();
+	struct task_struct___ipc *task = (void *)current_task();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
 	struct file___ipc *file = 0;
 

@@ -261,8 +261,8 @@ static __always_inline bool is_from_kernel(struct kernel_siginfo *info)
 
 static __always_inline int on_signal(int signal, struct kernel_siginfo *info, struct task_struct *target, int outcome)
 {
-	struct task_struct *sender = (struct task_struct *)bpf_get_current_task();
-	u32 pid = BPF_CORE_READ(sender, tgid);
+	struct task_struct *sender = current_task();
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
 	bool from_kernel = is_from_kernel(info);
 	struct task_struct *subject = sender, *peer = target;
 	struct found *found;
@@ -271,7 +271,7 @@ static __always_inline int on_signal(int signal, struct kernel_siginfo *info, st
 		return 0;
 	if (pid == agent_pid)
 		return 0;
-	if (!filter_pass(sender)) {
+	if (!filter_pass_current()) {
 		if (!filter_pass(target))
 			return 0;
 		subject = target;
@@ -285,7 +285,8 @@ static __always_inline int on_signal(int signal, struct kernel_siginfo *info, st
 	found->event.signal = signal;
 	found->event.ignored = outcome == TRACE_SIGNAL_IGNORED;
 	found->event.from_kernel = from_kernel;
-	submit(found, subject);
+	event_fill((struct event_base *)&found->event, subject);
+	submit(found);
 	return 0;
 }
 

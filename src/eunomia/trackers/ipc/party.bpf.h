@@ -90,7 +90,7 @@ static __noinline int meet(struct found *found)
 	key.space = found->space;
 	key.object = found->object;
 	key.kind = found->event.kind;
-	read_party(&me, (struct task_struct *)bpf_get_current_task());
+	read_party(&me, current_task());
 	users = bpf_map_lookup_elem(&objects, &key);
 	if (!users) {
 		first.last = me;

@@ -15,7 +15,7 @@
 /* The objects of the current process's IPC namespace, an array that is a tree or, of one entry at 0, that entry. */
 static __always_inline void *ids_of(enum kind kind)
 {
-	struct task_struct___ipc *task = (void *)bpf_get_current_task();
+	struct task_struct___ipc *task = (void *)current_task();
 	struct ipc_namespace *ipc_ns = BPF_CORE_READ(task, nsproxy, ipc_ns);
 
 	/* IPC_SEM_IDS, IPC_MSG_IDS, IPC_SHM_IDS: include/linux/ipc_namespace.h, ipc/util.h */
@@ -77,7 +77,7 @@ static __noinline int describe(struct found *found)
 
 static __always_inline struct found *begin_sysv(enum operation operation, enum kind kind, s32 id, long result)
 {
-	struct task_struct___ipc *task = (void *)bpf_get_current_task();
+	struct task_struct___ipc *task = (void *)current_task();
 	struct found *found = begin(operation, kind, result);
 
 	if (!found)

@@ -147,7 +147,7 @@ static __always_inline void set_peer_sock(struct found *found, struct sock *sk)
 
 static __always_inline struct address_key *address_key(struct found *found)
 {
-	struct task_struct___ipc *task = (void *)bpf_get_current_task();
+	struct task_struct___ipc *task = (void *)current_task();
 	u32 zero = 0, length = found->event.name_len;
 	struct address_key *key = bpf_map_lookup_elem(&address_keys, &zero);
 
@@ -181,7 +181,7 @@ static __always_inline int on_bind(u32 fd, const void *address, u32 length, long
 		return report(found);
 	}
 	read_address(found, sk);
-	read_party(&party, (struct task_struct *)bpf_get_current_task());
+	read_party(&party, current_task());
 	owned = (u64)sk;
 	bpf_map_update_elem(&binders, &owned, &party, BPF_ANY);
 	key = address_key(found);

@@ -256,7 +256,7 @@ static __always_inline void compare_namespaces(struct state *state)
 
 static __always_inline int on_change_exit(struct pt_regs *regs, long result)
 {
-	u32 call = syscall_call(syscall_code(regs)), tid, error = result < 0 ? -result : 0;
+	u32 code = syscall_code(regs), call = syscall_call(code), tid, error = result < 0 ? -result : 0;
 	struct state *state;
 
 	if (!call)
@@ -267,8 +267,7 @@ static __always_inline int on_change_exit(struct pt_regs *regs, long result)
 		return 0;
 	if (call == CALL_SETNS || call == CALL_UNSHARE) {
 		if (namespaces && error && changes_failed)
-			report_namespace(current_task(), NO_NAMESPACE, 0, 0,
-					 state->code | error << 16);
+			report_namespace(current_task(), NO_NAMESPACE, 0, 0, state->code | error << 16);
 		else if (namespaces && !error)
 			compare_namespaces(state);
 		if (credentials && !error)

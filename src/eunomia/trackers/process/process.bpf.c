@@ -310,8 +310,10 @@ int execveat_exit(struct syscall_trace_exit *ctx)
 
 static __always_inline int on_sys_exit(struct pt_regs *regs, u32 nr, long result)
 {
-	u32 call = nr < SYSCALL_ENTRY ? syscall_call(nr) : CALL_OTHER;
+	u32 call;
 
+	barrier_var(nr); /* what is checked must be the very register that is used */
+	call = nr < SYSCALL_ENTRY ? calls[nr] : CALL_OTHER;
 	if (call != CALL_EXECVE && call != CALL_EXECVEAT)
 		return 0;
 	if (SYSCALL_IS_COMPAT(current_task())) /* other calls have these numbers there, and shorter pointers */
