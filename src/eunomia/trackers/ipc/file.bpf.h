@@ -7,15 +7,26 @@
 
 #define DEV_SHM 0x6d68732f7665642fULL /* "/dev/shm", the first 8 bytes of what shm_open(3) opens */
 
+/* An open file of the current process. Every open(2) on the machine may ask: see current_task() about the two ways. */
 static __always_inline struct file___ipc *file_of(u32 fd)
 {
-	struct task_struct___ipc *task = (void *)current_task();
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
 	struct file___ipc *file = 0;
+	struct file **files;
+	u32 count;
 
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(fdt, fd) + fd);
+	if (CURRENT_CAN_BE_FOLLOWED) {
+		struct fdtable *fdt = ((struct task_struct___ipc *)bpf_get_current_task_btf())->files->fdt;
+
+		count = fdt->max_fds;
+		files = fdt->fd;
+	} else {
+		struct fdtable *fdt = BPF_CORE_READ((struct task_struct___ipc *)current_task(), files, fdt);
+
+		count = BPF_CORE_READ(fdt, max_fds);
+		files = BPF_CORE_READ(fdt, fd);
+	}
+	if (fd < count)
+		bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	return file;
 }
 
