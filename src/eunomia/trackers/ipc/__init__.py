@@ -1,6 +1,6 @@
 """Communication between processes on one machine: System V, POSIX queues and memory, pipes, Unix sockets, signals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 
@@ -24,6 +24,15 @@ def _settings(options: Options) -> Mapping[str, int]:
     return {"kinds": sum(1 << bit for bit, kind in enumerate(_KINDS) if kind in asked)}
 
 
+def _interval(options: Options) -> float | None:
+    return options["interval"] or None
+
+
+def _reports(*kinds: str) -> Callable[[Options], bool]:
+    """Whether a run reports events, and of one of these kinds."""
+    return lambda options: not _interval(options) and not _kinds(options).isdisjoint(kinds)
+
+
 TRACKER = Tracker(
     description="processes that talk to each other: shared memory, semaphores, queues, pipes, Unix sockets, signals",
     hooks=(
@@ -31,14 +40,14 @@ TRACKER = Tracker(
             "calls",
             "a system call for inter-process communication returns",
             (("calls_btf",), ("calls_raw",)),
-            lambda options: not _kinds(options).isdisjoint(_CALLED),
+            _reports(*_CALLED),
             _OF_CALLS,
         ),
         Hook(
             "unix_peers",
             "a Unix socket connects, or sends to another one",
             (("connect_lsm", "send_lsm"),),
-            lambda options: "unix" in _kinds(options),
+            _reports("unix"),
             ("unix_connect", "unix_send"),
             optional=True,
         ),
@@ -46,12 +55,25 @@ TRACKER = Tracker(
             "signals",
             "a signal is sent",
             (("signal_btf",), ("signal_raw",)),
-            lambda options: "signal" in _kinds(options),
+            _reports("signal"),
             ("signal_sent",),
+        ),
+        Hook(
+            "traffic",
+            "something is read, written, sent, received, or done with a semaphore",
+            (("traffic_btf",), ("traffic_raw",)),
+            lambda options: _interval(options) is not None,
+            counts=True,
         ),
     ),
     options=(
         Option("kinds", (), "report only these mechanisms", "KIND,…", choices=_KINDS),
+        Option(
+            "interval",
+            0.0,
+            "count traffic by process and object instead, and report it every so many seconds",
+            "SECONDS",
+        ),
         Option("failed", False, "report also what failed, with the reason", constant="failed"),
         Option(
             "every",
@@ -75,6 +97,11 @@ TRACKER = Tracker(
     table=(
         *("time", "event", "container", "pid", "comm", "peer_container", "peer_pid", "peer_comm"),
         *("id", "key", "bytes", "result", "name"),
+    ),
+    interval=_interval,
+    totals_table=(
+        *("time", "kind", "container", "pid", "comm", "peer_container", "peer_pid", "peer_comm", "id", "key"),
+        *("operations", "sent", "sent_bytes", "received", "received_bytes", "inode", "name"),
     ),
     settings=_settings,
 )

@@ -61,6 +61,15 @@ static __always_inline int on_mq_name(enum operation operation, const char *name
 	return report(found);
 }
 
+static __always_inline void set_queue(struct found *found, struct file___ipc *file)
+{
+	const unsigned char *name = BPF_CORE_READ(file, f_path.dentry, d_name.name);
+
+	set_inode(found, BPF_CORE_READ(file, f_inode));
+	found->event.name[0] = '/';
+	set_name(found, bpf_probe_read_kernel_str(found->event.name + 1, NAME_BYTES - 1, name), 1);
+}
+
 static __always_inline int on_mq_use(enum operation operation, u32 fd, s64 bytes, long result)
 {
 	struct found *found = begin(operation, KIND_POSIX_MQ, result);
@@ -71,14 +80,8 @@ static __always_inline int on_mq_use(enum operation operation, u32 fd, s64 bytes
 	found->use = true;
 	found->event.bytes = bytes;
 	file = file_of(fd);
-	if (file) {
-		set_inode(found, BPF_CORE_READ(file, f_inode));
-		found->event.name[0] = '/';
-		set_name(found,
-			 bpf_probe_read_kernel_str(found->event.name + 1, NAME_BYTES - 1,
-						   BPF_CORE_READ(file, f_path.dentry, d_name.name)),
-			 1);
-	}
+	if (file)
+		set_queue(found, file);
 	meet(found);
 	return report(found);
 }

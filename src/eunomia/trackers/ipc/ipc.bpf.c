@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "event.bpf.h"
 #include "sysv.bpf.h"
+#include "traffic.bpf.h"
 #include "unix.bpf.h"
 
 enum call {
@@ -41,6 +42,19 @@ enum call {
 	CALL_SOCKETPAIR,
 	CALL_UNLINK,
 	CALL_UNLINKAT,
+	/* from here on: traffic alone */
+	CALL_READ,
+	CALL_READV,
+	CALL_RECV,
+	CALL_RECVFROM,
+	CALL_RECVMMSG,
+	CALL_RECVMMSG_TIME64,
+	CALL_RECVMSG,
+	CALL_SEND,
+	CALL_SENDMMSG,
+	CALL_SPLICE,
+	CALL_WRITE,
+	CALL_WRITEV,
 };
 
 CALLS(enum call);
@@ -164,7 +178,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 	u32 code = syscall_code(regs);
 	u32 call = syscall_call(code);
 
-	if (!call)
+	if (!call || call >= CALL_READ)
 		return 0;
 	switch (call) {
 	case CALL_CREAT:
@@ -224,6 +238,91 @@ SEC("raw_tp/sys_exit")
 int BPF_PROG(calls_raw, struct pt_regs *regs, long result)
 {
 	return on_exit(regs, result);
+}
+
+static __always_inline int on_ipc_traffic(struct pt_regs *regs, u32 code, long result)
+{
+	u32 number = ARG(0) & 0xffff;
+
+	if (number == 11)
+		return on_sysv_traffic(KIND_SYSV_MSG, OPERATION_MSG_SEND, ARG(1), (u32)ARG(2), result);
+	if (number == 12)
+		return on_sysv_traffic(KIND_SYSV_MSG, OPERATION_MSG_RECEIVE, ARG(1), result, result);
+	if (number == 1 || number == 4)
+		return on_sysv_traffic(KIND_SYSV_SEM, OPERATION_SEM_OP, ARG(1), 0, result);
+	return 0;
+}
+
+static __always_inline int on_socketcall_traffic(struct pt_regs *regs, u32 code, long result)
+{
+	u32 number = ARG(0), fd = 0;
+
+	/* SYS_SEND 9, SYS_SENDTO 11, SYS_SENDMSG 16; SYS_RECV 10, SYS_RECVFROM 12, SYS_RECVMSG 17 */
+	if ((number < 9 || number > 12) && number != 16 && number != 17)
+		return 0;
+	if (bpf_probe_read_user(&fd, sizeof(fd), (void *)ARG(1)))
+		return 0;
+	return on_transfer(fd, number == 9 || number == 11 || number == 16 ? DIRECTION_SENT : DIRECTION_RECEIVED,
+			   result, result);
+}
+
+static __always_inline int on_traffic(struct pt_regs *regs, long result)
+{
+	u32 code = syscall_code(regs);
+
+	switch (syscall_call(code)) {
+	case CALL_READ:
+	case CALL_READV:
+	case CALL_RECV:
+	case CALL_RECVFROM:
+	case CALL_RECVMSG:
+		return on_transfer(ARG(0), DIRECTION_RECEIVED, result, result);
+	case CALL_SEND:
+	case CALL_SENDTO:
+	case CALL_SENDMSG:
+	case CALL_WRITE:
+	case CALL_WRITEV:
+		return on_transfer(ARG(0), DIRECTION_SENT, result, result);
+	case CALL_RECVMMSG: /* these give a number of messages, and no bytes */
+	case CALL_RECVMMSG_TIME64:
+		return on_transfer(ARG(0), DIRECTION_RECEIVED, 0, result);
+	case CALL_SENDMMSG:
+		return on_transfer(ARG(0), DIRECTION_SENT, 0, result);
+	case CALL_SPLICE:
+		on_transfer(ARG(0), DIRECTION_RECEIVED, result, result);
+		return on_transfer(ARG(2), DIRECTION_SENT, result, result);
+	case CALL_MSGSND:
+		return on_sysv_traffic(KIND_SYSV_MSG, OPERATION_MSG_SEND, ARG(0), ARG(2), result);
+	case CALL_MSGRCV:
+		return on_sysv_traffic(KIND_SYSV_MSG, OPERATION_MSG_RECEIVE, ARG(0), result, result);
+	case CALL_SEMOP:
+	case CALL_SEMTIMEDOP:
+	case CALL_SEMTIMEDOP_TIME64:
+		return on_sysv_traffic(KIND_SYSV_SEM, OPERATION_SEM_OP, ARG(0), 0, result);
+	case CALL_MQ_TIMEDSEND:
+	case CALL_MQ_TIMEDSEND_TIME64:
+		return on_mq_traffic(ARG(0), DIRECTION_SENT, ARG(2), result);
+	case CALL_MQ_TIMEDRECEIVE:
+	case CALL_MQ_TIMEDRECEIVE_TIME64:
+		return on_mq_traffic(ARG(0), DIRECTION_RECEIVED, result, result);
+	case CALL_IPC:
+		return on_ipc_traffic(regs, code, result);
+	case CALL_SOCKETCALL:
+		return on_socketcall_traffic(regs, code, result);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(traffic_btf, struct pt_regs *regs, long result)
+{
+	return on_traffic(regs, result);
+}
+
+SEC("raw_tp/sys_exit")
+int BPF_PROG(traffic_raw, struct pt_regs *regs, long result)
+{
+	return on_traffic(regs, result);
 }
 
 SEC("lsm/unix_stream_connect")
