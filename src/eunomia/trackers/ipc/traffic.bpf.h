@@ -86,13 +86,16 @@ static __always_inline int add_up(struct total *total, enum direction direction,
 	if (!total)
 		return 0;
 	__sync_fetch_and_add(&total->operations, 1);
-	if (direction == DIRECTION_SENT) {
+	if (direction == DIRECTION_SENT)
 		__sync_fetch_and_add(&total->sent, 1);
-		__sync_fetch_and_add(&total->sent_bytes, bytes);
-	} else if (direction == DIRECTION_RECEIVED) {
+	else if (direction == DIRECTION_RECEIVED)
 		__sync_fetch_and_add(&total->received, 1);
+	if (!bytes) /* of a constant 0 the compiler would make an instruction that kernels before 5.12 do not have */
+		return 0;
+	if (direction == DIRECTION_SENT)
+		__sync_fetch_and_add(&total->sent_bytes, bytes);
+	else if (direction == DIRECTION_RECEIVED)
 		__sync_fetch_and_add(&total->received_bytes, bytes);
-	}
 	return 0;
 }
 
@@ -153,7 +156,7 @@ static __always_inline int on_transfer(u32 fd, enum direction direction, u64 byt
 	struct total *total;
 	struct inode *inode;
 	struct sock *sk = 0;
-	u64 end = 0;
+	u64 end;
 	u32 mode;
 
 	if (result < 0 || !filter_pass_current())
@@ -166,8 +169,7 @@ static __always_inline int on_transfer(u32 fd, enum direction direction, u64 byt
 		if (!sk)
 			return 0;
 		key.kind = KIND_UNIX;
-		key.object = (u64)sk;
-		end = (u64)BPF_CORE_READ((struct unix_sock *)sk, peer);
+		key.object = BPF_CORE_READ(inode, i_ino);
 	} else if (mode == S_IFIFO) {
 		key.kind = KIND_PIPE;
 		key.object = BPF_CORE_READ(inode, i_ino);
@@ -190,10 +192,18 @@ static __always_inline int on_transfer(u32 fd, enum direction direction, u64 byt
 		total = add_total(&key, found);
 	if (!total)
 		return 0;
-	if (sk) /* both ends of a connection are one object to those who meet on it */
-		found->object = end && end < found->object ? end : found->object;
-	meet_once(total, found);
-	if (sk && !total->peer_pid) {
+	if (!sk) {
+		meet_once(total, found);
+		return add_up(total, direction, bytes);
+	}
+	/* Both ends of a connection are one object to those who meet on it. Until they have, the kernel knows of one.
+	 */
+	end = sock_inode(BPF_CORE_READ((struct unix_sock *)sk, peer));
+	if (end) {
+		found->object = end < found->object ? end : found->object;
+		meet_once(total, found);
+	}
+	if (!total->peer_pid) {
 		set_peer_pid(found, BPF_CORE_READ(sk, sk_peer_pid), false);
 		copy_peer(total, found);
 	}

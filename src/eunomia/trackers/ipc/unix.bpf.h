@@ -5,10 +5,7 @@
 
 #include "file.bpf.h"
 
-/*
- * Who has bound a socket, as far as it was seen: for datagrams the kernel keeps no note of it. A socket that is freed
- * may leave its address to another one, which then has a bind of its own or is nobody's destination.
- */
+/* Who has bound a socket, by its inode, as far as it was seen: for datagrams the kernel keeps no note of it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -101,13 +98,19 @@ static __always_inline void read_user_address(struct found *found, const void *a
 	set_address(found, length);
 }
 
+/* What tells sockets apart, also after one has gone and its memory serves another; 0 before it is accepted. */
+static __always_inline u64 sock_inode(struct sock *sk)
+{
+	return sk ? BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino) : 0;
+}
+
 static __always_inline void set_socket(struct found *found, struct sock *sk)
 {
 	u16 type = BPF_CORE_READ(sk, sk_type);
 
 	found->event.type = type;
-	found->event.inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
-	found->object = (u64)sk;
+	found->event.inode = sock_inode(sk);
+	found->object = found->event.inode;
 }
 
 static __always_inline u64 sock_cgroup_id(struct sock *sk)
@@ -132,7 +135,7 @@ static __always_inline u64 sock_cgroup_id(struct sock *sk)
 /* Whose socket it is: as the kernel notes for those that listen, else who was seen to bind it, else just its cgroup. */
 static __always_inline void set_peer_sock(struct found *found, struct sock *sk)
 {
-	u64 key = (u64)sk;
+	u64 key = sock_inode(sk);
 	struct party *party;
 
 	set_peer_pid(found, BPF_CORE_READ(sk, sk_peer_pid), true);
@@ -182,7 +185,7 @@ static __always_inline int on_bind(u32 fd, const void *address, u32 length, long
 	}
 	read_address(found, sk);
 	read_party(&party, current_task());
-	owned = (u64)sk;
+	owned = found->event.inode;
 	bpf_map_update_elem(&binders, &owned, &party, BPF_ANY);
 	key = address_key(found);
 	if (key)
@@ -290,7 +293,6 @@ static __always_inline int on_send(u32 fd, const void *address, u32 length, s64 
 	read_user_address(found, address, length);
 	key = address_key(found);
 	if (key) {
-		found->space = (u64)sk;
 		found->object = name_hash(key);
 		party = bpf_map_lookup_elem(&addresses, key);
 		if (party && result >= 0)
@@ -317,8 +319,7 @@ static __always_inline int on_hook(enum operation operation, struct sock *sk, st
 	set_peer_sock(found, other);
 	if (operation == OPERATION_UNIX_SEND) {
 		found->use = true;
-		found->space = (u64)sk;
-		found->object = (u64)other;
+		found->object = sock_inode(other);
 	}
 	return report(found);
 }
