@@ -87,7 +87,7 @@ def test_a_socket_on_a_shared_volume(pair: Pair, dockerd: DockerDaemon) -> None:
 
 
 def test_what_is_shared_by_namespace(pair: Pair, dockerd: DockerDaemon) -> None:
-    """System V objects in one IPC namespace, a signal in one PID namespace, an abstract socket in one of the network."""
+    """System V in one IPC namespace, a signal in one PID namespace, an abstract socket in one network namespace."""
     with collecting("ipc", docker_host=dockerd.host) as run:
         pair.start(
             "ipc-a",

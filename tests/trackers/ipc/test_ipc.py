@@ -64,9 +64,17 @@ def test_system_v_every_operation(nothing_left: None) -> None:
         program.end()
     events = of(done, program.pid)
     assert counts(events.filter(pl.col("kind").cast(pl.String).str.starts_with("sysv"))) == {
-        **{"shm_get": 1, "shm_attach": 7, "shm_detach": 7, "shm_remove": 1},
-        **{"sem_get": 1, "sem_op": 7, "sem_remove": 1},
-        **{"msg_get": 1, "msg_send": 7, "msg_receive": 7, "msg_remove": 1},
+        "shm_get": 1,
+        "shm_attach": 7,
+        "shm_detach": 7,
+        "shm_remove": 1,
+        "sem_get": 1,
+        "sem_op": 7,
+        "sem_remove": 1,
+        "msg_get": 1,
+        "msg_send": 7,
+        "msg_receive": 7,
+        "msg_remove": 1,
     }
     assert events.filter(kind="sysv_shm")["id"].unique().to_list() == [memory]
     assert events.filter(kind="sysv_sem")["id"].unique().to_list() == [semaphores]
@@ -362,10 +370,21 @@ assert call(SOCKETCALL, 5, memory) >= 0
         )
     events = of(done, pid)
     assert counts(events) == {
-        **{"shm_get": 1, "shm_attach": 1, "shm_detach": 1, "shm_remove": 1},
-        **{"sem_get": 1, "sem_op": 1, "sem_remove": 1},
-        **{"msg_get": 1, "msg_send": 1, "msg_receive": 1, "msg_remove": 1},
-        **{"unix_pair": 1, "unix_bind": 1, "unix_connect": 1, "unix_accept": 1},
+        "shm_get": 1,
+        "shm_attach": 1,
+        "shm_detach": 1,
+        "shm_remove": 1,
+        "sem_get": 1,
+        "sem_op": 1,
+        "sem_remove": 1,
+        "msg_get": 1,
+        "msg_send": 1,
+        "msg_receive": 1,
+        "msg_remove": 1,
+        "unix_pair": 1,
+        "unix_bind": 1,
+        "unix_connect": 1,
+        "unix_accept": 1,
     }
     assert one(events, event="shm_get")["bytes"] == 5000
     assert one(events, event="shm_detach")["id"] == one(events, event="shm_get")["id"]

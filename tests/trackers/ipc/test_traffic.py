@@ -43,8 +43,18 @@ os.waitpid(child, 0)
     [
         ("pipe", "a, b = os.pipe()", "os.write(b, b'x' * 100)", "os.read(a, 100)"),
         ("unix", "a, b = socket.socketpair()", "b.send(b'x' * 100)", "a.recv(100, socket.MSG_WAITALL)"),
-        ("unix", "a, b = socket.socketpair()", "b.sendmsg([b'x' * 60, b'x' * 40])", "a.recvmsg(100, 0, socket.MSG_WAITALL)"),
-        ("unix", "a, b = socket.socketpair()", "os.writev(b.fileno(), [b'x' * 100])", "a.recv(100, socket.MSG_WAITALL)"),
+        (
+            "unix",
+            "a, b = socket.socketpair()",
+            "b.sendmsg([b'x' * 60, b'x' * 40])",
+            "a.recvmsg(100, 0, socket.MSG_WAITALL)",
+        ),
+        (
+            "unix",
+            "a, b = socket.socketpair()",
+            "os.writev(b.fileno(), [b'x' * 100])",
+            "a.recv(100, socket.MSG_WAITALL)",
+        ),
     ],
 )
 def test_parent_and_child(kind: str, make: str, write: str, read: str) -> None:

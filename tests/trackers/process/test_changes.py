@@ -125,11 +125,15 @@ assert libc.setns(999, 0) == -1
         ("namespace", "unshare", "EPERM"),
         ("namespace", "setns", "EBADF"),
     ]
-    assert events["change"].to_list() == [f"by {call}" for call in ("setuid", "setgroups", "capset", "unshare", "setns")]
+    assert events["change"].to_list() == [
+        f"by {call}" for call in ("setuid", "setgroups", "capset", "unshare", "setns")
+    ]
     assert events["namespace"].null_count() == events.height
     with collecting(credentials=True, namespaces=True) as run:
         pid = python(program)
-    changed = run.events.filter(pl.col("pid") == pid, pl.col("event").cast(pl.String).is_in(("credentials", "namespace")))
+    changed = run.events.filter(
+        pl.col("pid") == pid, pl.col("event").cast(pl.String).is_in(("credentials", "namespace"))
+    )
     assert changed.select("event", "uid", "error").rows() == [("credentials", 1, None)]
 
 
