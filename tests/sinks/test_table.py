@@ -56,9 +56,7 @@ def test_golden_output() -> None:
 
 
 def test_the_other_sides_container() -> None:
-    schema = Schema(
-        tuple(Column(f"peer_container_{part}", pl.String, "the other side's") for part in ("id", "name"))
-    )
+    schema = Schema(tuple(Column(f"peer_container_{part}", pl.String, "the other side's") for part in ("id", "name")))
     rows = [
         {"peer_container_id": "0123456789ab", "peer_container_name": "web"},
         {"peer_container_id": "host"},

@@ -30,7 +30,7 @@ class Hook:
         wanted: whether a run with these options needs the hook at all.
         events: the kinds of event it gives; one called like the hook when none are named.
         counts: whether its programs count (TOTALS) rather than report events (EVENTS).
-        optional: whether a run does without it where no way works.
+        optional: whether it only adds to what others give, so that a run does without it where no way works.
     """
 
     name: str

@@ -263,6 +263,19 @@ def test_datagrams(how: str, abstract: bool, tmp_path: Path) -> None:
         assert seen["bytes"] == (None if how == "connect" else 4)
 
 
+def test_a_datagram_to_a_socket_bound_before_the_run(tmp_path: Path) -> None:
+    server, address = Program(SERVER), str(tmp_path / "socket")
+    server.say("dgram", address)
+    server.hear()
+    with collecting("ipc") as done:
+        pid = run(f"socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'text', {address!r})")
+    server.say()
+    server.end()
+    seen = one(of(done, pid), event="unix_send")
+    taken = {trial.hook.name for trial in done.agent.ways()["ipc"] if trial.reason is None}
+    assert (seen["peer_cgroup_id"], seen["peer_pid"]) == (seen["cgroup_id"] if "receivers" in taken else None, None)
+
+
 def test_socketpairs_only_when_asked_for() -> None:
     for anonymous, expected in ((True, ["unix_pair"]), (False, [])):
         with collecting("ipc", anonymous=anonymous) as done:

@@ -44,11 +44,10 @@ TRACKER = Tracker(
             _OF_CALLS,
         ),
         Hook(
-            "unix_peers",
-            "a Unix socket connects, or sends to another one",
-            (("connect_lsm", "send_lsm"),),
+            "receivers",
+            "a datagram finds the Unix socket that it goes to; for the other side of unix_send",
+            (("may_send_lsm",), ("may_send_fentry",), ("may_send_kprobe",)),
             _reports("unix"),
-            ("unix_connect", "unix_send"),
             optional=True,
         ),
         Hook(

@@ -102,11 +102,10 @@ struct found {
 	char address[SUN_PATH_BYTES + 4];
 };
 
-/* One for programs at system calls, one for those that may come in between: signals, security hooks. */
+/* One for programs at system calls, one for signals, which may come in between. */
 enum place {
 	PLACE_CALL,
 	PLACE_SIGNAL,
-	PLACE_HOOK,
 	PLACE_MAX,
 };
 
@@ -178,7 +177,8 @@ static __always_inline bool is_known_use(struct found *found)
 	key.pid = bpf_get_current_pid_tgid() >> 32;
 	key.event = found->event.event;
 	key.error = found->event.error;
-	return bpf_map_update_elem(&uses, &key, &known, BPF_NOEXIST) == -EEXIST;
+	/* Before 6.4 the result has 32 bits: kernel commit d7ba4cc900bf. */
+	return (s32)bpf_map_update_elem(&uses, &key, &known, BPF_NOEXIST) == -EEXIST;
 }
 
 /* Reports it, without asking the filter; the prefix is filled. */

@@ -325,16 +325,22 @@ int BPF_PROG(traffic_raw, struct pt_regs *regs, long result)
 	return on_traffic(regs, result);
 }
 
-SEC("lsm/unix_stream_connect")
-int BPF_PROG(connect_lsm, struct sock *sk, struct sock *other, struct sock *new_sk)
+SEC("lsm/unix_may_send")
+int BPF_PROG(may_send_lsm, struct socket *socket, struct socket *other)
 {
-	return on_hook(OPERATION_UNIX_CONNECT, sk, other);
+	return on_may_send(other);
 }
 
-SEC("lsm/unix_may_send")
-int BPF_PROG(send_lsm, struct socket *socket, struct socket *other)
+SEC("fentry/security_unix_may_send")
+int BPF_PROG(may_send_fentry, struct socket *socket, struct socket *other)
 {
-	return on_hook(OPERATION_UNIX_SEND, BPF_CORE_READ(socket, sk), BPF_CORE_READ(other, sk));
+	return on_may_send(other);
+}
+
+SEC("kprobe/security_unix_may_send")
+int BPF_KPROBE(may_send_kprobe, struct socket *socket, struct socket *other)
+{
+	return on_may_send(other);
 }
 
 /* Codes of include/uapi/asm-generic/siginfo.h; what a process sends has none above 0. */

@@ -33,8 +33,13 @@ struct {
 	__type(value, struct address_key);
 } address_keys SEC(".maps");
 
-/* Set once a security hook has reported a connection or a datagram: from then on they all do. */
-u32 hooks_report = 0;
+/* Whom a thread's last datagram went to, where on_may_send() can be had. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, struct party);
+} receivers SEC(".maps");
 
 static __always_inline struct sock *unix_sock_of(u32 fd)
 {
@@ -200,8 +205,6 @@ static __always_inline int on_connect(u32 fd, const void *address, u32 length, l
 
 	if (!is_unix_address(address))
 		return 0;
-	if (hooks_report && result >= 0)
-		return 0;
 	found = begin(OPERATION_UNIX_CONNECT, KIND_UNIX, result);
 	sk = unix_sock_of(fd);
 	if (!found || !sk)
@@ -274,14 +277,13 @@ static __always_inline u64 name_hash(const struct address_key *key)
 /* A datagram to an address; on a connected socket it is the connection that is reported. */
 static __always_inline int on_send(u32 fd, const void *address, u32 length, s64 bytes, long result)
 {
+	u32 tid = bpf_get_current_pid_tgid();
 	struct address_key *key;
 	struct party *party;
 	struct found *found;
 	struct sock *sk;
 
 	if (!is_unix_address(address))
-		return 0;
-	if (hooks_report && result >= 0)
 		return 0;
 	found = begin(OPERATION_UNIX_SEND, KIND_UNIX, result);
 	sk = unix_sock_of(fd);
@@ -294,34 +296,35 @@ static __always_inline int on_send(u32 fd, const void *address, u32 length, s64 
 	key = address_key(found);
 	if (key) {
 		found->object = name_hash(key);
-		party = bpf_map_lookup_elem(&addresses, key);
+		party = bpf_map_lookup_elem(&receivers, &tid) ?: bpf_map_lookup_elem(&addresses, key);
 		if (party && result >= 0)
 			set_peer(found, party);
 	}
+	bpf_map_delete_elem(&receivers, &tid);
 	return report(found);
 }
 
 /*
- * Where security hooks can be had, both sockets are told there, whoever has bound them and whenever; and calls that
- * come by io_uring are seen too. Nothing refuses the operation after the hook of a stream; a datagram may still find
- * its receiver's queue full.
+ * What a datagram's address stands for is known in the kernel for a moment only. Where that can be hooked, the
+ * receiving socket is seen, whoever has bound it and whenever: its binder, or at least the container that it was made
+ * in.
  */
-static __always_inline int on_hook(enum operation operation, struct sock *sk, struct sock *other)
+static __always_inline int on_may_send(struct socket *other)
 {
-	struct found *found;
+	struct sock *sk = BPF_CORE_READ(other, sk);
+	u64 inode = BPF_CORE_READ(other, file, f_inode, i_ino);
+	struct party *known, party = {};
+	u32 tid = bpf_get_current_pid_tgid();
 
-	hooks_report = 1;
-	found = begin_at(PLACE_HOOK, operation, KIND_UNIX, 0);
-	if (!found)
+	if (!filter_pass_current())
 		return 0;
-	set_socket(found, sk);
-	read_address(found, other);
-	set_peer_sock(found, other);
-	if (operation == OPERATION_UNIX_SEND) {
-		found->use = true;
-		found->object = sock_inode(other);
-	}
-	return report(found);
+	known = bpf_map_lookup_elem(&binders, &inode);
+	if (known)
+		party = *known;
+	else
+		party.cgroup_id = sock_cgroup_id(sk);
+	bpf_map_update_elem(&receivers, &tid, &party, BPF_ANY);
+	return 0;
 }
 
 #endif

@@ -152,7 +152,8 @@ static __always_inline int on_exit(struct task_struct *task)
 	duration = bpf_ktime_get_boot_ns() - key.start;
 	if (duration < min_duration_ns)
 		return 0;
-	if (bpf_map_update_elem(&exited, &key, &seen, BPF_NOEXIST) == -EEXIST) /* no other error may hide an exit */
+	/* No other error may hide an exit. Before 6.4 the result has 32 bits: kernel commit d7ba4cc900bf. */
+	if ((s32)bpf_map_update_elem(&exited, &key, &seen, BPF_NOEXIST) == -EEXIST)
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)
