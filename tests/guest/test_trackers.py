@@ -34,8 +34,14 @@ def _pytest(
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_way_and_every_event(kernel: str) -> None:
-    own = ("process/test_process.py", "syscall/test_syscall.py")
-    tests = ("trackers/test_ways.py", *(f"trackers/{test}" for test in own), "guest/inside_taint.py")
+    tests = (
+        "trackers/test_ways.py",
+        "trackers/process/test_process.py",
+        "trackers/process/test_changes.py",
+        "trackers/syscall/test_syscall.py",
+        "trackers/ipc/test_ipc.py",
+        "guest/inside_taint.py",
+    )
     passed = _pytest(kernel, *(f"tests/{test}" for test in tests), environment={ALL_WAYS: "1"})
     assert passed > 20
 

@@ -97,6 +97,16 @@ def test_several_hooks(spec: ObjectSpec) -> None:
         assert taken_of(trials) == {"one": ("works_first",), "two": ("works_second",)}
 
 
+def test_an_optional_hook_may_have_no_way(spec: ObjectSpec) -> None:
+    missing = replace(hook(("ruled_out",), ("out_of_bounds",), name="two"), optional=True)
+    there = replace(hook(("works_second",), name="three"), optional=True)
+    loaded, trials = load(spec, [hook(("works_first",), name="one"), missing, there], SETTINGS, ROOTS)
+    with loaded:
+        assert taken_of(trials) == {"one": ("works_first",), "three": ("works_second",)}
+        assert [trial.way for trial in trials if trial.hook is missing] == [("ruled_out",), ("out_of_bounds",)]
+        assert loaded.programs == ("works_first", "works_second")
+
+
 def test_no_hooks(spec: ObjectSpec) -> None:
     loaded, trials = load(spec, [], SETTINGS, ROOTS)
     with loaded:

@@ -55,6 +55,16 @@ def test_golden_output() -> None:
     ]
 
 
+def test_the_other_sides_container() -> None:
+    schema = Schema(tuple(Column(f"peer_container_{part}", pl.String, "the other side's") for part in ("id", "name")))
+    rows = [
+        {"peer_container_id": "0123456789ab", "peer_container_name": "web"},
+        {"peer_container_id": "host"},
+        {},
+    ]
+    assert printed(rows, "peer_container", schema=schema) == ["PEER_CONTAINER", "web", "host", ""]
+
+
 def test_columns_get_wider_and_stay_so() -> None:
     out = Memory()
     sink = TableSink(out, SCHEMA, ["comm", "pid", "event"])

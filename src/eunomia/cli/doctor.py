@@ -110,7 +110,8 @@ def _hooks(name: str, roots: Roots) -> Iterator[Finding]:
         if taken is not None:
             others = [", ".join(t.sections) for t in trials if t.reason is None and t is not taken]
             told = [", ".join(taken.sections), *(f"also {other}" for other in others), *(f"not {one}" for one in told)]
-        yield Finding(f"{name}: {hook.name}", "ok" if taken else "fail", "; ".join(told))
+        state = "ok" if taken else "note" if hook.optional else "fail"
+        yield Finding(f"{name}: {hook.name}", state, "; ".join(told))
 
 
 def _first_line(text: str | None) -> str:

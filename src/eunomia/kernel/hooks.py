@@ -30,6 +30,7 @@ class Hook:
         wanted: whether a run with these options needs the hook at all.
         events: the kinds of event it gives; one called like the hook when none are named.
         counts: whether its programs count (TOTALS) rather than report events (EVENTS).
+        optional: whether it only adds to what others give, so that a run does without it where no way works.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Hook:
     wanted: Callable[[Options], bool] = _always
     events: tuple[str, ...] = ()
     counts: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def _first_that_works(
         tried.append(try_way(spec, hook, way, settings, roots))
         if tried[-1].reason is None:
             return tried
+    if hook.optional:
+        return tried
     lines = "".join(f"\n  {', '.join(trial.sections)}: {trial.reason}" for trial in tried)
     message = f"tracker {spec.name}: no way to the hook {hook.name} works on this kernel:{lines}"
     errors = [trial.error for trial in tried if trial.error]
@@ -89,8 +93,13 @@ def _first_that_works(
     raise LoadError(message, next((error.log for error in errors if error.log), first.log if first else "")) from first
 
 
-def _untried(spec: ObjectSpec, hook: Hook, roots: Roots) -> list[Trial]:
-    """A hook's ways up to the first that nothing is known against; without one, none."""
+def _untried(spec: ObjectSpec, hook: Hook, settings: Settings, roots: Roots) -> list[Trial]:
+    """A hook's ways up to the first that nothing is known against; without one, none.
+
+    An optional hook's are tried: it must not keep the others from being loaded in one go.
+    """
+    if hook.optional:
+        return _first_that_works(spec, hook, settings, roots, None)
     trials = []
     for way in hook.ways:
         trials.append(_look(spec, hook, way, roots))
@@ -106,14 +115,14 @@ def load(
 
     Returns:
         The object, and what became of the ways that were looked at: for each hook those that were refused, then the one
-        taken, whose reason is None.
+        taken, whose reason is None; an optional hook may have none of these.
 
     Raises:
         UnsupportedError, LoadError: a hook has no way that works; each way's reason is in the message.
     """
     # What a look at the host already rules out is not tried; then the first choices of all hooks in one go, which on
     # most machines is all there is to do.
-    hopeful = [_untried(spec, hook, roots) for hook in hooks]
+    hopeful = [_untried(spec, hook, settings, roots) for hook in hooks]
     first = None
     if all(hopeful):
         try:
@@ -126,7 +135,7 @@ def load(
 def _load_and_attach(
     spec: ObjectSpec, trials: Sequence[Sequence[Trial]], settings: Settings
 ) -> tuple[BpfObject, tuple[Trial, ...]]:
-    programs = [program for of_hook in trials for program in of_hook[-1].way]
+    programs = [program for of_hook in trials if of_hook[-1].reason is None for program in of_hook[-1].way]
     loaded = BpfObject(spec, programs, settings)
     try:
         for program in programs:

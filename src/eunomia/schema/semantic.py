@@ -79,7 +79,13 @@ SEMANTICS: Mapping[str, Semantic] = {
     "syscall_nr_t": Semantic(names=syscalls.NAMES, positions=np.array(syscalls.positions(), np.uint32)),
     "syscall_result_t": Semantic(null=-(2**63)),
     "bytes_t": Semantic(show="bytes"),
+    "optional_u32_t": Semantic(null=0),
+    "optional_u64_t": Semantic(null=0),
     "optional_bytes_t": Semantic(null=-1, show="bytes"),
+    "optional_id_t": Semantic(null=0xFFFFFFFF),
+    "capabilities_t": Semantic(null=0xFFFFFFFFFFFFFFFF, show="hex"),
+    "ipc_key_t": Semantic(null=0, show="hex"),
+    "ipc_id_t": Semantic(null=-1),
     "hex_t": Semantic(show="hex"),
 }
 """Typedef name -> meaning. A typedef that is not here is just its C type."""

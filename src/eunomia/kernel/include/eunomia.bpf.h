@@ -28,6 +28,8 @@ typedef u32 namespace_t;
 typedef s32 exit_code_t;      /* -1: none */
 typedef u16 errno_t;	      /* 0: none */
 typedef u16 signal_nr_t;      /* 0: none */
+typedef u32 optional_u32_t;   /* 0: none */
+typedef u64 optional_u64_t;   /* 0: none */
 typedef char argv_t;	      /* strings, each ended by a NUL */
 typedef s64 optional_bytes_t; /* -1: none */
 typedef u8 ip_t[16];	      /* an IPv6 address, or an IPv4 one as IPv6 maps it (::ffff:a.b.c.d) */

@@ -1,6 +1,6 @@
-"""Processes: what was started with which arguments, and how it ended."""
+"""Processes: what was started with which arguments, how it ended, and what it changed about itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
@@ -14,16 +14,38 @@ def _every_kind(options: Options) -> bool:
     return not options["min_duration"]
 
 
+def _reports_changes(options: Options) -> bool:
+    return _every_kind(options) and (options["credentials"] or options["namespaces"])
+
+
+def _settings(options: Options) -> Mapping[str, int]:
+    return {"changes_failed": options["failed"], "fork_namespaces": options["namespaces"]}
+
+
+def _explains(options: Options) -> bool:
+    return bool(options["credentials"] or options["namespaces"] or options["comms"])
+
+
 def _handlers(options: Options, schema: Schema, roots: Roots) -> Sequence[Handler]:
-    if not options["tree"]:
-        return ()
-    from eunomia.trackers.process.tree import Tree
+    handlers: list[Handler] = []
+    if _explains(options):
+        from eunomia.trackers.process.change import Change
 
-    return (Tree(schema, roots),)
+        handlers.append(Change())
+    if options["tree"]:
+        from eunomia.trackers.process.tree import Tree
 
+        handlers.append(Tree(handlers[-1].columns(schema) if handlers else schema, roots))
+    return handlers
+
+
+_CALLS = (
+    ("changes_enter_btf", "changes_exec_btf", "changes_exit_btf"),
+    ("changes_enter_raw", "changes_exec_raw", "changes_exit_raw"),
+)
 
 TRACKER = Tracker(
-    description="processes started and ended: file, arguments, exit code, signal, duration",
+    description="processes started and ended: file, arguments, exit code, signal, duration, what they change",
     hooks=(
         Hook("exec", "a process runs a program", (("exec_btf",), ("exec_raw",)), _every_kind),
         Hook(
@@ -40,14 +62,39 @@ TRACKER = Tracker(
             "fork",
             "a process makes another",
             (("fork_btf",), ("fork_raw",)),
-            lambda options: options["forks"] and _every_kind(options),
+            lambda options: (options["forks"] or options["namespaces"]) and _every_kind(options),
         ),
         Hook("exit", "a process ends", (("exit_btf",), ("exit_raw",)), lambda options: options["exits"]),
+        Hook(
+            "changes",
+            "a process has got other credentials or namespaces",
+            (("credentials_fentry", "namespaces_fentry"), ("credentials_kprobe", "namespaces_kprobe"), *_CALLS),
+            lambda options: _reports_changes(options) and not options["failed"],
+            ("credentials", "namespace"),
+        ),
+        Hook(
+            "changes_or_not",
+            "a call for other credentials or namespaces returns",
+            _CALLS,
+            lambda options: _reports_changes(options) and options["failed"],
+            ("credentials", "namespace"),
+        ),
+        Hook(
+            "comm",
+            "a thread gets another name",
+            (("comm_btf",), ("comm_raw",)),
+            lambda options: options["comms"] and _every_kind(options),
+        ),
     ),
     options=(
         Option("exits", True, "report processes that end"),
-        Option("forks", False, "report processes that are made (fork, vfork, clone; not threads)"),
-        Option("failed", False, "report programs that could not be run, with the reason"),
+        Option("forks", False, "report processes that are made (fork, vfork, clone; not threads)", constant="forks"),
+        Option("failed", False, "report programs that could not be run, and changes refused, with the reason"),
+        Option(
+            "credentials", False, "report changes of user, group and capabilities, also by exec", constant="credentials"
+        ),
+        Option("namespaces", False, "report processes that enter other namespaces", constant="namespaces"),
+        Option("comms", False, "report threads that rename themselves"),
         Option(
             "min-duration",
             0.0,
@@ -70,5 +117,7 @@ TRACKER = Tracker(
         "result",
         "args",
     ),
+    more_table=lambda options: ("change",) if _explains(options) else (),
     handlers=_handlers,
+    settings=_settings,
 )

@@ -1,73 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "eunomia.bpf.h"
-#include "path.bpf.h"
-
-#define ARGS_BYTES 2048
-#define ARG_BYTES 512 /* of one argument, of an exec that failed */
-#define ARGS_COUNT 64 /* likewise */
-#define FILE_BYTES 512
-#define INTERPRETER_BYTES 256
-#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
-#define NO_EXIT_CODE -1
-#define EEXIST 17
-
-enum kind {
-	KIND_EXEC,
-	KIND_EXEC_FAILED,
-	KIND_FORK,
-	KIND_EXIT,
-};
-
-struct event {
-	struct event_base;
-	enum kind event DOC("exec, exec_failed, fork or exit");
-	char parent_comm[16] DOC("name of the parent process");
-	exit_code_t exit_code DOC("exit: the code given to exit(2); none when a signal ended the process");
-	duration_ns_t duration DOC("exit: how long the process lived, in nanoseconds");
-	signal_nr_t signal DOC("exit: the signal that ended the process");
-	errno_t error DOC("exec_failed: why");
-	u8 args_truncated : 1 DOC("whether args lacks its end");
-	u8 path_truncated : 1 DOC("whether a path lacks a part");
-	u8 _unused : 6;
-	u16 filename_len;
-	u16 args_len;
-	u16 executable_len;
-	u16 cwd_len;
-	u16 interpreter_len;
-	char filename[FILE_BYTES] DOC("the file as it was named to execve(2)");
-	argv_t args[ARGS_BYTES] DOC("the argument list, the program's own name first");
-	char executable[PATH_BYTES] DOC("path of the program file that runs, for a script its interpreter's");
-	char cwd[PATH_BYTES] DOC("working directory, as the process sees it");
-	char interpreter[INTERPRETER_BYTES] DOC("exec of a script: the interpreter its first line names");
-};
-
-EVENTS(struct event, 8 * 1024 * 1024);
+#include "event.bpf.h"
+#include "changes.bpf.h"
 
 const volatile u64 min_duration_ns DOC("only exits of processes that lived at least this long, and nothing else") = 0;
-
-/* Everything an event of another kind leaves out; the strings' bytes behind their length are never read. */
-static __always_inline void clear(struct event *event, enum kind kind)
-{
-	event->event = kind;
-	event->exit_code = NO_EXIT_CODE;
-	event->duration = 0;
-	event->signal = 0;
-	event->error = 0;
-	event->args_truncated = 0;
-	event->path_truncated = 0;
-	event->filename_len = 0;
-	event->args_len = 0;
-	event->executable_len = 0;
-	event->cwd_len = 0;
-	event->interpreter_len = 0;
-}
-
-/* What every event tells beyond its prefix. */
-static __always_inline void fill(struct event *event, struct task_struct *task, enum kind kind)
-{
-	BPF_CORE_READ_INTO(&event->parent_comm, task, real_parent, group_leader, comm);
-	clear(event, kind);
-}
 
 /* Length without the NUL of what bpf_probe_read_*_str() gave back; a full buffer means that the rest was cut off. */
 static __always_inline u16 text_length(long got, u32 size, struct event *event)
@@ -153,6 +88,10 @@ static __always_inline int on_fork(struct task_struct *child)
 	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid)) /* a thread */
 		return 0;
 	if (!filter_pass_current() && !filter_pass(child)) /* the parent is the current task */
+		return 0;
+	if (fork_namespaces)
+		report_namespaces_of_child(child);
+	if (!forks)
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)
@@ -361,38 +300,94 @@ int execveat_exit(struct syscall_trace_exit *ctx)
 
 /* Second way: every return from a system call. The registers still hold the arguments. */
 #if defined(__TARGET_ARCH_x86)
-#define SYSCALL_NR orig_ax
-#define NR_EXECVE 59
-#define NR_EXECVEAT 322
-#define IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.status) & 2) /* TS_COMPAT */
+#define NR_MEMBER orig_ax
 #elif defined(__TARGET_ARCH_arm64)
-#define SYSCALL_NR syscallno
-#define NR_EXECVE 221
-#define NR_EXECVEAT 281
-#define IS_COMPAT(task) (BPF_CORE_READ(task, thread_info.flags) >> 22 & 1) /* TIF_32BIT */
+#define NR_MEMBER syscallno
 #endif
 
 static __always_inline int on_sys_exit(struct pt_regs *regs, u32 nr, long result)
 {
-	if (nr != NR_EXECVE && nr != NR_EXECVEAT)
+	u32 call;
+
+	barrier_var(nr); /* what is checked must be the very register that is used */
+	call = nr < SYSCALL_ENTRY ? calls[nr] : CALL_OTHER;
+	if (call != CALL_EXECVE && call != CALL_EXECVEAT)
 		return 0;
-	if (IS_COMPAT(current_task())) /* other calls have these numbers there */
+	if (SYSCALL_IS_COMPAT(current_task())) /* other calls have these numbers there, and shorter pointers */
 		return 0;
-	if (nr == NR_EXECVE)
-		return on_exec_failed((void *)PT_REGS_PARM1_CORE_SYSCALL(regs),
-				      (void *)PT_REGS_PARM2_CORE_SYSCALL(regs), result);
-	return on_exec_failed((void *)PT_REGS_PARM2_CORE_SYSCALL(regs), (void *)PT_REGS_PARM3_CORE_SYSCALL(regs),
-			      result);
+	if (call == CALL_EXECVE)
+		return on_exec_failed((void *)syscall_arg(regs, nr, 0), (void *)syscall_arg(regs, nr, 1), result);
+	return on_exec_failed((void *)syscall_arg(regs, nr, 1), (void *)syscall_arg(regs, nr, 2), result);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit_btf, struct pt_regs *regs, long result)
 {
-	return result < 0 ? on_sys_exit(regs, regs->SYSCALL_NR, result) : 0;
+	return result < 0 ? on_sys_exit(regs, regs->NR_MEMBER, result) : 0;
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(sys_exit_raw, struct pt_regs *regs, long result)
 {
-	return result < 0 ? on_sys_exit(regs, BPF_CORE_READ(regs, SYSCALL_NR), result) : 0;
+	return result < 0 ? on_sys_exit(regs, BPF_CORE_READ(regs, NR_MEMBER), result) : 0;
+}
+
+SEC("fentry/commit_creds")
+int BPF_PROG(credentials_fentry, struct cred___process *new)
+{
+	return on_credentials(new);
+}
+
+SEC("kprobe/commit_creds")
+int BPF_KPROBE(credentials_kprobe, struct cred___process *new)
+{
+	return on_credentials(new);
+}
+
+SEC("fentry/switch_task_namespaces")
+int BPF_PROG(namespaces_fentry, struct task_struct *task, struct nsproxy___process *new)
+{
+	return on_namespaces(task, new);
+}
+
+SEC("kprobe/switch_task_namespaces")
+int BPF_KPROBE(namespaces_kprobe, struct task_struct *task, struct nsproxy___process *new)
+{
+	return on_namespaces(task, new);
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(changes_enter_btf, struct pt_regs *regs)
+{
+	return on_change_enter(regs);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(changes_exit_btf, struct pt_regs *regs, long result)
+{
+	return on_change_exit(regs, result);
+}
+
+SEC("raw_tp/sys_enter")
+int BPF_PROG(changes_enter_raw, struct pt_regs *regs)
+{
+	return on_change_enter(regs);
+}
+
+SEC("raw_tp/sys_exit")
+int BPF_PROG(changes_exit_raw, struct pt_regs *regs, long result)
+{
+	return on_change_exit(regs, result);
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(comm_btf, struct task_struct *task, const char *comm)
+{
+	return on_rename(task, comm);
+}
+
+SEC("raw_tp/task_rename")
+int BPF_PROG(comm_raw, struct task_struct *task, const char *comm)
+{
+	return on_rename(task, comm);
 }
