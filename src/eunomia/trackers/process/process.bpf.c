@@ -313,7 +313,7 @@ static __always_inline int on_sys_exit(struct pt_regs *regs, u32 nr, long result
 	call = nr < SYSCALL_ENTRY ? calls[nr] : CALL_OTHER;
 	if (call != CALL_EXECVE && call != CALL_EXECVEAT)
 		return 0;
-	if (SYSCALL_IS_COMPAT(current_task())) /* other calls have these numbers there, and shorter pointers */
+	if (syscall_is_compat(syscall_caller())) /* other calls have these numbers there, and shorter pointers */
 		return 0;
 	if (call == CALL_EXECVE)
 		return on_exec_failed((void *)syscall_arg(regs, nr, 0), (void *)syscall_arg(regs, nr, 1), result);
