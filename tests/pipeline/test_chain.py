@@ -49,6 +49,24 @@ def test_an_empty_batch_goes_nowhere() -> None:
     assert keeper.seen == []
 
 
+class _First(Handler):
+    """Keeps the first event, because nobody asked for the others."""
+
+    selects = True
+
+    def handle(self, given: Batch) -> Batch | None:
+        return given.with_frame(given.frame.head(1))
+
+
+def test_what_a_selecting_handler_leaves_out_is_counted_as_filtered() -> None:
+    keeper = Keeper()
+    made, losses, _ = chain(_First(), keeper)
+    made.handle(batch(1, 2, 3))
+    made.handle(batch(4))
+    assert keeper.numbers == [[1], [4]]
+    assert (losses.filtered, losses.lost) == (2, {})
+
+
 def test_a_failing_handler_is_isolated_and_counted() -> None:
     before, behind, failing = Keeper(), Keeper(), Failing("handle")
     made, losses, failures = chain(before, failing, behind)

@@ -14,6 +14,7 @@ from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 
 _CODES = 3 * ENTRY_CODES
 _SIGRETURN = "rt_sigreturn"
+_APART = (("events", "first"), ("only", "exclude"), ("events", "top"), ("first", "top"), ("first", "latency"))
 _LAST = "a system call is made that never returns"
 
 
@@ -27,7 +28,7 @@ def _interval(options: Options) -> float | None:
 
 def _settings(options: Options) -> Mapping[str, int | bytes]:
     only, exclude = options["only"], options["exclude"]
-    for one, other in (("events", "first"), ("only", "exclude"), ("events", "top"), ("first", "top")):
+    for one, other in _APART:
         if options[one] and options[other]:
             raise UsageError(f"--{one} and --{other} do not go together")
     wanted = bytearray(_CODES) if only else bytearray(b"\1" * _CODES)
@@ -133,7 +134,13 @@ TRACKER = Tracker(
         "max_latency",
         "errnos",
     ),
-    shown_with={"total_latency": "latency", "max_latency": "latency", "latency": "latency"},
+    shown_with={
+        "total_latency": "latency",
+        "max_latency": "latency",
+        "latency": "latency",
+        "returned": "events",
+        "error": "events",
+    },
     interval=_interval,
     settings=_settings,
     fold=_fold,

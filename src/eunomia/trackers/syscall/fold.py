@@ -27,13 +27,13 @@ class Fold(Handler):
         self._schema = self.columns(schema)
         # What else there is to tell is told of the first of these calls.
         others = [column.name for column in schema if column.name not in (*_KEY, _OUTCOME, *_ADDED)]
-        earliest = [pl.col(name).get(pl.col("time").arg_min()) for name in others]
         added = [pl.col("count").sum(), pl.col("total_latency").sum(), pl.col("max_latency").max()]
         failed = pl.col(_OUTCOME).is_not_null()
         named = pl.format("{}:{}", pl.col(_OUTCOME).cast(pl.String), "count")
-        self._outcomes = [*earliest, *added]
+        self._outcomes = [pl.col(others).first(), *added]
         self._calls = [
-            *self._outcomes,
+            pl.col(others).get(pl.col("time").arg_min()),
+            *added,
             pl.col("count").filter(failed).sum().alias(_ERRORS.name),
             named.filter(failed).alias(_ERRNOS.name),
         ]
@@ -47,6 +47,7 @@ class Fold(Handler):
         """Folds the rows of an interval."""
         folded = (
             batch.frame.lazy()
+            .sort("time")
             .group_by(*_KEY, _OUTCOME)
             .agg(self._outcomes)
             .sort("count", descending=True, maintain_order=True)
