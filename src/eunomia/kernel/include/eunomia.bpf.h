@@ -129,8 +129,12 @@ static __always_inline void count(u32 which)
 	{                                                                                                              \
 		u32 zero = 0, *turn = bpf_map_lookup_elem(&totals_turn, &zero);                                        \
                                                                                                                        \
-		if (turn && *turn) /* two calls and not one with a chosen map: only so does the JIT inline them */     \
-			return bpf_map_lookup_elem(&totals_1, key);                                                    \
+		if (turn && *turn) { /* two calls and not one with a chosen map: only so does the JIT inline them */   \
+			total_struct *total = bpf_map_lookup_elem(&totals_1, key);                                     \
+                                                                                                                       \
+			barrier(); /* else the compiler makes one of them */                                           \
+			return total;                                                                                  \
+		}                                                                                                      \
 		return bpf_map_lookup_elem(&totals_0, key);                                                            \
 	}                                                                                                              \
                                                                                                                        \

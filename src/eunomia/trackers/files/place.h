@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Where a file lies: its path as the process sees it, and as the host does.
+ *
+ * One walk from the file up to the top of its mount namespace gives both for a process in the host's namespace: what
+ * lies above the process's own root is the host's business alone. In another namespace the walk also says where the
+ * file's own mount begins; the host's mount of the same file system, if it has one, leads on from there. So no runtime
+ * has to be asked, and nothing depends on a container still being there when user space reads.
+ */
+#ifndef __FILES_PLACE_H
+#define __FILES_PLACE_H
+
+#include "path.bpf.h"
+#include "types.h"
+
+#define NAMED_BYTES PATH_BYTES /* of a name as the caller gives it */
+#define ROUNDS (2 * PATH_DEPTH) /* components and mounts; one walk */
+#define MOUNTS 256		/* of one file system that are looked at */
+#define AT_FDCWD -100
+
+const volatile u32 host_mnt_ns DOC("the host's mount namespace; 0 when it is not known") = 0;
+
+/* Scratch for one file. Behind each path is room for what the verifier cannot see to fit. */
+struct place {
+	u64 inode;
+	u32 device;
+	u32 path_len;
+	u32 host_path_len;
+	u32 name_len;
+	u32 truncated;
+	u32 top_at;   /* text of the first walk: it begins here, */
+	u32 root_at;  /* from here on it lies below the process's root, */
+	u32 mount_at; /* and from here on in the file's own mount; 0: not found */
+	u32 host_known;
+	struct mount *mount, *host_mount;
+	char name[NAMED_BYTES];
+	char path[2 * PATH_BYTES];
+	char host_path[2 * PATH_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct place);
+} places SEC(".maps");
+
+/* The second walk must not write over the first one's text. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct path_walk);
+} walks SEC(".maps");
+
+#define TEXT_END (PATH_BYTES - 1)
+
+static __always_inline enum path_step walk_begin(struct path_walk *walk, struct dentry *dentry, struct vfsmount *mnt)
+{
+	walk->dentry = dentry;
+	walk->mnt = mnt;
+	walk->root_dentry = 0; /* to the very top */
+	walk->root_mnt = 0;
+	walk->at = TEXT_END;
+	return PATH_MORE;
+}
+
+/* Whether a walk that could not go on had come to the end all the same: a memfd's dentry is its own parent. */
+static __always_inline bool walk_is_whole(struct path_walk *walk, enum path_step step)
+{
+	struct dentry *dentry = walk->dentry;
+
+	return step == PATH_DONE || (step == PATH_CUT && BPF_CORE_READ(dentry, d_parent) == dentry);
+}
+
+static __always_inline void walk_up(struct place *place, struct path_walk *walk, struct dentry *dentry,
+				    struct vfsmount *mnt)
+{
+	struct task_struct *task = current_task();
+	struct dentry *root_dentry = BPF_CORE_READ(task, fs, root.dentry);
+	struct vfsmount *root_mnt = BPF_CORE_READ(task, fs, root.mnt);
+	enum path_step step = walk_begin(walk, dentry, mnt);
+
+	place->root_at = 0;
+	place->mount_at = 0;
+#pragma clang loop unroll(disable)
+	for (int round = 0; round < ROUNDS && step == PATH_MORE; round++) {
+		if (walk->dentry == root_dentry && walk->mnt == root_mnt)
+			place->root_at = walk->at;
+		if (!place->mount_at && walk->mnt != mnt)
+			place->mount_at = walk->at;
+		step = path_up(walk);
+	}
+	place->truncated = !walk_is_whole(walk, step);
+	place->top_at = walk->at;
+	if (!place->root_at) /* it lies outside of the process's root, or too deep */
+		place->root_at = walk->at;
+	if (!place->mount_at && step == PATH_DONE)
+		place->mount_at = walk->at;
+}
+
+/* Functions of their own: the compiler would load a member's offset early, where the kernel has no such member. */
+static __noinline struct mount *next_in_chain(struct super_block *sb, struct mount *mount)
+{
+	return mount ? BPF_CORE_READ((struct mount___chain *)mount, mnt_next_for_sb)
+		     : BPF_CORE_READ((struct super_block___chain *)sb, s_mounts);
+}
+
+static __noinline struct mount *next_in_list(struct super_block *sb, struct mount *mount)
+{
+	struct list_head *head = (void *)sb + bpf_core_field_offset(struct super_block___list, s_mounts);
+	struct list_head *next = mount ? BPF_CORE_READ((struct mount___list *)mount, mnt_instance.next)
+				       : BPF_CORE_READ(head, next);
+
+	return next == head ? 0 : (void *)next - bpf_core_field_offset(struct mount___list, mnt_instance);
+}
+
+static __always_inline struct mount *next_mount(struct super_block *sb, struct mount *mount)
+{
+	return bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb) ? next_in_chain(sb, mount)
+										   : next_in_list(sb, mount);
+}
+
+/* A mount that the host has of a file system: best one of all of it, else of the part that the process's mount shows. */
+static __always_inline void find_host_mount(struct place *place, struct vfsmount *mnt)
+{
+	struct dentry *shown = BPF_CORE_READ(mnt, mnt_root), *root;
+	struct super_block *sb = BPF_CORE_READ((struct dentry___files *)shown, d_sb);
+	struct dentry *whole = BPF_CORE_READ(sb, s_root);
+	struct mount *mount;
+
+	place->host_mount = 0;
+	place->mount = next_mount(sb, 0);
+#pragma clang loop unroll(disable)
+	for (int round = 0; round < MOUNTS; round++) {
+		mount = place->mount; /* the scratch is no type of the kernel's */
+		if (!mount)
+			return;
+		if (BPF_CORE_READ((struct mount___files *)mount, mnt_ns, ns.inum) == host_mnt_ns) {
+			root = BPF_CORE_READ(mount, mnt.mnt_root);
+			if (root == whole || root == shown || !place->host_mount)
+				place->host_mount = mount;
+			if (root == whole)
+				return;
+		}
+		place->mount = next_mount(sb, mount);
+	}
+}
+
+/* Text of a walk from `at` on, to `out`, behind the `length` bytes there; gives the new length. */
+static __always_inline u32 copy_text(char *out, u32 length, struct path_walk *walk, u32 at)
+{
+	u32 bytes = TEXT_END - at;
+
+	if (length > TEXT_END || bytes > TEXT_END)
+		return 0;
+	if (bpf_probe_read_kernel(&out[length & (PATH_BYTES - 1)], bytes & (PATH_BYTES - 1),
+				  &walk->text[at & (PATH_BYTES - 1)]))
+		return 0;
+	return length + bytes;
+}
+
+/* Path on the host of a file that a process in another mount namespace uses. */
+static __always_inline void place_elsewhere(struct place *place, struct path_walk *walk, struct vfsmount *mnt)
+{
+	enum path_step step;
+	struct path_walk *host;
+	u32 one = 1;
+
+	host = bpf_map_lookup_elem(&walks, &one);
+	if (!host || !host_mnt_ns || !place->mount_at)
+		return;
+	find_host_mount(place, mnt);
+	if (!place->host_mount)
+		return;
+	step = walk_begin(host, BPF_CORE_READ(mnt, mnt_root),
+			  (void *)place->host_mount + bpf_core_field_offset(struct mount, mnt));
+#pragma clang loop unroll(disable)
+	for (int round = 0; round < ROUNDS && step == PATH_MORE; round++)
+		step = path_up(host);
+	if (step != PATH_DONE)
+		return;
+	place->host_path_len = copy_text(place->host_path, 0, host, host->at);
+	place->host_path_len = copy_text(place->host_path, place->host_path_len, walk, place->mount_at);
+	place->host_known = 1;
+}
+
+static __always_inline void limit(struct place *place)
+{
+	if (place->path_len > TEXT_END) {
+		place->path_len = TEXT_END;
+		place->truncated = 1;
+	}
+	if (place->host_path_len > TEXT_END) {
+		place->host_path_len = TEXT_END;
+		place->truncated = 1;
+	}
+}
+
+/*
+ * Path and host path without a slash at their ends: empty for a root. A global function, which the verifier looks into
+ * only once, however many call it; such a one can be given numbers only.
+ */
+__noinline int place_walk(u64 dentry_address, u64 mnt_address)
+{
+	struct dentry *dentry = (struct dentry *)dentry_address;
+	struct vfsmount *mnt = (struct vfsmount *)mnt_address;
+	struct path_walk *walk;
+	struct place *place;
+	u32 zero = 0;
+
+	walk = bpf_map_lookup_elem(&walks, &zero);
+	place = bpf_map_lookup_elem(&places, &zero);
+	if (!walk || !place)
+		return 0;
+	place->inode = BPF_CORE_READ((struct dentry___files *)dentry, d_inode, i_ino);
+	place->device = BPF_CORE_READ((struct dentry___files *)dentry, d_sb, s_dev);
+	place->host_path_len = 0;
+	place->host_known = current_mnt_ns() == host_mnt_ns;
+	walk_up(place, walk, dentry, mnt);
+	place->path_len = copy_text(place->path, 0, walk, place->root_at);
+	if (place->host_known)
+		place->host_path_len = copy_text(place->host_path, 0, walk, place->top_at);
+	else
+		place_elsewhere(place, walk, mnt);
+	return 0;
+}
+
+/* The place of an open file, or of anything of which the kernel still has the path. */
+static __always_inline void place_path(struct place *place, const struct path *path)
+{
+	place_walk((u64)path->dentry, (u64)path->mnt);
+	limit(place);
+	if (!place->path_len) {
+		place->path[0] = '/';
+		place->path_len = 1;
+	}
+	if (place->host_known && !place->host_path_len) {
+		place->host_path[0] = '/';
+		place->host_path_len = 1;
+	}
+}
+
+/* Reads a name that the caller has given, zeros behind it; its length, or less than 0. */
+static __always_inline long place_read_name(struct place *place, const char *name)
+{
+	long got;
+
+	__builtin_memset(place->name, 0, sizeof(place->name));
+	got = bpf_probe_read_user_str(place->name, sizeof(place->name), name);
+	place->name_len = got > 0 ? got - 1 : 0;
+	return got - 1;
+}
+
+static __always_inline u32 append_name(struct place *place, char *out, u32 length)
+{
+	if (length > TEXT_END)
+		return length;
+	out[length & (PATH_BYTES - 1)] = '/';
+	bpf_probe_read_kernel(&out[(length & (PATH_BYTES - 1)) + 1], sizeof(place->name), place->name);
+	return length + 1 + place->name_len;
+}
+
+/*
+ * The place of a name that has been read: below `base`, where it was looked up. It is put together as text, so links
+ * in it are not followed; what dots mean is left to user space.
+ */
+static __always_inline void place_name(struct place *place, const struct path *base)
+{
+	place_walk((u64)base->dentry, (u64)base->mnt);
+	place->inode = 0;
+	if (place->name_len) {
+		place->path_len = append_name(place, place->path, place->path_len);
+		if (place->host_known)
+			place->host_path_len = append_name(place, place->host_path, place->host_path_len);
+		place->truncated |= place->name_len == NAMED_BYTES - 1;
+	}
+	limit(place);
+}
+
+static __always_inline struct file___files *file_of(s32 fd)
+{
+	struct file___files *file = 0;
+	struct fdtable *table;
+	struct file **fds;
+	u32 count;
+
+	if (CURRENT_CAN_BE_FOLLOWED) {
+		table = ((struct task_struct___files *)bpf_get_current_task_btf())->files->fdt;
+		count = table->max_fds;
+		fds = table->fd;
+	} else {
+		table = BPF_CORE_READ((struct task_struct___files *)current_task(), files, fdt);
+		count = BPF_CORE_READ(table, max_fds);
+		fds = BPF_CORE_READ(table, fd);
+	}
+	if ((u32)fd >= count)
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), &fds[fd]);
+	return file;
+}
+
+static __always_inline void path_of(struct file___files *file, struct path *path)
+{
+	bpf_core_read(path, sizeof(*path), &file->f_path);
+}
+
+/* Where a name given to a call is looked up: the process's root, its working directory, or a directory it has open. */
+static __always_inline bool base_of(s32 dirfd, bool absolute, struct path *base)
+{
+	struct task_struct *task = current_task();
+	struct file___files *directory;
+
+	base->dentry = 0;
+	if (absolute) {
+		base->dentry = BPF_CORE_READ(task, fs, root.dentry);
+		base->mnt = BPF_CORE_READ(task, fs, root.mnt);
+	} else if (dirfd == AT_FDCWD) {
+		base->dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+		base->mnt = BPF_CORE_READ(task, fs, pwd.mnt);
+	} else {
+		directory = file_of(dirfd);
+		if (directory)
+			path_of(directory, base);
+	}
+	return base->dentry;
+}
+
+#endif
