@@ -11,7 +11,7 @@ import sys
 
 from benchmarks.measure import Row, show
 
-NAMES = ("decode", "sustained", "filtered", "exec", "startup", "record")
+NAMES = ("decode", "sustained", "filtered", "exec", "files", "startup", "record")
 
 
 def _print_table(rows: list[Row]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from build_bpf import compile_object
+from build_bpf import ARCHITECTURES, compile_object, object_path
 from eunomia.host.roots import Roots
 from eunomia.kernel.features import reason_against
 from eunomia.kernel.object import BpfObject, Settings
@@ -39,9 +39,9 @@ def _compile(wanted: Sequence[str]) -> ObjectSpec:
     with tempfile.TemporaryDirectory(prefix="eunomia-empty-") as folder, contextlib.redirect_stdout(sys.stderr):
         source = Path(folder, "empty.bpf.c")
         source.write_text('#include "eunomia.bpf.h"\n' + "".join(programs))
-        architecture = object_file(Path(folder), "empty").name.split(".")[1]
-        compile_object(source, architecture, out := Path(folder, "empty.o"))
-        return ObjectSpec.read(out, "empty")
+        for architecture in ARCHITECTURES:
+            compile_object(source, architecture, object_path(source, architecture))
+        return ObjectSpec.read(object_file(Path(folder), "empty"))
 
 
 @contextmanager

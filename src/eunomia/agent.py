@@ -22,6 +22,7 @@ from eunomia.errors import EunomiaError, PrivilegeError
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.clock import BootClock
 from eunomia.host.hierarchies import Hierarchy
+from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.kernel.barrier import wait_for_programs
 from eunomia.kernel.counters import Counters
@@ -261,11 +262,17 @@ class Agent:
             "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
             "cgroup_controller": _CONTROLLERS[hierarchy.controller],
             **(kernel_filter.constants if kernel_filter else {}),
+            "host_mnt_ns": self._host_mnt_ns(),
         }
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
         shared = kernel_filter.shared_maps if kernel_filter else {}
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
         return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
+
+    def _host_mnt_ns(self) -> int:
+        """The mount namespace whose paths are the host's: its first process's, or ours where that one is hidden."""
+        procfs = Procfs(self._roots)
+        return procfs.namespace(1, "mnt") or procfs.namespace("self", "mnt") or 0
 
     def _open(self, config: TrackerConfig, hierarchy: Hierarchy) -> _Line:
         """Puts up a tracker with all but its sinks."""

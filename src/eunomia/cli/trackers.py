@@ -22,7 +22,8 @@ def event_schema_of(name: str) -> Schema | None:
     spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
     if tracker.interval(tracker.settle({})) is None or "event_type" not in spec.constants:
         return None
-    return spec.event.schema.insert(COLUMNS, after="time")
+    events = tracker.settle({"events": True})
+    return tracker.columns(events, spec.event.schema.insert(COLUMNS, after="time"), Roots())
 
 
 def usage(option: Option) -> str:

@@ -42,6 +42,8 @@ class Chain(Handler):
             except Exception as error:  # noqa: BLE001 (isolated: counted, reported, and the others go on)
                 self._fail(handler, error, events)
                 return None
+            if handler.leaves_out:
+                self._losses.leave_out(events - (0 if current is None else len(current)))
         return current
 
     def _fail(self, handler: Handler, error: Exception, events: int) -> None:

@@ -11,7 +11,13 @@ class Handler:
     """One step of a chain. Subclasses override `handle`; the rest is for those that keep something.
 
     A handler belongs to one thread: nothing here is called twice at the same time.
+
+    Attributes:
+        leaves_out: whether rows that it takes and does not give back are left out, or merged, on purpose; one that may
+            hold them back for later must not say so.
     """
+
+    leaves_out = False
 
     @property
     def label(self) -> str:

@@ -87,7 +87,7 @@ struct total {
 	duration_ns_t latency DOC("with --latency: time spent in all these calls");
 	duration_ns_t latency_max DOC("with --latency: the longest of them");
 	u64 inode DOC("inode number of the file, 0 of one that was only named");
-	u32 device DOC("its file system: the device's major number times 2^20, plus the minor one");
+	u32 device DOC("device of its file system");
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
 	u8 named : 1 DOC("whether the path is made of the name that a call was given");
 	u8 _unused : 6;
@@ -138,7 +138,7 @@ struct event {
 	exit_code_t group DOC("chown: the new group id; none when it stays");
 	u64 size DOC("truncate: the new size in bytes");
 	u64 inode DOC("inode number of the file, 0 of one that was only named");
-	u32 device DOC("its file system: the device's major number times 2^20, plus the minor one");
+	u32 device DOC("device of its file system");
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
 	u8 named : 1 DOC("whether the path is made of the name that a call was given");
 	u8 new_named : 1 DOC("the same of the second one");

@@ -1,0 +1,83 @@
+"""Files: what each process reads, writes, opens, deletes and renames."""
+
+from collections.abc import Sequence
+
+from eunomia.errors import UsageError
+from eunomia.host.roots import Roots
+from eunomia.pipeline.handler import Handler
+from eunomia.schema.batch import Schema
+from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.files.paths import check_pattern
+
+_LEAST_INTERVAL_S = 0.1
+_SORTS = (
+    *("bytes", "opens", "reads", "read_bytes", "writes", "write_bytes"),
+    *("deletes", "renames", "errors", "latency", "path"),
+)
+_EVENTS = (
+    *("open", "create", "unlink", "rmdir", "rename", "link"),
+    *("symlink", "mkdir", "mknod", "chmod", "chown", "truncate"),
+)
+
+
+def _interval(options: Options) -> float | None:
+    if options["events"]:
+        return None
+    if options["interval"] < _LEAST_INTERVAL_S:
+        raise UsageError(f"option interval: {options['interval']}: {_LEAST_INTERVAL_S} is the least")
+    return float(options["interval"])
+
+
+def _handlers(options: Options, _schema: Schema, _roots: Roots) -> Sequence[Handler]:
+    if options["events"]:
+        from eunomia.trackers.files.calls import Calls
+
+        return (Calls(options),)
+    from eunomia.trackers.files.rows import Rows
+
+    return (Rows(options),)
+
+
+TRACKER = Tracker(
+    description="files read, written, opened, deleted and renamed: counts and bytes, or each call with its path",
+    hooks=(
+        Hook(
+            "calls",
+            "a system call on a file returns, and is counted",
+            (("count_btf",), ("count_raw",)),
+            lambda options: not options["events"] and not options["latency"],
+            counts=True,
+        ),
+        Hook(
+            "timed",
+            "such a call begins, so that it is known how long it took, and returns",
+            (("begin_btf", "count_btf"), ("begin_raw", "count_raw")),
+            lambda options: not options["events"] and options["latency"],
+            counts=True,
+        ),
+        Hook(
+            "events",
+            "a call that opens, makes, deletes, renames or changes a file returns, and is reported",
+            (("report_btf",), ("report_raw",)),
+            lambda options: options["events"],
+            events=_EVENTS,
+        ),
+    ),
+    options=(
+        Option("interval", 1.0, "how often what was counted is reported", "SECONDS"),
+        Option("sort", "bytes", "order of an interval's rows, the most first", "COLUMN", choices=_SORTS),
+        Option("top", 0, "only so many rows of an interval, the first ones; 0 for all", "N"),
+        Option("include", (), "only paths that match: * for anything, also slashes", "GLOB,…", check=check_pattern),
+        Option("exclude", (), "no paths that match", "GLOB,…", check=check_pattern),
+        Option("latency", False, "measure how long the counted calls take (a second hook)", constant="latency"),
+        Option("events", False, "report each call that opens, makes, deletes, renames or changes a file"),
+        Option("failed", True, "with --events: report calls that failed, too", constant="failed"),
+    ),
+    table=("time", "event", "container", "pid", "comm", "result", "flags", "path", "new_path"),
+    totals_table=(
+        *("time", "container", "pid", "comm", "opens", "reads", "read_bytes", "writes", "write_bytes"),
+        *("deletes", "renames", "path"),
+    ),
+    handlers=_handlers,
+    interval=_interval,
+)

@@ -1,0 +1,72 @@
+"""What was counted: one row for each process and path, the chosen ones, in order."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from eunomia.pipeline.handler import Handler
+from eunomia.schema.batch import Batch, Schema
+from eunomia.trackers.declaration import Options
+from eunomia.trackers.files.paths import chosen, tidy
+from eunomia.trackers.files.texts import DEVICE, device_name, written
+
+COUNTERS = ("opens", "reads", "read_bytes", "writes", "write_bytes", "deletes", "renames", "errors")
+SORTS = ("bytes", *COUNTERS, "latency", "path")
+_KEYS = ("cgroup_id", "pid", "path", "host_path")
+_NAMED = "named"
+_ORDERS = {
+    "bytes": pl.col("read_bytes") + pl.col("write_bytes"),
+    "latency": pl.col("latency").fill_null(0),
+    "path": pl.col("path").rank("dense", descending=True),
+}
+_CALLS = pl.sum_horizontal("opens", "reads", "writes", "deletes", "renames", "errors")
+
+
+class Rows(Handler):
+    """Merges, chooses and sorts the rows of an interval.
+
+    A deleted or renamed file is counted by its name in the kernel, since at the return of the call there is no file of
+    that name any more; what the same process did with it before is a row of its own there.
+
+    Args:
+        options: of the tracker.
+    """
+
+    leaves_out = True
+
+    def __init__(self, options: Options) -> None:
+        self._chosen = chosen(options["include"], options["exclude"], ("path", "host_path"))
+        sort = options["sort"]
+        self._order = _ORDERS.get(sort, pl.col(sort))
+        self._top = options["top"]
+        self._schema: Schema | None = None
+
+    def columns(self, schema: Schema) -> Schema:
+        """All but what only merging needs."""
+        kept = (column for column in schema if column.name != _NAMED)
+        return Schema(tuple(DEVICE if column.name == DEVICE.name else column for column in kept))
+
+    def handle(self, batch: Batch) -> Batch:
+        """The rows that are left, the first of them the most."""
+        self._schema = self._schema or self.columns(batch.schema)
+        frame = _merge(tidy(batch.frame, _NAMED, "path", "host_path")) if batch.frame[_NAMED].any() else batch.frame
+        query = frame.lazy().select(column.name for column in self._schema)
+        if self._chosen is not None:
+            query = query.filter(self._chosen)
+        query = query.sort(self._order, _CALLS, descending=True, maintain_order=True)
+        if self._top:
+            query = query.head(self._top)
+        left = query.collect()
+        return Batch(batch.source, self._schema, left.with_columns(written(left["device"], device_name)))
+
+
+def _merge(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds up the rows of the same process and path."""
+    rest = [name for name in frame.columns if name not in (*_KEYS, *COUNTERS, "latency", "latency_max", "inode")]
+    return frame.group_by(_KEYS, maintain_order=True).agg(
+        pl.col(*rest).first(),
+        pl.col(*COUNTERS).sum(),
+        # A sum of nothing measured is nothing measured.
+        pl.when(pl.col("latency").count() > 0).then(pl.col("latency").sum()).alias("latency"),
+        pl.col("latency_max", "inode").max(),
+    )
