@@ -9,16 +9,17 @@ from pathlib import Path
 
 def provoke() -> None:
     """One of each kind of event, a read and a write."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "file")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        file = folder / "file"
         file.write_text("text")
         file.read_text()
         file.chmod(0o600)
         os.chown(file, -1, os.getgid())
         os.truncate(file, 1)
-        os.link(file, f"{folder}/link")
-        os.symlink("file", f"{folder}/symlink")
-        os.rename(file, f"{folder}/new")
-        os.mkfifo(f"{folder}/fifo")
-        os.mkdir(f"{folder}/folder")
-        os.rmdir(f"{folder}/folder")
+        (folder / "link").hardlink_to(file)
+        (folder / "symlink").symlink_to("file")
+        file.rename(folder / "new")
+        os.mkfifo(folder / "fifo")
+        (folder / "folder").mkdir()
+        (folder / "folder").rmdir()
