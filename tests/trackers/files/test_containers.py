@@ -50,6 +50,7 @@ def test_counts_and_paths(dockerd: DockerDaemon, volume: Path) -> None:
     sums = rows.group_by("path", "host_path").agg(pl.col(*counters).sum())
     seen = {row[0]: row[1:] for row in sums.rows()}
 
+
     def counts(path: str) -> dict[str, int]:
         return {name: value for name, value in zip(counters, seen[path][1:], strict=True) if value}
 

@@ -129,7 +129,8 @@ enum kind {
 
 struct event {
 	struct event_base;
-	enum kind event DOC("open, create, unlink, rmdir, rename, link, symlink, mkdir, mknod, chmod, chown or truncate");
+	enum kind
+		event DOC("open, create, unlink, rmdir, rename, link, symlink, mkdir, mknod, chmod, chown or truncate");
 	errno_t error DOC("why it failed; none when it did not");
 	exit_code_t fd DOC("open, create: the descriptor");
 	u32 flags DOC("flags of the call");
@@ -340,7 +341,7 @@ static __noinline struct total *row_named(s32 dirfd, const char *name)
 	total = totals_find(&key);
 	if (total)
 		return total;
-	place_name(place, &base);
+	place_name((u64)base.dentry, (u64)base.mnt);
 	return add_row(place, &key);
 }
 
@@ -684,7 +685,7 @@ static __noinline int place_given(struct place *place, s32 dirfd, u64 name)
 	if (place_read_name(place, (const char *)name) < 0)
 		place->truncated = 1;
 	else if (base_of(dirfd, place->name[0] == '/', &base))
-		place_name(place, &base);
+		place_name((u64)base.dentry, (u64)base.mnt);
 	return 0;
 }
 

@@ -13,9 +13,11 @@
 #include "path.bpf.h"
 #include "types.h"
 
-#define NAMED_BYTES PATH_BYTES /* of a name as the caller gives it */
+#define NAMED_BYTES PATH_BYTES	/* of a name as the caller gives it */
 #define ROUNDS (2 * PATH_DEPTH) /* components and mounts; one walk */
-#define MOUNTS 256		/* of one file system that are looked at */
+#define MOUNTS 256		/* that are looked at in one go */
+#define LOOKS 16		/* for a mount of the host's, so often */
+#define LOOK_AGAIN_NS 1000000000
 #define AT_FDCWD -100
 
 const volatile u32 host_mnt_ns DOC("the host's mount namespace; 0 when it is not known") = 0;
@@ -32,7 +34,10 @@ struct place {
 	u32 root_at;  /* from here on it lies below the process's root, */
 	u32 mount_at; /* and from here on in the file's own mount; 0: not found */
 	u32 host_known;
+	u32 elsewhere; /* in another mount namespace than the host's */
+	u32 _pad;
 	struct mount *mount, *host_mount;
+	struct list_head *child;
 	char name[NAMED_BYTES];
 	char path[2 * PATH_BYTES];
 	char host_path[2 * PATH_BYTES];
@@ -54,6 +59,14 @@ struct {
 } walks SEC(".maps");
 
 #define TEXT_END (PATH_BYTES - 1)
+
+/* A place within a path. It has been checked; the verifier does not always see that, nor the compiler that it matters.
+ */
+static __always_inline u32 within(u32 at)
+{
+	barrier_var(at);
+	return at & (PATH_BYTES - 1);
+}
 
 static __always_inline enum path_step walk_begin(struct path_walk *walk, struct dentry *dentry, struct vfsmount *mnt)
 {
@@ -121,30 +134,84 @@ static __always_inline struct mount *next_mount(struct super_block *sb, struct m
 										   : next_in_list(sb, mount);
 }
 
-/* A mount that the host has of a file system: best one of all of it, else of the part that the process's mount shows. */
-static __always_inline void find_host_mount(struct place *place, struct vfsmount *mnt)
-{
-	struct dentry *shown = BPF_CORE_READ(mnt, mnt_root), *root;
-	struct super_block *sb = BPF_CORE_READ((struct dentry___files *)shown, d_sb);
-	struct dentry *whole = BPF_CORE_READ(sb, s_root);
+/*
+ * The host's mount of all of a file system, as it was found; there may be thousands to look through. When there was
+ * none, the next look comes a second later.
+ */
+struct known_mount {
 	struct mount *mount;
+	u64 time;
+};
 
-	place->host_mount = 0;
-	place->mount = next_mount(sb, 0);
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct super_block *);
+	__type(value, struct known_mount);
+} known_mounts SEC(".maps");
+
+static __always_inline bool is_of_host(struct mount *mount)
+{
+	return BPF_CORE_READ((struct mount___files *)mount, mnt_ns, ns.inum) == host_mnt_ns;
+}
+
+/* Looks at some more mounts of a file system; says whether that was all there is to see. */
+__noinline int look_for_host_mount(u64 sb_address, u64 shown_address)
+{
+	struct super_block *sb = (struct super_block *)sb_address;
+	struct dentry *shown = (struct dentry *)shown_address, *whole = BPF_CORE_READ(sb, s_root), *root;
+	struct mount *mount;
+	struct place *place;
+	u32 zero = 0;
+
+	place = bpf_map_lookup_elem(&places, &zero);
+	if (!place)
+		return 1;
 #pragma clang loop unroll(disable)
 	for (int round = 0; round < MOUNTS; round++) {
 		mount = place->mount; /* the scratch is no type of the kernel's */
 		if (!mount)
-			return;
-		if (BPF_CORE_READ((struct mount___files *)mount, mnt_ns, ns.inum) == host_mnt_ns) {
+			return 1;
+		if (is_of_host(mount)) {
 			root = BPF_CORE_READ(mount, mnt.mnt_root);
 			if (root == whole || root == shown || !place->host_mount)
 				place->host_mount = mount;
 			if (root == whole)
-				return;
+				return 1;
 		}
 		place->mount = next_mount(sb, mount);
 	}
+	return 0;
+}
+
+/* A mount that the host has of a file system: best one of all of it, else of the part that the process's mount shows.
+ */
+static __always_inline void find_host_mount(struct place *place, struct vfsmount *mnt)
+{
+	struct dentry *shown = BPF_CORE_READ(mnt, mnt_root);
+	struct super_block *sb = BPF_CORE_READ((struct vfsmount___files *)mnt, mnt_sb);
+	struct known_mount *known = bpf_map_lookup_elem(&known_mounts, &sb), found;
+	struct mount *mount;
+
+	place->host_mount = 0;
+	if (known) {
+		mount = known->mount; /* its memory may be another's by now */
+		if (mount && BPF_CORE_READ((struct vfsmount___files *)&mount->mnt, mnt_sb) == sb && is_of_host(mount)) {
+			place->host_mount = mount;
+			return;
+		}
+		if (!mount && bpf_ktime_get_ns() - known->time < LOOK_AGAIN_NS)
+			return;
+	}
+	place->mount = next_mount(sb, 0);
+#pragma clang loop unroll(disable)
+	for (int round = 0; round < LOOKS; round++)
+		if (look_for_host_mount((u64)sb, (u64)shown))
+			break;
+	found.mount = mount = place->host_mount;
+	found.time = bpf_ktime_get_ns();
+	if (!mount || BPF_CORE_READ(mount, mnt.mnt_root) == BPF_CORE_READ(sb, s_root))
+		bpf_map_update_elem(&known_mounts, &sb, &found, BPF_ANY);
 }
 
 /* Text of a walk from `at` on, to `out`, behind the `length` bytes there; gives the new length. */
@@ -154,35 +221,103 @@ static __always_inline u32 copy_text(char *out, u32 length, struct path_walk *wa
 
 	if (length > TEXT_END || bytes > TEXT_END)
 		return 0;
-	if (bpf_probe_read_kernel(&out[length & (PATH_BYTES - 1)], bytes & (PATH_BYTES - 1),
-				  &walk->text[at & (PATH_BYTES - 1)]))
+	if (bpf_probe_read_kernel(&out[within(length)], within(bytes), &walk->text[within(at)]))
 		return 0;
 	return length + bytes;
 }
 
-/* Path on the host of a file that a process in another mount namespace uses. */
-static __always_inline void place_elsewhere(struct place *place, struct path_walk *walk, struct vfsmount *mnt)
+/*
+ * Writes where on the host a mount of another mount namespace begins; 0 when the host has no mount of its file system.
+ * Global functions: the verifier looks into such only once, however many call them. They can be given numbers only.
+ */
+__noinline int place_host_mount(u64 mnt_address)
 {
+	struct vfsmount *mnt = (struct vfsmount *)mnt_address;
 	enum path_step step;
 	struct path_walk *host;
-	u32 one = 1;
+	struct place *place;
+	u32 zero = 0, one = 1;
 
+	place = bpf_map_lookup_elem(&places, &zero);
 	host = bpf_map_lookup_elem(&walks, &one);
-	if (!host || !host_mnt_ns || !place->mount_at)
-		return;
+	if (!place || !host || !host_mnt_ns)
+		return 0;
 	find_host_mount(place, mnt);
 	if (!place->host_mount)
-		return;
+		return 0;
 	step = walk_begin(host, BPF_CORE_READ(mnt, mnt_root),
 			  (void *)place->host_mount + bpf_core_field_offset(struct mount, mnt));
 #pragma clang loop unroll(disable)
 	for (int round = 0; round < ROUNDS && step == PATH_MORE; round++)
 		step = path_up(host);
 	if (step != PATH_DONE)
-		return;
+		return 0;
 	place->host_path_len = copy_text(place->host_path, 0, host, host->at);
-	place->host_path_len = copy_text(place->host_path, place->host_path_len, walk, place->mount_at);
-	place->host_known = 1;
+	return 1;
+}
+
+/* How many bytes of the place's path lead to a mount that lies on another, 0 when they do not. */
+__noinline int place_below(u64 mount_address)
+{
+	struct mount *mount = (struct mount *)mount_address, *parent = BPF_CORE_READ(mount, mnt_parent);
+	enum path_step step;
+	struct path_walk *walk;
+	struct place *place;
+	u32 zero = 0, one = 1, length;
+
+	place = bpf_map_lookup_elem(&places, &zero);
+	walk = bpf_map_lookup_elem(&walks, &one);
+	if (!place || !walk)
+		return 0;
+	step = walk_begin(walk, BPF_CORE_READ(mount, mnt_mountpoint),
+			  (void *)parent + bpf_core_field_offset(struct mount, mnt));
+#pragma clang loop unroll(disable)
+	for (int round = 0; round < ROUNDS && step == PATH_MORE; round++)
+		step = path_up(walk);
+	length = TEXT_END - walk->at;
+	if (step != PATH_DONE || length >= place->path_len || place->path[within(length)] != '/')
+		return 0;
+#pragma clang loop unroll(disable)
+	for (u32 index = 0; index < PATH_BYTES; index++) {
+		if (index >= length)
+			return length;
+		if (place->path[index] != walk->text[within(walk->at + index)])
+			return 0;
+	}
+	return 0;
+}
+
+/*
+ * A name may lead into another mount than that of the directory where it is looked up: a volume, say. Goes down from
+ * mount to mount as far as the name does; gives the last one, and in `mount_at` how much of the path leads there.
+ */
+static __always_inline struct mount *mount_of_name(struct place *place, struct vfsmount *mnt)
+{
+	struct list_head *child, *head;
+	int length;
+
+	place->mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	place->child = 0;
+	place->mount_at = 0;
+#pragma clang loop unroll(disable)
+	for (int round = 0; round < MOUNTS; round++) {
+		struct mount___files *mount = (void *)place->mount;
+
+		head = (void *)mount + bpf_core_field_offset(struct mount___files, mnt_mounts);
+		child = place->child ? place->child : head;
+		child = BPF_CORE_READ(child, next);
+		if (!child || child == head)
+			break;
+		place->child = child;
+		mount = (void *)child - bpf_core_field_offset(struct mount___files, mnt_child);
+		length = place_below((u64)mount);
+		if (length > 0) {
+			place->mount = (void *)mount;
+			place->child = 0;
+			place->mount_at = length;
+		}
+	}
+	return place->mount;
 }
 
 static __always_inline void limit(struct place *place)
@@ -197,10 +332,7 @@ static __always_inline void limit(struct place *place)
 	}
 }
 
-/*
- * Path and host path without a slash at their ends: empty for a root. A global function, which the verifier looks into
- * only once, however many call it; such a one can be given numbers only.
- */
+/* Path and host path without a slash at their ends: empty for a root. */
 __noinline int place_walk(u64 dentry_address, u64 mnt_address)
 {
 	struct dentry *dentry = (struct dentry *)dentry_address;
@@ -216,13 +348,17 @@ __noinline int place_walk(u64 dentry_address, u64 mnt_address)
 	place->inode = BPF_CORE_READ((struct dentry___files *)dentry, d_inode, i_ino);
 	place->device = BPF_CORE_READ((struct dentry___files *)dentry, d_sb, s_dev);
 	place->host_path_len = 0;
-	place->host_known = current_mnt_ns() == host_mnt_ns;
 	walk_up(place, walk, dentry, mnt);
 	place->path_len = copy_text(place->path, 0, walk, place->root_at);
-	if (place->host_known)
+	place->elsewhere = current_mnt_ns() != host_mnt_ns;
+	if (place->elsewhere) {
+		place->host_known = place->mount_at && place_host_mount(mnt_address);
+		if (place->host_known)
+			place->host_path_len = copy_text(place->host_path, place->host_path_len, walk, place->mount_at);
+	} else {
+		place->host_known = 1;
 		place->host_path_len = copy_text(place->host_path, 0, walk, place->top_at);
-	else
-		place_elsewhere(place, walk, mnt);
+	}
 	return 0;
 }
 
@@ -254,28 +390,64 @@ static __always_inline long place_read_name(struct place *place, const char *nam
 
 static __always_inline u32 append_name(struct place *place, char *out, u32 length)
 {
+	u32 at = length;
+
 	if (length > TEXT_END)
 		return length;
-	out[length & (PATH_BYTES - 1)] = '/';
-	bpf_probe_read_kernel(&out[(length & (PATH_BYTES - 1)) + 1], sizeof(place->name), place->name);
-	return length + 1 + place->name_len;
+	if (place->name[0] != '/') {
+		out[within(length)] = '/';
+		at = length + 1;
+	}
+	bpf_probe_read_kernel(&out[within(at)], sizeof(place->name), place->name);
+	return at + place->name_len;
+}
+
+/* The path on the host of a name that leads into another mount. */
+static __always_inline void place_in_mount(struct place *place, struct mount *mount)
+{
+	u32 at = place->mount_at, bytes = place->path_len - at, length;
+	struct vfsmount *mnt = (void *)mount + bpf_core_field_offset(struct mount, mnt);
+
+	place->host_known = place_host_mount((u64)mnt);
+	length = place->host_path_len;
+	if (!place->host_known || at > TEXT_END || bytes > TEXT_END || length > TEXT_END) {
+		place->host_path_len = 0;
+		return;
+	}
+	bpf_probe_read_kernel(&place->host_path[within(length)], within(bytes), &place->path[within(at)]);
+	place->host_path_len = length + bytes;
 }
 
 /*
  * The place of a name that has been read: below `base`, where it was looked up. It is put together as text, so links
- * in it are not followed; what dots mean is left to user space.
+ * in it are not followed; what dots mean is left to user space. A global function, for it is called with the two names
+ * of a rename.
  */
-static __always_inline void place_name(struct place *place, const struct path *base)
+__noinline int place_name(u64 dentry, u64 mnt)
 {
-	place_walk((u64)base->dentry, (u64)base->mnt);
+	struct mount *mount, *first = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	struct place *place;
+	u32 zero = 0, chrooted;
+
+	place_walk(dentry, mnt);
+	place = bpf_map_lookup_elem(&places, &zero);
+	if (!place)
+		return 0;
 	place->inode = 0;
+	chrooted = place->root_at != place->top_at;
 	if (place->name_len) {
 		place->path_len = append_name(place, place->path, place->path_len);
 		if (place->host_known)
 			place->host_path_len = append_name(place, place->host_path, place->host_path_len);
 		place->truncated |= place->name_len == NAMED_BYTES - 1;
 	}
+	if (place->elsewhere && !chrooted) {
+		mount = mount_of_name(place, (struct vfsmount *)mnt);
+		if (mount != first)
+			place_in_mount(place, mount);
+	}
 	limit(place);
+	return 0;
 }
 
 static __always_inline struct file___files *file_of(s32 fd)

@@ -43,13 +43,17 @@ struct super_block {
 	struct dentry *s_root;
 };
 
+struct vfsmount___files {
+	struct super_block *mnt_sb;
+};
+
 struct dentry___files {
 	struct qstr___files d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
 };
 
-/* The mounts of a file system: a list until 6.17, then a chain. */
+/* The mounts of a file system: a list, the oldest first, until 6.17; then a chain, the newest first. */
 struct list_head {
 	struct list_head *next;
 };
@@ -68,6 +72,8 @@ struct mount___list {
 
 struct mount___files {
 	struct mnt_namespace *mnt_ns;
+	struct list_head mnt_mounts; /* those that lie on it, each by its mnt_child */
+	struct list_head mnt_child;
 };
 
 struct mount___chain {
