@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+import polars as pl
+
 from eunomia.pipeline.chain import Chain, FanOut
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.losses import Losses
+from eunomia.schema.batch import Batch
 from tests.pipeline.handlers import Adder, Dropper, Failing, Holder, Keeper, batch, numbers
 
 Failures = list[tuple[Handler, str]]
@@ -66,6 +69,21 @@ def test_what_fails_is_counted_as_it_came_to_the_handler() -> None:
     made, losses, _ = chain(Doubler(), Failing("handle"))
     made.handle(batch(1, 2))
     assert losses.lost == {"Failing failed": 4}
+
+
+def test_what_a_handler_leaves_out_is_counted() -> None:
+    class Odd(Handler):
+        leaves_out = True
+
+        def handle(self, batch: Batch) -> Batch | None:
+            return batch.with_frame(batch.frame.filter(pl.col("number") % 2 == 1))
+
+    losses, keeper = Losses(), Keeper()
+    chain = Chain([Odd(), keeper], losses, lambda *_: None)
+    for numbers_ in ((1, 2, 3), (4,), (5,)):
+        chain.handle(batch(*numbers_))
+    assert keeper.numbers == [[1, 3], [5]]
+    assert (losses.filtered, losses.lost) == (2, {})
 
 
 def test_an_interrupt_is_no_failure() -> None:

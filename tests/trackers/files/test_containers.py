@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -26,7 +27,7 @@ cp /etc/passwd x && ln -s x y && cat y > /dev/null
 """
 
 
-def _run(dockerd: DockerDaemon, name: str, **launch: object) -> None:
+def _run(dockerd: DockerDaemon, name: str, **launch: Any) -> None:
     dockerd.launch(name, "/bin/sh", "-c", _SCRIPT, **launch)
     assert dockerd.api("POST", f"/containers/{name}/wait")["StatusCode"] == 0
 
@@ -49,7 +50,6 @@ def test_counts_and_paths(dockerd: DockerDaemon, volume: Path) -> None:
     rows = rows.filter(container_name="work")
     sums = rows.group_by("path", "host_path").agg(pl.col(*counters).sum())
     seen = {row[0]: row[1:] for row in sums.rows()}
-
 
     def counts(path: str) -> dict[str, int]:
         return {name: value for name, value in zip(counters, seen[path][1:], strict=True) if value}

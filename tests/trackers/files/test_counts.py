@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -239,7 +240,7 @@ for number, size in enumerate((5, 50, 500, 20)):
         os.write(fd, b"x" * size)
 """
 
-    def seen(**options: object) -> list[str]:
+    def seen(**options: Any) -> list[str]:
         with watching(interval=3600.0, include=(f"{tmp_path}/*",), **options) as run:
             work(program, str(tmp_path))
         return [Path(path).name for path in run.events["path"].to_list()]
@@ -258,7 +259,7 @@ for number, size in enumerate((5, 50, 500, 20)):
         ({"sort": "read"}, "did you mean reads"),
     ],
 )
-def test_wrong_options(options: dict[str, object], message: str) -> None:
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message), collecting("files", **options):
         pass
 

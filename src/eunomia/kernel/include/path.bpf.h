@@ -79,7 +79,8 @@ static __always_inline enum path_step path_up(struct path_walk *walk)
  * Writes the path to `out` (PATH_BYTES), gives its length; 0 when there is none. `cut` is set when its beginning is
  * missing.
  */
-static __noinline __attribute__((unused)) u32 path_read(struct task_struct *task, const struct path *path, char *out, bool *cut)
+static __noinline __attribute__((unused)) u32 path_read(struct task_struct *task, const struct path *path, char *out,
+							bool *cut)
 {
 	u32 zero = 0, length;
 	struct path_walk *walk = bpf_map_lookup_elem(&path_walks, &zero);

@@ -19,7 +19,8 @@ def tidy(frame: pl.DataFrame, named: str, path: str, host_path: str) -> pl.DataF
         named: the column that says which ones are.
         path, host_path: the two columns of text.
     """
-    odd = frame[named] & frame[path].str.contains(_ODD).fill_null(False)
+    odd = frame[named] & (frame[path].str.contains(_ODD) | frame[host_path].str.contains(_ODD).fill_null(value=False))
+    odd = odd.fill_null(value=False)
     if not odd.any():  # as good as always: so the few that are may be taken one by one
         return frame
     rows = frame.select(path, host_path).filter(odd).rows()
