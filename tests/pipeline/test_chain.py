@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 import polars as pl
+import pytest
 
 from eunomia.pipeline.chain import Chain, FanOut
 from eunomia.pipeline.handler import Handler
