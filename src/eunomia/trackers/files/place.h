@@ -78,6 +78,15 @@ static __always_inline enum path_step walk_begin(struct path_walk *walk, struct 
 	return PATH_MORE;
 }
 
+/*
+ * By itself, and loops with little more than a call in them: before 5.11 the verifier takes no loop whose end the
+ * compiler has put right before its beginning, to fall through.
+ */
+static __noinline int walk_on(struct path_walk *walk)
+{
+	return path_up(walk);
+}
+
 /* Whether a walk that could not go on had come to the end all the same: a memfd's dentry is its own parent. */
 static __always_inline bool walk_is_whole(struct path_walk *walk, enum path_step step)
 {
@@ -102,7 +111,7 @@ static __always_inline void walk_up(struct place *place, struct path_walk *walk,
 			place->root_at = walk->at;
 		if (!place->mount_at && walk->mnt != mnt)
 			place->mount_at = walk->at;
-		step = path_up(walk);
+		step = walk_on(walk);
 	}
 	place->truncated = !walk_is_whole(walk, step);
 	place->top_at = walk->at;
@@ -249,7 +258,7 @@ __noinline int place_host_mount(u64 mnt_address)
 			  (void *)place->host_mount + bpf_core_field_offset(struct mount, mnt));
 #pragma clang loop unroll(disable)
 	for (int round = 0; round < ROUNDS && step == PATH_MORE; round++)
-		step = path_up(host);
+		step = walk_on(host);
 	if (step != PATH_DONE)
 		return 0;
 	place->host_path_len = copy_text(place->host_path, 0, host, host->at);
@@ -273,7 +282,7 @@ __noinline int place_below(u64 mount_address)
 			  (void *)parent + bpf_core_field_offset(struct mount, mnt));
 #pragma clang loop unroll(disable)
 	for (int round = 0; round < ROUNDS && step == PATH_MORE; round++)
-		step = path_up(walk);
+		step = walk_on(walk);
 	length = TEXT_END - walk->at;
 	if (step != PATH_DONE || length >= place->path_len || place->path[within(length)] != '/')
 		return 0;
@@ -287,36 +296,41 @@ __noinline int place_below(u64 mount_address)
 	return 0;
 }
 
+/* Looks at one more mount that lies on `place->mount`; goes on from there when the path leads into it. */
+static __noinline bool look_below(struct place *place)
+{
+	struct mount *mount = place->mount;
+	struct list_head *head = (void *)mount + bpf_core_field_offset(struct mount___files, mnt_mounts);
+	struct list_head *child = place->child ? place->child : head;
+	int length;
+
+	child = BPF_CORE_READ(child, next);
+	if (!child || child == head)
+		return false;
+	place->child = child;
+	mount = (void *)child - bpf_core_field_offset(struct mount___files, mnt_child);
+	length = place_below((u64)mount);
+	if (length > 0) {
+		place->mount = mount;
+		place->child = 0;
+		place->mount_at = length;
+	}
+	return true;
+}
+
 /*
  * A name may lead into another mount than that of the directory where it is looked up: a volume, say. Goes down from
  * mount to mount as far as the name does; gives the last one, and in `mount_at` how much of the path leads there.
  */
 static __always_inline struct mount *mount_of_name(struct place *place, struct vfsmount *mnt)
 {
-	struct list_head *child, *head;
-	int length;
-
 	place->mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 	place->child = 0;
 	place->mount_at = 0;
 #pragma clang loop unroll(disable)
-	for (int round = 0; round < MOUNTS; round++) {
-		struct mount___files *mount = (void *)place->mount;
-
-		head = (void *)mount + bpf_core_field_offset(struct mount___files, mnt_mounts);
-		child = place->child ? place->child : head;
-		child = BPF_CORE_READ(child, next);
-		if (!child || child == head)
+	for (int round = 0; round < MOUNTS; round++)
+		if (!look_below(place))
 			break;
-		place->child = child;
-		mount = (void *)child - bpf_core_field_offset(struct mount___files, mnt_child);
-		length = place_below((u64)mount);
-		if (length > 0) {
-			place->mount = (void *)mount;
-			place->child = 0;
-			place->mount_at = length;
-		}
-	}
 	return place->mount;
 }
 
