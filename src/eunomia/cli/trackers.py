@@ -8,7 +8,6 @@ import click
 
 from eunomia.cli.terminal import print_table
 from eunomia.configfile.columns import schema_of
-from eunomia.containers.identify import COLUMNS
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.schema.batch import Schema
@@ -22,8 +21,7 @@ def event_schema_of(name: str) -> Schema | None:
     spec, tracker = ObjectSpec.read(object_file(registry.folder(name), name)), registry.get(name)
     if tracker.interval(tracker.settle({})) is None or "event_type" not in spec.constants:
         return None
-    events = tracker.settle({"events": True})
-    return tracker.columns(events, spec.event.schema.insert(COLUMNS, after="time"), Roots())
+    return schema_of(name, {"events": True})
 
 
 def usage(option: Option) -> str:

@@ -84,8 +84,8 @@ struct total {
 	u64 deletes DOC("how often the name was deleted");
 	u64 renames DOC("how often the name was changed to another, or exchanged for it");
 	u64 errors DOC("calls that should have read or written and failed");
-	duration_ns_t latency DOC("with --latency: time spent in all these calls");
-	duration_ns_t latency_max DOC("with --latency: the longest of them");
+	duration_ns_t total_latency DOC("with --latency: time spent in all these calls");
+	duration_ns_t max_latency DOC("with --latency: the longest of them");
 	u64 inode DOC("inode number of the file, 0 of one that was only named");
 	u32 device DOC("device of its file system");
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
@@ -177,27 +177,10 @@ struct returned {
 
 static __always_inline bool read_call(struct returned *call, struct pt_regs *regs, long result, bool followed)
 {
-	u32 nr, code, entry = 0;
-	bool compat;
+	u32 code = followed ? syscall_code_typed(regs) : syscall_code(regs);
+	bool compat = code / SYSCALL_ENTRY == 1;
 
-#if defined(__TARGET_ARCH_x86)
-	nr = REG(followed, regs, orig_ax);
-	if (nr & SYSCALL_X32) {
-		entry = 2;
-		nr &= ~SYSCALL_X32;
-	}
-	compat = CURRENT_CAN_BE_FOLLOWED ? bpf_get_current_task_btf()->thread_info.status & 2
-					 : SYSCALL_IS_COMPAT(current_task());
-#elif defined(__TARGET_ARCH_arm64)
-	nr = REG(followed, regs, syscallno);
-	compat = SYSCALL_IS_COMPAT(current_task());
-#endif
-	if (compat)
-		entry = 1;
-	code = entry * SYSCALL_ENTRY + nr;
-	if (nr >= SYSCALL_ENTRY || code >= SYSCALL_CODES)
-		return false;
-	call->call = calls[code];
+	call->call = syscall_call(code);
 	if (call->call == CALL_OTHER)
 		return false;
 	call->result = result;
@@ -354,9 +337,9 @@ static __always_inline void add_latency(struct total *total, u64 elapsed)
 {
 	if (!latency)
 		return;
-	add(&total->latency, elapsed);
-	if (elapsed > total->latency_max)
-		total->latency_max = elapsed;
+	add(&total->total_latency, elapsed);
+	if (elapsed > total->max_latency)
+		total->max_latency = elapsed;
 }
 
 static __always_inline void count_read(s32 fd, long result, u64 elapsed)

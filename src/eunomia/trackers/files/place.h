@@ -364,7 +364,7 @@ __noinline int place_walk(u64 dentry_address, u64 mnt_address)
 	place->host_path_len = 0;
 	walk_up(place, walk, dentry, mnt);
 	place->path_len = copy_text(place->path, 0, walk, place->root_at);
-	place->elsewhere = current_mnt_ns() != host_mnt_ns;
+	place->elsewhere = task_mnt_ns(current_task()) != host_mnt_ns;
 	if (place->elsewhere) {
 		place->host_known = place->mount_at && place_host_mount(mnt_address);
 		if (place->host_known)
@@ -471,7 +471,7 @@ static __always_inline struct file___files *file_of(s32 fd)
 	struct file **fds;
 	u32 count;
 
-	if (CURRENT_CAN_BE_FOLLOWED) {
+	if (CURRENT_IS_TYPED) {
 		table = ((struct task_struct___files *)bpf_get_current_task_btf())->files->fdt;
 		count = table->max_fds;
 		fds = table->fd;
