@@ -88,7 +88,7 @@ def test_every_call(tmp_path: Path, nothing_left: None) -> None:
     three = rows.filter(path=f"{tmp_path}/three").row(0, named=True)
     assert three["inode"] == status.st_ino
     assert three["device"] == f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
-    assert three["latency"] is None
+    assert three["total_latency"] is None
     assert (three["comm"], three["container_id"], three["ppid"]) == ("python", "host", os.getpid())
 
 
@@ -132,7 +132,12 @@ os.wait()
 """
     with watching(latency=True) as run:
         pid = work(program, str(tmp_path))
-    row = run.events.filter(pid=pid, path=f"{tmp_path}/file").select("writes", "latency", "latency_max").sum().row(0)
+    row = (
+        run.events.filter(pid=pid, path=f"{tmp_path}/file")
+        .select("writes", "total_latency", "max_latency")
+        .sum()
+        .row(0)
+    )
     assert row[0] == 1
     assert 0.25e9 < row[2] <= row[1] < 20e9
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 from eunomia.trackers.files.paths import check_pattern
 
-_LEAST_INTERVAL_S = 0.1
 _SORTS = (
     *("bytes", "opens", "reads", "read_bytes", "writes", "write_bytes"),
     *("deletes", "renames", "errors", "latency", "path"),
@@ -21,21 +19,21 @@ _EVENTS = (
 
 
 def _interval(options: Options) -> float | None:
-    if options["events"]:
-        return None
-    if options["interval"] < _LEAST_INTERVAL_S:
-        raise UsageError(f"option interval: {options['interval']}: {_LEAST_INTERVAL_S} is the least")
-    return float(options["interval"])
+    return None if options["events"] else options["interval"]
 
 
-def _handlers(options: Options, _schema: Schema, _roots: Roots) -> Sequence[Handler]:
-    if options["events"]:
-        from eunomia.trackers.files.calls import Calls
+def _handlers(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
+    if not options["events"]:
+        return ()
+    from eunomia.trackers.files.calls import Calls
 
-        return (Calls(options),)
+    return (Calls(options, schema),)
+
+
+def _fold(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
     from eunomia.trackers.files.rows import Rows
 
-    return (Rows(options),)
+    return (Rows(options, schema),)
 
 
 TRACKER = Tracker(
@@ -64,9 +62,9 @@ TRACKER = Tracker(
         ),
     ),
     options=(
-        Option("interval", 1.0, "how often what was counted is reported", "SECONDS"),
+        Option("interval", 1.0, "how often what was counted is shown", "SECONDS", minimum=0.1),
         Option("sort", "bytes", "order of an interval's rows, the most first", "COLUMN", choices=_SORTS),
-        Option("top", 0, "only so many rows of an interval, the first ones; 0 for all", "N"),
+        Option("top", 0, "only so many rows of an interval, the first ones; 0 shows all", "ROWS"),
         Option("include", (), "only paths that match: * for anything, also slashes", "GLOB,…", check=check_pattern),
         Option("exclude", (), "no paths that match", "GLOB,…", check=check_pattern),
         Option("latency", False, "measure how long the counted calls take (a second hook)", constant="latency"),
@@ -76,8 +74,10 @@ TRACKER = Tracker(
     table=("time", "event", "container", "pid", "comm", "result", "flags", "path", "new_path"),
     totals_table=(
         *("time", "container", "pid", "comm", "opens", "reads", "read_bytes", "writes", "write_bytes"),
-        *("deletes", "renames", "path"),
+        *("deletes", "renames", "total_latency", "max_latency", "path"),
     ),
     handlers=_handlers,
     interval=_interval,
+    fold=_fold,
+    shown_with={"total_latency": "latency", "max_latency": "latency"},
 )

@@ -58,13 +58,14 @@ class Calls(Handler):
 
     Args:
         options: of the tracker.
+        schema: the columns before it.
     """
 
     selects = True
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, schema: Schema) -> None:
         self._chosen = chosen(options["include"], options["exclude"], _PATHS)
-        self._schema: Schema | None = None
+        self._schema = self.columns(schema)
 
     def columns(self, schema: Schema) -> Schema:
         """Text for numbers."""
@@ -72,7 +73,6 @@ class Calls(Handler):
 
     def handle(self, batch: Batch) -> Batch:
         """The events that are left."""
-        self._schema = self._schema or self.columns(batch.schema)
         frame = batch.frame
         for named, path in zip(_NAMED, ("", "new_"), strict=True):
             frame = tidy(frame, named, f"{path}path", f"{path}host_path")

@@ -84,8 +84,8 @@ struct total {
 	u64 deletes DOC("how often the name was deleted");
 	u64 renames DOC("how often the name was changed to another, or exchanged for it");
 	u64 errors DOC("calls that should have read or written and failed");
-	duration_ns_t latency DOC("with --latency: time spent in all these calls");
-	duration_ns_t latency_max DOC("with --latency: the longest of them");
+	duration_ns_t total_latency DOC("with --latency: time spent in all these calls");
+	duration_ns_t max_latency DOC("with --latency: the longest of them");
 	u64 inode DOC("inode number of the file, 0 of one that was only named");
 	u32 device DOC("device of its file system");
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
@@ -169,21 +169,46 @@ struct returned {
 	u64 args[6];
 };
 
-/* `typed`, a constant: whether regs may be followed. Only what is looked at is loaded. */
-static __always_inline bool read_call(struct returned *call, struct pt_regs *regs, long result, bool typed)
+/*
+ * A register, by a plain load where the program may follow pointers. The argument count is a constant, so that only
+ * what is looked at is loaded.
+ */
+#define REG(followed, regs, name) ((followed) ? (regs)->name : BPF_CORE_READ(regs, name))
+
+static __always_inline bool read_call(struct returned *call, struct pt_regs *regs, long result, bool followed)
 {
-	u32 code = typed ? syscall_code_typed(regs) : syscall_code(regs);
+	u32 code = followed ? syscall_code_typed(regs) : syscall_code(regs);
+	bool compat = code / SYSCALL_ENTRY == 1;
 
 	call->call = syscall_call(code);
 	if (call->call == CALL_OTHER)
 		return false;
 	call->result = result;
-	call->compat = code / SYSCALL_ENTRY == 1;
-	call->args[0] = syscall_arg_of(typed, regs, code, 0);
-	call->args[1] = syscall_arg_of(typed, regs, code, 1);
-	call->args[2] = syscall_arg_of(typed, regs, code, 2);
-	call->args[3] = syscall_arg_of(typed, regs, code, 3);
-	call->args[4] = syscall_arg_of(typed, regs, code, 4);
+	call->compat = compat;
+#if defined(__TARGET_ARCH_x86)
+	if (compat) {
+		call->args[0] = (u32)REG(followed, regs, bx);
+		call->args[1] = (u32)REG(followed, regs, cx);
+		call->args[2] = (u32)REG(followed, regs, dx);
+		call->args[3] = (u32)REG(followed, regs, si);
+		call->args[4] = (u32)REG(followed, regs, di);
+	} else {
+		call->args[0] = REG(followed, regs, di);
+		call->args[1] = REG(followed, regs, si);
+		call->args[2] = REG(followed, regs, dx);
+		call->args[3] = REG(followed, regs, r10);
+		call->args[4] = REG(followed, regs, r8);
+	}
+#elif defined(__TARGET_ARCH_arm64)
+	call->args[0] = REG(followed, regs, orig_x0);
+	call->args[1] = REG(followed, regs, regs[1]);
+	call->args[2] = REG(followed, regs, regs[2]);
+	call->args[3] = REG(followed, regs, regs[3]);
+	call->args[4] = REG(followed, regs, regs[4]);
+	if (compat)
+		for (int index = 0; index < 5; index++)
+			call->args[index] = (u32)call->args[index];
+#endif
 	return true;
 }
 
@@ -312,9 +337,9 @@ static __always_inline void add_latency(struct total *total, u64 elapsed)
 {
 	if (!latency)
 		return;
-	add(&total->latency, elapsed);
-	if (elapsed > total->latency_max)
-		total->latency_max = elapsed;
+	add(&total->total_latency, elapsed);
+	if (elapsed > total->max_latency)
+		total->max_latency = elapsed;
 }
 
 static __always_inline void count_read(s32 fd, long result, u64 elapsed)

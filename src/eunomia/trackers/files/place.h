@@ -17,7 +17,6 @@
 #define ROUNDS (2 * PATH_DEPTH) /* components and mounts; one walk */
 #define MOUNTS 256		/* that are looked at in one go */
 #define LOOKS 16		/* for a mount of the host's, so often */
-#define LOOK_AGAIN_NS 1000000000
 #define AT_FDCWD -100
 
 const volatile u32 host_mnt_ns DOC("the host's mount namespace; 0 when it is not known") = 0;
@@ -79,8 +78,8 @@ static __always_inline enum path_step walk_begin(struct path_walk *walk, struct 
 }
 
 /*
- * By itself, and loops with little more than a call in them: before 5.11 the verifier takes no loop whose end the
- * compiler has put right before its beginning, to fall through.
+ * By itself, and loops with little more than a call in them: older verifiers (6.1 is one) take no loop whose end
+ * the compiler has put right before its beginning, to fall through.
  */
 static __noinline int walk_on(struct path_walk *walk)
 {
@@ -143,20 +142,12 @@ static __always_inline struct mount *next_mount(struct super_block *sb, struct m
 										   : next_in_list(sb, mount);
 }
 
-/*
- * The host's mount of all of a file system, as it was found; there may be thousands to look through. When there was
- * none, the next look comes a second later.
- */
-struct known_mount {
-	struct mount *mount;
-	u64 time;
-};
-
+/* The host's mounts of whole file systems, as they were found: there may be thousands to look through. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct super_block *);
-	__type(value, struct known_mount);
+	__type(value, struct mount *);
 } known_mounts SEC(".maps");
 
 static __always_inline bool is_of_host(struct mount *mount)
@@ -199,28 +190,24 @@ static __always_inline void find_host_mount(struct place *place, struct vfsmount
 {
 	struct dentry *shown = BPF_CORE_READ(mnt, mnt_root);
 	struct super_block *sb = BPF_CORE_READ((struct vfsmount___files *)mnt, mnt_sb);
-	struct known_mount *known = bpf_map_lookup_elem(&known_mounts, &sb), found;
-	struct mount *mount;
+	struct mount **known = bpf_map_lookup_elem(&known_mounts, &sb), *mount;
 
 	place->host_mount = 0;
 	if (known) {
-		mount = known->mount; /* its memory may be another's by now */
-		if (mount && BPF_CORE_READ((struct vfsmount___files *)&mount->mnt, mnt_sb) == sb && is_of_host(mount)) {
+		mount = *known; /* its memory may be another's by now, and so may the file system's */
+		if (BPF_CORE_READ((struct vfsmount___files *)&mount->mnt, mnt_sb) == sb && is_of_host(mount)) {
 			place->host_mount = mount;
 			return;
 		}
-		if (!mount && bpf_ktime_get_ns() - known->time < LOOK_AGAIN_NS)
-			return;
 	}
 	place->mount = next_mount(sb, 0);
 #pragma clang loop unroll(disable)
 	for (int round = 0; round < LOOKS; round++)
 		if (look_for_host_mount((u64)sb, (u64)shown))
 			break;
-	found.mount = mount = place->host_mount;
-	found.time = bpf_ktime_get_ns();
-	if (!mount || BPF_CORE_READ(mount, mnt.mnt_root) == BPF_CORE_READ(sb, s_root))
-		bpf_map_update_elem(&known_mounts, &sb, &found, BPF_ANY);
+	mount = place->host_mount;
+	if (mount && BPF_CORE_READ(mount, mnt.mnt_root) == BPF_CORE_READ(sb, s_root))
+		bpf_map_update_elem(&known_mounts, &sb, &mount, BPF_ANY);
 }
 
 /* Text of a walk from `at` on, to `out`, behind the `length` bytes there; gives the new length. */

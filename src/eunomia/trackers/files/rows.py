@@ -11,12 +11,11 @@ from eunomia.trackers.files.paths import chosen, tidy
 from eunomia.trackers.files.texts import DEVICE, device_name, written
 
 COUNTERS = ("opens", "reads", "read_bytes", "writes", "write_bytes", "deletes", "renames", "errors")
-SORTS = ("bytes", *COUNTERS, "latency", "path")
 _KEYS = ("cgroup_id", "pid", "path", "host_path")
 _NAMED = "named"
 _ORDERS = {
     "bytes": pl.col("read_bytes") + pl.col("write_bytes"),
-    "latency": pl.col("latency").fill_null(0),
+    "latency": pl.col("total_latency").fill_null(0),
     "path": pl.col("path").rank("dense", descending=True),
 }
 _CALLS = pl.sum_horizontal("opens", "reads", "writes", "deletes", "renames", "errors")
@@ -30,16 +29,15 @@ class Rows(Handler):
 
     Args:
         options: of the tracker.
+        schema: the columns as they are counted.
     """
 
-    selects = True
-
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, schema: Schema) -> None:
         self._chosen = chosen(options["include"], options["exclude"], ("path", "host_path"))
         sort = options["sort"]
         self._order = _ORDERS.get(sort, pl.col(sort))
         self._top = options["top"]
-        self._schema: Schema | None = None
+        self._schema = self.columns(schema)
 
     def columns(self, schema: Schema) -> Schema:
         """All but what only merging needs."""
@@ -48,7 +46,6 @@ class Rows(Handler):
 
     def handle(self, batch: Batch) -> Batch:
         """The rows that are left, the first of them the most."""
-        self._schema = self._schema or self.columns(batch.schema)
         frame = _merge(tidy(batch.frame, _NAMED, "path", "host_path")) if batch.frame[_NAMED].any() else batch.frame
         query = frame.lazy().select(column.name for column in self._schema)
         if self._chosen is not None:
@@ -62,11 +59,11 @@ class Rows(Handler):
 
 def _merge(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds up the rows of the same process and path."""
-    rest = [name for name in frame.columns if name not in (*_KEYS, *COUNTERS, "latency", "latency_max", "inode")]
+    rest = [name for name in frame.columns if name not in (*_KEYS, *COUNTERS, "total_latency", "max_latency", "inode")]
     return frame.group_by(_KEYS, maintain_order=True).agg(
         pl.col(*rest).first(),
         pl.col(*COUNTERS).sum(),
         # A sum of nothing measured is nothing measured.
-        pl.when(pl.col("latency").count() > 0).then(pl.col("latency").sum()).alias("latency"),
-        pl.col("latency_max", "inode").max(),
+        pl.when(pl.col("total_latency").count() > 0).then(pl.col("total_latency").sum()).alias("total_latency"),
+        pl.col("max_latency", "inode").max(),
     )

@@ -5,8 +5,6 @@
 
 #include "eunomia.bpf.h"
 
-typedef u64 bytes_t; /* shown as K, M, G */
-
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct inode {
