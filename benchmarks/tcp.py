@@ -1,7 +1,7 @@
 """What a TCP connection costs while each is reported: made, accepted and closed on loopback, next to other tools.
 
-Output goes to /dev/null. tcplife reports each connection once, when it ends, and so does the bpftrace script. The tool's
-own CPU time comes on top. Last, that bytes cost nothing: a stream through one connection, CPU time a MB.
+Output goes to /dev/null. tcplife reports each connection once, when it ends, and so does the bpftrace script. What the
+tools themselves use comes on top. Last, that bytes cost nothing: a stream through one connection, CPU time a MB.
 """
 
 from __future__ import annotations
