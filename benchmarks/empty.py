@@ -11,7 +11,7 @@ from pathlib import Path
 
 from build_bpf import compile_below
 from eunomia.host.roots import Roots
-from eunomia.kernel.features import reason_against
+from eunomia.kernel.hooks import try_way
 from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
@@ -22,16 +22,16 @@ _PROGRAM = 'SEC("{section}")\nint empty_{number}(void *ctx)\n{{\n\treturn 0;\n}}
 
 def sections(trackers: Sequence[str]) -> list[str]:
     """Where the programs of these trackers sit with the options they have by default, each as often as there are."""
-    found = []
+    found: list[str] = []
     for name in trackers:
         tracker = registry.get(name)
         spec = ObjectSpec.read(object_file(registry.folder(name), name))
         options = tracker.settle({})
         for hook in tracker.hooks:
             if hook.wanted(options):
-                ways = [[spec.programs[program] for program in way] for way in hook.ways]
-                found += next(way for way in ways if not any(reason_against(one, Roots()) for one in way))
-    return found
+                trials = (try_way(spec, hook, way, Settings(), Roots()) for way in hook.ways)
+                found += next(trial.sections for trial in trials if trial.reason is None)
+    return [section for section in found if not section.startswith("iter/")]  # those run once
 
 
 def _compile(wanted: Sequence[str]) -> ObjectSpec:

@@ -61,8 +61,9 @@ client = socket.create_connection(server.getsockname()); client.close()
 
 def test_column(nothing_left: None) -> None:
     with collecting("tcp", resolve=True) as run:
-        _say("db.example.com", "127.44.55.77")
-        time.sleep(0.2)
+        for _ in range(10):  # listening begins with the run's first round
+            _say("db.example.com", "127.44.55.77")
+            time.sleep(0.2)
         child = subprocess.Popen([sys.executable, "-I", "-S", "-c", CONNECT])
         child.wait()
     events = run.events.filter(pl.col("pid") == child.pid)
