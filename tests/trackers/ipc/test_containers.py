@@ -118,7 +118,7 @@ os.kill(1, signal.SIGUSR1)
 """,
             *("--ipc", "container:ipc-a", "--pid", "container:ipc-a", "--network", "container:ipc-a"),
         )
-        pair.wait("ipc-a", "ipc-b")
+        pair.wait("ipc-a")  # and with it, the first process of its PID namespace, all others there
     events = run.events.filter(container_name="ipc-b")
     other = one(run.events, container_name="ipc-a", event="msg_send")
     for event, size in (("shm_attach", 4096), ("msg_receive", 5), ("unix_send", 3), ("signal_sent", None)):

@@ -228,13 +228,13 @@ static __always_inline int on_connect(u32 fd, const void *address, u32 length, l
 
 static __always_inline int on_accept(u32 fd, long result)
 {
-	struct sock *sk = unix_sock_of(result >= 0 ? result : fd);
-	struct found *found;
+	struct found *found = begin(OPERATION_UNIX_ACCEPT, KIND_UNIX, result);
+	struct sock *sk;
 
-	if (!sk)
-		return 0;
-	found = begin(OPERATION_UNIX_ACCEPT, KIND_UNIX, result);
 	if (!found)
+		return 0;
+	sk = unix_sock_of(result >= 0 ? result : fd);
+	if (!sk)
 		return 0;
 	set_socket(found, sk);
 	read_address(found, sk);
