@@ -5,8 +5,11 @@
 /* Puts a struct into the object's BTF. */
 #define SHAPE(name) const struct name *const volatile shape_##name = 0
 
-typedef u64 bytes_t;
-typedef u64 hex_t;
+/* Those that single trackers declare. */
+typedef u32 optional_id_t;
+typedef u64 capabilities_t;
+typedef u32 ipc_key_t;
+typedef s32 ipc_id_t;
 
 struct numbers {
 	u8 u1 DOC("one byte");
@@ -120,6 +123,20 @@ struct meanings {
 	hex_t m_hex_t;
 };
 SHAPE(meanings);
+
+struct numbers_or_none {
+	u32 _before;
+	optional_u32_t m_optional_u32_t;
+	optional_u64_t m_optional_u64_t;
+	optional_bytes_t m_optional_bytes_t;
+	syscall_result_t m_syscall_result_t;
+	capabilities_t m_capabilities_t;
+	optional_id_t m_optional_id_t;
+	ipc_key_t m_ipc_key_t;
+	ipc_id_t m_ipc_id_t;
+	u32 _pad;
+};
+SHAPE(numbers_or_none);
 
 struct texts {
 	u16 sized_len;

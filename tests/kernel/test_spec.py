@@ -16,7 +16,7 @@ from eunomia.schema.layout import LayoutError
 from tests.bpf_objects import SOURCES, compile_text, fixture, fixture_file
 
 _PROGRAM = re.compile(r'^SEC\("([^"]+)"\)\n(?:int|s64|long) (?:BPF_\w+\()?(\w+)', re.MULTILINE)
-_CONSTANT = re.compile(r"^const volatile \w+ (\w+)", re.MULTILINE)
+_CONSTANT = re.compile(r"^const volatile (?:struct |enum )?\w+ (\w+)", re.MULTILINE)
 _MAP_TYPE = re.compile(r"\b(BPF_MAP_TYPE_\w+) = (\d+)")
 _MAP = re.compile(
     r"^struct \{\n\t__uint\(type, (\w+)\);.*\n(?:\t__.*\n)*?\t__uint\(max_entries, (\w+)\);.*\n(?:\t__.*\n)*\} (\w+)"
@@ -29,8 +29,8 @@ _INCLUDE = re.compile(r'^#include "(.*)"', re.MULTILINE)
 def text_of(source: Path) -> str:
     """A program's source with the headers of ours that it includes."""
     text = source.read_text()
-    included = "".join(text_of(HEADERS / name) for name in _INCLUDE.findall(text) if (HEADERS / name).exists())
-    return included + text
+    named = [folder / name for name in _INCLUDE.findall(text) for folder in (source.parent, HEADERS)]
+    return "".join(text_of(path) for path in named if path.exists()) + text
 
 
 JOBS = [(source, arch) for source in SOURCES for arch in ARCHITECTURES]

@@ -236,7 +236,16 @@ def test_bit_fields_of_a_packed_struct() -> None:
 
 
 def test_the_fixture_has_every_meaning() -> None:
-    assert {f"m_{name}" for name in SEMANTICS} == {column.name for column in shape("meanings").schema}
+    held = [column.name for name in ("meanings", "numbers_or_none") for column in shape(name).schema]
+    assert {f"m_{name}" for name in SEMANTICS} == set(held)
+
+
+def test_numbers_or_none() -> None:
+    form = struct.Struct("<IIQqqQIIiI")
+    some = form.pack(9, 1, 2, 0, -5, 3, 0, 4, 0, 9)
+    none = form.pack(9, 0, 0, -1, -(2**63), 2**64 - 1, 2**32 - 1, 0, -1, 9)
+    frame = decode(shape("numbers_or_none"), some, none)
+    assert frame.rows() == [(1, 2, 0, -5, 3, 0, 4, 0), (None,) * 8]
 
 
 MEANINGS = struct.Struct("@QQQIiHHHQqQ")

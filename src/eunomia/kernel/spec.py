@@ -16,6 +16,8 @@ from eunomia.schema.layout import Layout, LayoutError
 _MOVE_IMMEDIATE = rb"\xb7[\x00-\x09]\x00\x00"
 """BPF_ALU64 | BPF_MOV | BPF_K to any register: struct bpf_insn in include/uapi/linux/bpf.h, before its number."""
 
+_POINTER_BYTES = 8
+
 
 @dataclass(frozen=True)
 class MapSpec:
@@ -106,7 +108,10 @@ class ObjectSpec:
 
     def _size(self, type_id: int) -> int:
         pointer = self.btf.bare(type_id)
-        return self.btf.resolve(pointer.target)[0].size if pointer.kind == "ptr" else 0
+        if pointer.kind != "ptr":
+            return 0
+        item = self.btf.resolve(pointer.target)[0]
+        return _POINTER_BYTES if item.kind == "ptr" else item.size
 
     def _uint(self, type_id: int) -> int:
         pointer = self.btf.bare(type_id)

@@ -76,10 +76,10 @@ def test_system_v_every_operation(nothing_left: None) -> None:
         "msg_receive": 7,
         "msg_remove": 1,
     }
-    assert events.filter(kind="sysv_shm")["id"].unique().to_list() == [memory]
-    assert events.filter(kind="sysv_sem")["id"].unique().to_list() == [semaphores]
-    assert events.filter(kind="sysv_msg")["id"].unique().to_list() == [messages]
-    used = events.filter(~pl.col("event").cast(pl.String).str.ends_with("_remove"), pl.col("id").is_not_null())
+    assert events.filter(kind="sysv_shm")["ipc_id"].unique().to_list() == [memory]
+    assert events.filter(kind="sysv_sem")["ipc_id"].unique().to_list() == [semaphores]
+    assert events.filter(kind="sysv_msg")["ipc_id"].unique().to_list() == [messages]
+    used = events.filter(~pl.col("event").cast(pl.String).str.ends_with("_remove"), pl.col("ipc_id").is_not_null())
     assert used["key"].unique().to_list() == [KEY + 1]
     assert one(events, event="shm_get")["bytes"] == 10000
     assert events.filter(event="msg_send")["bytes"].to_list() == list(range(7))
@@ -325,8 +325,8 @@ except OSError:
 def test_failures_only_when_asked_for() -> None:
     with collecting("ipc", failed=True) as done:
         pid = run(FAILURES)
-    seen = of(done, pid).filter(pl.col("error").is_not_null()).select("event", "error", "id", "name").rows()
-    queue = one(of(done, pid), event="msg_get")["id"]
+    seen = of(done, pid).filter(pl.col("error").is_not_null()).select("event", "error", "ipc_id", "name").rows()
+    queue = one(of(done, pid), event="msg_get")["ipc_id"]
     assert seen == [
         ("shm_get", "ENOENT", None, None),
         ("shm_attach", "EINVAL", 0x7FFFFF02, None),
@@ -400,7 +400,7 @@ assert call(SOCKETCALL, 5, memory) >= 0
         "unix_accept": 1,
     }
     assert one(events, event="shm_get")["bytes"] == 5000
-    assert one(events, event="shm_detach")["id"] == one(events, event="shm_get")["id"]
+    assert one(events, event="shm_detach")["ipc_id"] == one(events, event="shm_get")["ipc_id"]
     assert (one(events, event="msg_send")["bytes"], one(events, event="msg_receive")["bytes"]) == (4, 4)
     connected = one(events, event="unix_connect")
     assert (connected["name"], connected["peer_pid"]) == ("@eunomia-32", pid)

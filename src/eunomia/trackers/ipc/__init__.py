@@ -95,11 +95,11 @@ TRACKER = Tracker(
     ),
     table=(
         *("time", "event", "container", "pid", "comm", "peer_container", "peer_pid", "peer_comm"),
-        *("id", "key", "bytes", "result", "name"),
+        *("ipc_id", "key", "bytes", "result", "name"),
     ),
     interval=_interval,
     totals_table=(
-        *("time", "kind", "container", "pid", "comm", "peer_container", "peer_pid", "peer_comm", "id", "key"),
+        *("time", "kind", "container", "pid", "comm", "peer_container", "peer_pid", "peer_comm", "ipc_id", "key"),
         *("operations", "sent", "sent_bytes", "received", "received_bytes", "inode", "name"),
     ),
     settings=_settings,

@@ -73,7 +73,7 @@ struct event {
 	optional_u64_t inode DOC("inode number of the pipe, queue, file or socket");
 	optional_bytes_t bytes DOC("size of the message or of the shared memory");
 	ipc_key_t key DOC("System V: the object's key; none for IPC_PRIVATE");
-	ipc_id_t id DOC("System V: the object's id");
+	ipc_id_t ipc_id DOC("System V: the object's id");
 	errno_t error DOC("why it failed");
 	signal_nr_t signal DOC("the signal");
 	u8 ignored : 1 DOC("signal: whether the receiver ignores it");
@@ -154,7 +154,7 @@ static __always_inline struct found *begin_at(u32 place, enum operation operatio
 	found->event.inode = 0;
 	found->event.bytes = -1;
 	found->event.key = 0;
-	found->event.id = -1;
+	found->event.ipc_id = -1;
 	found->event.error = result < 0 ? -result : 0;
 	found->event.signal = 0;
 	found->event.ignored = 0;

@@ -57,7 +57,7 @@ static __noinline int describe(struct found *found)
 
 	if (!found)
 		return 0;
-	perm = perm_of(found->event.kind, found->event.id);
+	perm = perm_of(found->event.kind, found->event.ipc_id);
 	if (!perm)
 		return 0;
 	found->event.key = BPF_CORE_READ(perm, key);
@@ -82,7 +82,7 @@ static __always_inline struct found *begin_sysv(enum operation operation, enum k
 
 	if (!found)
 		return 0;
-	found->event.id = id;
+	found->event.ipc_id = id;
 	found->object = (u32)id;
 	found->space = BPF_CORE_READ(task, nsproxy, ipc_ns, ns.inum);
 	return found;

@@ -24,7 +24,7 @@ struct total {
 	char peer_comm[16] DOC("name of the other side's program");
 	optional_u64_t inode DOC("inode number of the pipe, queue or socket");
 	ipc_key_t key DOC("System V: the object's key; none for IPC_PRIVATE");
-	ipc_id_t id DOC("System V: the object's id");
+	ipc_id_t ipc_id DOC("System V: the object's id");
 	u64 operations DOC("how often something was sent, received, or done with a semaphore");
 	u64 sent DOC("how often something was sent");
 	bytes_t sent_bytes DOC("how much was sent");
@@ -70,7 +70,7 @@ static __noinline struct total *add_total(struct total_key *key, struct found *f
 	copy_peer(first, found);
 	first->inode = found->event.inode;
 	first->key = found->event.key;
-	first->id = found->event.id;
+	first->ipc_id = found->event.ipc_id;
 	first->operations = 0;
 	first->sent = 0;
 	first->sent_bytes = 0;
