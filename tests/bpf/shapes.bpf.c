@@ -117,6 +117,7 @@ struct meanings {
 	syscall_nr_t m_syscall_nr_t;
 	bytes_t m_bytes_t;
 	hex_t m_hex_t;
+	syscall_result_t m_syscall_result_t;
 };
 SHAPE(meanings);
 

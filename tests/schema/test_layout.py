@@ -231,20 +231,20 @@ def test_the_fixture_has_every_meaning() -> None:
     assert {f"m_{name}" for name in SEMANTICS} == {column.name for column in shape("meanings").schema}
 
 
-MEANINGS = struct.Struct("@QQQIiHHHQQ")
+MEANINGS = struct.Struct("@QQQIiHHHQQq")
 
 
 def test_meanings() -> None:
     layout = shape("meanings")
-    full = MEANINGS.pack(1_500_000_001, 7, 2**64 - 1, 4026531840, 3, 2, 9, 4000, 10, 11)
-    none = MEANINGS.pack(0, 0, 0, 0, -1, 0, 0, 1023, 0, 0)
+    full = MEANINGS.pack(1_500_000_001, 7, 2**64 - 1, 4026531840, 3, 2, 9, 4000, 10, 11, -12)
+    none = MEANINGS.pack(0, 0, 0, 0, -1, 0, 0, 1023, 0, 0, -(2**63))
     offset_ns = 1_700_000_000_000_000_000
     frame = layout.decode(buffer_of(full + none), 2, clock_offset_ns=offset_ns)
     assert frame["m_ktime_ns_t"].cast(pl.Int64).to_list() == [offset_ns + 1_500_000_001, offset_ns]
     assert frame["m_ktime_ns_t"][1] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=1_700_000_000)
     assert frame.drop("m_ktime_ns_t").rows() == [
-        (7, 2**64 - 1, 4026531840, 3, "ENOENT", "SIGKILL", None, 10, 11),
-        (None, 0, 0, None, None, None, None, 0, 0),
+        (7, 2**64 - 1, 4026531840, 3, "ENOENT", "SIGKILL", None, 10, 11, -12),
+        (None, 0, 0, None, None, None, None, 0, 0, None),
     ]
     shown = {column.name: column.show for column in layout.schema if column.show != "plain"}
     assert shown == {
@@ -258,7 +258,7 @@ def test_meanings() -> None:
 @pytest.mark.parametrize(("at", "names"), [("m_errno_t", ERRNO_NAMES), ("m_signal_nr_t", SIGNAL_NAMES)])
 def test_every_number_of_a_name(at: str, names: tuple[str, ...]) -> None:
     values = [*range(1, len(names)), len(names), 65535]
-    frame = decode(shape("meanings"), *(MEANINGS.pack(0, 0, 0, 0, 0, v, v, 0, 0, 0) for v in values))
+    frame = decode(shape("meanings"), *(MEANINGS.pack(0, 0, 0, 0, 0, v, v, 0, 0, 0, 0) for v in values))
     assert frame[at].to_list() == [*names[1:], None, None]
 
 
