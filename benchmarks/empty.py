@@ -30,7 +30,7 @@ def sections(trackers: Sequence[str]) -> list[str]:
         for hook in tracker.hooks:
             if hook.wanted(options):
                 trials = (try_way(spec, hook, way, Settings(), Roots()) for way in hook.ways)
-                found += next(trial.sections for trial in trials if trial.reason is None)
+                found += next((trial.sections for trial in trials if trial.reason is None), ())
     return [section for section in found if not section.startswith("iter/")]  # those run once
 
 

@@ -66,12 +66,14 @@ for _ in range(20):
 
 
 def test_nothing_is_lost_between_intervals_nor_between_threads() -> None:
-    threads, each = 40, 5_000
+    threads, turns, each = 40, 5, 1_000
     _, counted = run(
         f"""
 def work():
-    for _ in range({each}):
-        libc.getppid()
+    for _ in range({turns}):
+        for _ in range({each}):
+            libc.getppid()
+        time.sleep(0.05)
 
 threads = [threading.Thread(target=work) for _ in range({threads})]
 for thread in threads:
@@ -83,7 +85,7 @@ for thread in threads:
         only=["getppid"],
     )
     rows = counted.events
-    assert rows["count"].sum() == threads * each
+    assert rows["count"].sum() == threads * turns * each
     assert rows.height > 1, "came in one interval only, which shows nothing"
     assert len(set(rows["comm"])) == 1
 

@@ -27,9 +27,9 @@ struct total {
 	ipc_id_t ipc_id DOC("System V: the object's id");
 	u64 operations DOC("how often something was sent, received, or done with a semaphore");
 	u64 sent DOC("how often something was sent");
-	bytes_t sent_bytes DOC("how much was sent");
+	optional_bytes_t sent_bytes DOC("how much was sent");
 	u64 received DOC("how often something was received");
-	bytes_t received_bytes DOC("how much was received");
+	optional_bytes_t received_bytes DOC("how much was received");
 	u16 name_len;
 	char name[NAME_BYTES] DOC("name of the queue, address of the socket (abstract: @…)");
 };
