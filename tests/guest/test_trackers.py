@@ -47,6 +47,11 @@ def test_every_way_and_every_event(kernel: str) -> None:
     assert passed > 20
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_connections(kernel: str) -> None:
+    assert _pytest(kernel, "tests/trackers/tcp/test_tcp.py") > 20
+
+
 @pytest.mark.parametrize("layout", ["v1", "hybrid"])
 def test_older_cgroup_layouts(layout: str) -> None:
     environment = {"EUNOMIA_TEST_CGROUP": layout}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -170,11 +171,13 @@ class BpfObject:
         fd = self._lib.bpf_iter_create(link_fd)
         if fd < 0:
             raise self._refused(libbpf.last_error(), "it could not be run", name)
-        with open(fd, "rb", buffering=0) as walk:  # noqa: PTH123 (a descriptor)
+        try:
             while True:
                 with suppress(BlockingIOError):  # a million items with nothing to say: bpf_seq_read()
-                    if not walk.read(mmap.PAGESIZE):
+                    if not os.read(fd, mmap.PAGESIZE):
                         return
+        finally:
+            os.close(fd)
 
     def detach(self) -> None:
         """Removes all programs from their hooks. Maps stay readable until `close`."""

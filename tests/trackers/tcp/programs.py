@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _PRELUDE = """
-import json, os, socket, struct, sys, time
+import json, os, socket, struct, sys, threading, time
 LOOPBACK = "127.0.0.1"
 def tell(**facts): print(json.dumps(facts), flush=True)
 def wait(): sys.stdin.readline()
@@ -22,6 +22,9 @@ def pair(server):
     return client, server.accept()[0]
 def read(connection, size):
     while size: size -= len(connection.recv(size))
+def carry(sender, receiver, size):
+    thread = threading.Thread(target=sender.sendall, args=(b"x" * size,))
+    thread.start(); read(receiver, size); thread.join()
 def reset(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()

@@ -28,8 +28,7 @@ BOTH_WAYS = """
 server = serve({host!r}, socket.{family})
 client, accepted = pair(server)
 ends = client.getsockname()[:2], accepted.getsockname()[:2], server.getsockname()[1]
-client.sendall(b"x" * {up}); read(accepted, {up})
-accepted.sendall(b"y" * {down}); read(client, {down})
+carry(client, accepted, {up}); carry(accepted, client, {down})
 client.close(); accepted.recv(1); accepted.close()
 tell(ends=ends, net_ns=os.stat("/proc/self/ns/net").st_ino)
 """

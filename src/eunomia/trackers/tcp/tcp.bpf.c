@@ -309,7 +309,9 @@ static __always_inline void report(const struct sock *sk, enum kind kind, u32 ol
 		started = owned->started;
 	} else {
 		stranger_fill((struct event_base *)event, sk);
-		event->direction = NONE;
+		event->direction = kind == KIND_ACCEPT			       ? DIRECTION_IN
+				   : kind == KIND_CONNECT || kind == KIND_FAIL ? DIRECTION_OUT
+									       : NONE;
 	}
 	event->time = bpf_ktime_get_boot_ns();
 	event->event = kind;
