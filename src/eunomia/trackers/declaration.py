@@ -29,10 +29,6 @@ def _no_settings(_options: Options) -> Mapping[str, int | bytes]:
     return {}
 
 
-def _nothing_more(_options: Options) -> tuple[str, ...]:
-    return ()
-
-
 _LISTED = 12  # more choices than that are no help in a message
 
 Value = bool | int | float | str | tuple[str, ...]
@@ -128,16 +124,15 @@ class Tracker:
         description: one line.
         hooks: what it sees, and the ways to get there.
         options: its own.
-        table: the columns that the table shows unless told otherwise; further ones with some options by `more_table`.
+        table: the columns that the table shows unless told otherwise.
         aliases: other names that people may call it by.
         handlers: what its batches go through in user space, given the options, the schema and the host.
         fold: what rows counted in the kernel go through before that and before they count as events, as when several
             rows are one to the user; a batch that comes out empty is left out.
         interval: for one that counts in the kernel (TOTALS in eunomia.bpf.h): how often what was counted becomes a
             batch, in seconds; None with options that report events one by one (EVENTS).
-        more_table: what the options add to `table`, in front of its last column.
         totals_table: the columns that the table shows of what was counted.
-        shown_with: columns that the table shows only with an option -> that option.
+        shown_with: columns that the table shows only with an option -> that option, or those of which one will do.
         settings: further constants of the program that follow from the options, arrays as bytes.
     """
 
@@ -149,9 +144,8 @@ class Tracker:
     handlers: HandlersFactory = _no_handlers
     fold: HandlersFactory = _no_handlers
     interval: Callable[[Options], float | None] = _no_interval
-    more_table: Callable[[Options], tuple[str, ...]] = _nothing_more
     totals_table: tuple[str, ...] = ()
-    shown_with: Mapping[str, str] = field(default_factory=dict)
+    shown_with: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     settings: Callable[[Options], Mapping[str, int | bytes]] = _no_settings
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,11 +171,14 @@ class Tracker:
 
     def shown(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         """The columns that the table shows of a run with these options."""
-        if self.interval(options) is None:
-            columns = (*self.table[:-1], *self.more_table(options), *self.table[-1:])
-        else:
-            columns = self.totals_table
-        return tuple(name for name in columns if name not in self.shown_with or options[self.shown_with[name]])
+        columns = self.table if self.interval(options) is None else self.totals_table
+        return tuple(name for name in columns if self._is_shown(name, options))
+
+    def _is_shown(self, column: str, options: Mapping[str, Any]) -> bool:
+        asked = self.shown_with.get(column)
+        if asked is None:
+            return True
+        return any(options[one] for one in ((asked,) if isinstance(asked, str) else asked))
 
 
 __all__ = ["HandlersFactory", "Hook", "Option", "Options", "Tracker", "Value"]

@@ -59,7 +59,8 @@ enum call {
 
 CALLS(enum call);
 
-#define ARG(index) syscall_arg(regs, code, index)
+/* In each function that has it: `typed`, a constant, says whether `regs` may be followed. */
+#define ARG(index) syscall_arg_of(typed, regs, code, index)
 
 static __always_inline int on_sysv(u32 call, u64 first, u64 second, u64 third, long result)
 {
@@ -91,7 +92,7 @@ static __always_inline int on_sysv(u32 call, u64 first, u64 second, u64 third, l
 }
 
 /* ipc(2), the one call for all of System V that 32-bit programs have: ipc/syscall.c. */
-static __always_inline int on_ipc(struct pt_regs *regs, u32 code, long result)
+static __always_inline int on_ipc(bool typed, struct pt_regs *regs, u32 code, long result)
 {
 	/* SEMOP 1 … SEMTIMEDOP 4, MSGSND 11 … MSGCTL 14, SHMAT 21 … SHMCTL 24: include/uapi/linux/ipc.h */
 	u32 number = ARG(0) & 0xffff, first = ARG(1), second = ARG(2), third = ARG(3), at = ARG(4), address = 0;
@@ -149,7 +150,7 @@ static __always_inline int on_message(u32 fd, const void *message, bool compat, 
 }
 
 /* socketcall(2), the same for sockets: net/socket.c, SYS_… of include/uapi/linux/net.h. */
-static __always_inline int on_socketcall(struct pt_regs *regs, u32 code, long result)
+static __always_inline int on_socketcall(bool typed, struct pt_regs *regs, u32 code, long result)
 {
 	u32 number = ARG(0), args[6] = {};
 
@@ -173,9 +174,8 @@ static __always_inline int on_socketcall(struct pt_regs *regs, u32 code, long re
 	return 0;
 }
 
-static __always_inline int on_exit(struct pt_regs *regs, long result)
+static __always_inline int on_exit(bool typed, struct pt_regs *regs, u32 code, long result)
 {
-	u32 code = syscall_code(regs);
 	u32 call = syscall_call(code);
 
 	if (!call || call >= CALL_READ)
@@ -201,7 +201,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 	case CALL_SOCKETPAIR:
 		return on_socketpair(ARG(0), (void *)ARG(3), result);
 	case CALL_SOCKETCALL:
-		return on_socketcall(regs, code, result);
+		return on_socketcall(typed, regs, code, result);
 	case CALL_PIPE:
 	case CALL_PIPE2:
 		return on_pipe((void *)ARG(0), result);
@@ -220,7 +220,7 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 	case CALL_MQ_TIMEDRECEIVE_TIME64:
 		return on_mq_use(OPERATION_MQ_RECEIVE, ARG(0), result, result);
 	case CALL_IPC:
-		return on_ipc(regs, code, result);
+		return on_ipc(typed, regs, code, result);
 	case CALL_SEMTIMEDOP:
 	case CALL_SEMTIMEDOP_TIME64:
 		call = CALL_SEMOP;
@@ -231,16 +231,16 @@ static __always_inline int on_exit(struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(calls_btf, struct pt_regs *regs, long result)
 {
-	return on_exit(regs, result);
+	return on_exit(true, regs, syscall_code_typed(regs), result);
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(calls_raw, struct pt_regs *regs, long result)
 {
-	return on_exit(regs, result);
+	return on_exit(false, regs, syscall_code(regs), result);
 }
 
-static __always_inline int on_ipc_traffic(struct pt_regs *regs, u32 code, long result)
+static __always_inline int on_ipc_traffic(bool typed, struct pt_regs *regs, u32 code, long result)
 {
 	u32 number = ARG(0) & 0xffff;
 
@@ -253,7 +253,7 @@ static __always_inline int on_ipc_traffic(struct pt_regs *regs, u32 code, long r
 	return 0;
 }
 
-static __always_inline int on_socketcall_traffic(struct pt_regs *regs, u32 code, long result)
+static __always_inline int on_socketcall_traffic(bool typed, struct pt_regs *regs, u32 code, long result)
 {
 	u32 number = ARG(0), fd = 0;
 
@@ -266,10 +266,8 @@ static __always_inline int on_socketcall_traffic(struct pt_regs *regs, u32 code,
 			   result, result);
 }
 
-static __always_inline int on_traffic(struct pt_regs *regs, long result)
+static __always_inline int on_traffic(bool typed, struct pt_regs *regs, u32 code, long result)
 {
-	u32 code = syscall_code(regs);
-
 	switch (syscall_call(code)) {
 	case CALL_READ:
 	case CALL_READV:
@@ -306,9 +304,9 @@ static __always_inline int on_traffic(struct pt_regs *regs, long result)
 	case CALL_MQ_TIMEDRECEIVE_TIME64:
 		return on_mq_traffic(ARG(0), DIRECTION_RECEIVED, result, result);
 	case CALL_IPC:
-		return on_ipc_traffic(regs, code, result);
+		return on_ipc_traffic(typed, regs, code, result);
 	case CALL_SOCKETCALL:
-		return on_socketcall_traffic(regs, code, result);
+		return on_socketcall_traffic(typed, regs, code, result);
 	}
 	return 0;
 }
@@ -316,13 +314,13 @@ static __always_inline int on_traffic(struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(traffic_btf, struct pt_regs *regs, long result)
 {
-	return on_traffic(regs, result);
+	return on_traffic(true, regs, syscall_code_typed(regs), result);
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(traffic_raw, struct pt_regs *regs, long result)
 {
-	return on_traffic(regs, result);
+	return on_traffic(false, regs, syscall_code(regs), result);
 }
 
 SEC("lsm/unix_may_send")

@@ -8,6 +8,8 @@ from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 
 _MS = 1_000_000
+_EXPLAINED = ("credentials", "namespaces", "comms")
+"""The options whose events `change` puts into words."""
 
 
 def _every_kind(options: Options) -> bool:
@@ -22,13 +24,9 @@ def _settings(options: Options) -> Mapping[str, int]:
     return {"changes_failed": options["failed"], "fork_namespaces": options["namespaces"]}
 
 
-def _explains(options: Options) -> bool:
-    return bool(options["credentials"] or options["namespaces"] or options["comms"])
-
-
 def _handlers(options: Options, schema: Schema, roots: Roots) -> Sequence[Handler]:
     handlers: list[Handler] = []
-    if _explains(options):
+    if any(options[name] for name in _EXPLAINED):
         from eunomia.trackers.process.change import Change
 
         handlers.append(Change())
@@ -115,9 +113,10 @@ TRACKER = Tracker(
         "comm",
         "duration",
         "result",
+        "change",
         "args",
     ),
-    more_table=lambda options: ("change",) if _explains(options) else (),
+    shown_with={"change": _EXPLAINED},
     handlers=_handlers,
     settings=_settings,
 )

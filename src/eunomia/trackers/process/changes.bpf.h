@@ -215,9 +215,9 @@ struct {
 	__type(value, struct state);
 } states SEC(".maps");
 
-static __always_inline int on_change_enter(struct pt_regs *regs)
+static __always_inline int on_change_enter(u32 code)
 {
-	u32 code = syscall_code(regs), call = syscall_call(code), tid = bpf_get_current_pid_tgid();
+	u32 call = syscall_call(code), tid = bpf_get_current_pid_tgid();
 	struct task_struct___process *task;
 	struct cred___process *cred;
 	struct state state = {};
@@ -254,9 +254,9 @@ static __always_inline void compare_namespaces(struct state *state)
 	report_namespaces((struct task_struct *)task, state->namespaces, new, state->code);
 }
 
-static __always_inline int on_change_exit(struct pt_regs *regs, long result)
+static __always_inline int on_change_exit(u32 code, long result)
 {
-	u32 code = syscall_code(regs), call = syscall_call(code), tid, error = result < 0 ? -result : 0;
+	u32 call = syscall_call(code), tid, error = result < 0 ? -result : 0;
 	struct state *state;
 
 	if (!call)

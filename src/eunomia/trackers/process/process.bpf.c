@@ -299,12 +299,6 @@ int execveat_exit(struct syscall_trace_exit *ctx)
 }
 
 /* Second way: every return from a system call. The registers still hold the arguments. */
-#if defined(__TARGET_ARCH_x86)
-#define NR_MEMBER orig_ax
-#elif defined(__TARGET_ARCH_arm64)
-#define NR_MEMBER syscallno
-#endif
-
 static __always_inline int on_sys_exit(struct pt_regs *regs, u32 nr, long result)
 {
 	u32 call;
@@ -323,13 +317,13 @@ static __always_inline int on_sys_exit(struct pt_regs *regs, u32 nr, long result
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit_btf, struct pt_regs *regs, long result)
 {
-	return result < 0 ? on_sys_exit(regs, regs->NR_MEMBER, result) : 0;
+	return result < 0 ? on_sys_exit(regs, SYSCALL_NR_TYPED(regs), result) : 0;
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(sys_exit_raw, struct pt_regs *regs, long result)
 {
-	return result < 0 ? on_sys_exit(regs, BPF_CORE_READ(regs, NR_MEMBER), result) : 0;
+	return result < 0 ? on_sys_exit(regs, SYSCALL_NR(regs), result) : 0;
 }
 
 SEC("fentry/commit_creds")
@@ -359,25 +353,25 @@ int BPF_KPROBE(namespaces_kprobe, struct task_struct *task, struct nsproxy___pro
 SEC("tp_btf/sys_enter")
 int BPF_PROG(changes_enter_btf, struct pt_regs *regs)
 {
-	return on_change_enter(regs);
+	return on_change_enter(syscall_code_typed(regs));
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(changes_exit_btf, struct pt_regs *regs, long result)
 {
-	return on_change_exit(regs, result);
+	return on_change_exit(syscall_code_typed(regs), result);
 }
 
 SEC("raw_tp/sys_enter")
 int BPF_PROG(changes_enter_raw, struct pt_regs *regs)
 {
-	return on_change_enter(regs);
+	return on_change_enter(syscall_code(regs));
 }
 
 SEC("raw_tp/sys_exit")
 int BPF_PROG(changes_exit_raw, struct pt_regs *regs, long result)
 {
-	return on_change_exit(regs, result);
+	return on_change_exit(syscall_code(regs), result);
 }
 
 SEC("tp_btf/task_rename")
