@@ -49,7 +49,11 @@ static __always_inline struct task_struct *syscall_caller(void)
 	return CURRENT_IS_TYPED ? bpf_get_current_task_btf() : current_task();
 }
 
-#define SYSCALL_CALLER(caller, member) (CURRENT_IS_TYPED ? (caller)->member : BPF_CORE_READ(caller, member))
+#define SYSCALL_CALLER(caller, member)                                                                                 \
+	({                                                                                                             \
+		typeof(caller) caller_ = (caller); /* else its own place would be relocated with the member's */       \
+		CURRENT_IS_TYPED ? caller_->member : BPF_CORE_READ(caller_, member);                                   \
+	})
 
 /* Whether its current call came in by the 32-bit entry. */
 static __always_inline bool syscall_is_compat(struct task_struct *caller)

@@ -422,12 +422,12 @@ struct {
 
 static __always_inline struct use use_of(const struct moment *at)
 {
-	struct task_struct___exec *task = (struct task_struct___exec *)at->caller;
+	struct task_struct___exec *program = (struct task_struct___exec *)at->caller;
+	struct task_struct *leader = SYSCALL_CALLER(at->caller, group_leader);
 	struct use use = {.pid = SYSCALL_CALLER(at->caller, tgid), .code = at->code};
 
-	use.started = CURRENT_IS_TYPED ? at->caller->group_leader->start_boottime
-				       : BPF_CORE_READ(at->caller, group_leader, start_boottime);
-	use.execs = SYSCALL_CALLER(task, self_exec_id);
+	use.started = SYSCALL_CALLER(leader, start_boottime);
+	use.execs = SYSCALL_CALLER(program, self_exec_id);
 	return use;
 }
 
