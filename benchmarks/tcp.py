@@ -28,6 +28,7 @@ tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7/
 }
 """
 _MB = 1 << 20
+_REST_S = 1.5  # once attached, a tool still has this and that to begin with
 _addresses = itertools.count(2)
 Case = Callable[[], AbstractContextManager[int | None]]
 
@@ -91,7 +92,7 @@ def _cases() -> dict[str, Case]:
 
 def run(*, quick: bool) -> Iterator[Row]:
     """The benchmark."""
-    rounds, count, megabytes = (2, 200, 20) if quick else (9, 2000, 200)
+    rounds, count, megabytes = (2, 200, 20) if quick else (9, 5000, 200)
     cases = _cases()
     names = list(cases)
     wall: dict[str, list[float]] = {name: [] for name in names}
@@ -102,6 +103,8 @@ def run(*, quick: bool) -> Iterator[Row]:
         for place in range(len(names)):
             name = names[(turn + place) % len(names)]
             with cases[name]() as pid:
+                if pid:
+                    time.sleep(_REST_S)
                 before = cpu_s(pid) if pid else 0.0
                 one_wall, one_cpu = connect(count)
                 if pid:

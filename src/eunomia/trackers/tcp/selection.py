@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, ip_network
 from eunomia.errors import UsageError
 from eunomia.schema.address import MAPPED
 
-_MOST = 32  # MOST_RANGES in tcp.bpf.h
+_MOST = 32  # MOST_RANGES in pair.bpf.h
 _RANGE = struct.Struct("<HH")
 _NETWORK = struct.Struct("<16s16s")
 
