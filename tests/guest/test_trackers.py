@@ -52,6 +52,12 @@ def test_connections(kernel: str) -> None:
     assert _pytest(kernel, "tests/trackers/tcp/test_tcp.py") > 20
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_files(kernel: str) -> None:
+    """What its programs read of the kernel differs between versions: mounts, above all."""
+    assert _pytest(kernel, *(f"tests/trackers/files/test_{name}.py" for name in ("counts", "paths", "events"))) > 20
+
+
 @pytest.mark.parametrize("layout", ["v1", "hybrid"])
 def test_older_cgroup_layouts(layout: str) -> None:
     environment = {"EUNOMIA_TEST_CGROUP": layout}
