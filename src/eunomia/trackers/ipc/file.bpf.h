@@ -45,7 +45,7 @@ static __always_inline void set_file(struct found *found, u32 fd)
 		set_inode(found, BPF_CORE_READ(file, f_inode));
 }
 
-static __always_inline int on_mq_name(enum operation operation, const char *name, long result)
+static __noinline int on_mq_name(enum operation operation, const char *name, long result)
 {
 	struct found *found = begin(operation, KIND_POSIX_MQ, result);
 
@@ -70,7 +70,7 @@ static __always_inline void set_queue(struct found *found, struct file___ipc *fi
 	set_name(found, bpf_probe_read_kernel_str(found->event.name + 1, NAME_BYTES - 1, name), 1);
 }
 
-static __always_inline int on_mq_use(enum operation operation, u32 fd, s64 bytes, long result)
+static __noinline int on_mq_use(enum operation operation, u32 fd, s64 bytes, long result)
 {
 	struct found *found = begin(operation, KIND_POSIX_MQ, result);
 	struct file___ipc *file;
@@ -93,8 +93,8 @@ static __always_inline bool is_shm_path(const char *path)
 	return !bpf_probe_read_user(&start, sizeof(start), path) && start == DEV_SHM;
 }
 
-static __always_inline int on_path(enum operation operation, enum kind kind, const char *path, long result,
-				   struct inode *inode)
+static __noinline int on_path(enum operation operation, enum kind kind, const char *path, long result,
+			      struct inode *inode)
 {
 	struct found *found = begin(operation, kind, result);
 
@@ -109,7 +109,7 @@ static __always_inline int on_path(enum operation operation, enum kind kind, con
 }
 
 /* Every file that is opened on the machine comes here: what is none of ours must be gone soon. */
-static __always_inline int on_open(const char *path, long result)
+static __noinline int on_open(const char *path, long result)
 {
 	struct inode *inode = 0;
 

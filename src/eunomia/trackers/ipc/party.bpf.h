@@ -83,6 +83,7 @@ static __noinline int meet(struct found *found)
 {
 	struct users_key key = {};
 	struct users *users, first = {};
+	struct party other;
 	struct party me = {};
 
 	if (!found || found->event.error)
@@ -97,12 +98,16 @@ static __noinline int meet(struct found *found)
 		bpf_map_update_elem(&objects, &key, &first, BPF_ANY);
 		return 0;
 	}
-	if (users->last.pid != me.pid) {
-		users->before = users->last;
+	/* Both ends may be here at once, on two CPUs; what is told must then still be somebody else. */
+	other = users->last;
+	if (other.pid == me.pid) {
+		other = users->before;
+	} else {
+		users->before = other;
 		users->last = me;
 	}
-	if (!found->event.peer_pid && users->before.pid)
-		set_peer(found, &users->before);
+	if (!found->event.peer_pid && other.pid && other.pid != me.pid)
+		set_peer(found, &other);
 	return 0;
 }
 

@@ -88,7 +88,7 @@ static __always_inline struct found *begin_sysv(enum operation operation, enum k
 	return found;
 }
 
-static __always_inline int on_sysv_get(enum operation operation, enum kind kind, u32 key, long result)
+static __noinline int on_sysv_get(enum operation operation, enum kind kind, u32 key, long result)
 {
 	struct found *found = begin_sysv(operation, kind, result < 0 ? -1 : result, result);
 
@@ -101,7 +101,7 @@ static __always_inline int on_sysv_get(enum operation operation, enum kind kind,
 	return report(found);
 }
 
-static __always_inline int on_sysv_use(enum operation operation, enum kind kind, s32 id, s64 bytes, long result)
+static __noinline int on_sysv_use(enum operation operation, enum kind kind, s32 id, s64 bytes, long result)
 {
 	struct found *found = begin_sysv(operation, kind, id, result);
 
@@ -115,7 +115,7 @@ static __always_inline int on_sysv_use(enum operation operation, enum kind kind,
 	return report(found);
 }
 
-static __always_inline int on_sysv_control(enum operation operation, enum kind kind, s32 id, u32 command, long result)
+static __noinline int on_sysv_control(enum operation operation, enum kind kind, s32 id, u32 command, long result)
 {
 	struct found *found;
 
@@ -153,7 +153,7 @@ static __always_inline int on_shm_attach(s32 id, u64 address, long result)
 	return on_sysv_use(OPERATION_SHM_ATTACH, KIND_SYSV_SHM, id, -1, result < -4095 ? 0 : result);
 }
 
-static __always_inline int on_shm_detach(u64 address, long result)
+static __noinline int on_shm_detach(u64 address, long result)
 {
 	struct place_key key = {.address = address, .pid = bpf_get_current_pid_tgid() >> 32};
 	s32 *known = bpf_map_lookup_elem(&attached, &key), id = known ? *known : -1;

@@ -108,7 +108,7 @@ static __always_inline void meet_once(struct total *total, struct found *found)
 	copy_peer(total, found);
 }
 
-static __always_inline int on_sysv_traffic(enum kind kind, enum operation operation, s32 id, u64 bytes, long result)
+static __noinline int on_sysv_traffic(enum kind kind, enum operation operation, s32 id, u64 bytes, long result)
 {
 	struct total_key key = {.object = (u32)id, .kind = kind};
 	struct found *found;
@@ -148,7 +148,7 @@ static __always_inline void describe_socket(struct found *found, struct sock *sk
 }
 
 /* Anything that is read or written comes here: what is neither pipe nor Unix socket must be gone soon. */
-static __always_inline int on_transfer(u32 fd, enum direction direction, u64 bytes, long result)
+static __noinline int on_transfer(u32 fd, enum direction direction, u64 bytes, long result)
 {
 	struct total_key key = {};
 	struct file___ipc *file;
@@ -210,7 +210,7 @@ static __always_inline int on_transfer(u32 fd, enum direction direction, u64 byt
 	return add_up(total, direction, bytes);
 }
 
-static __always_inline int on_mq_traffic(u32 fd, enum direction direction, u64 bytes, long result)
+static __noinline int on_mq_traffic(u32 fd, enum direction direction, u64 bytes, long result)
 {
 	struct total_key key = {.kind = KIND_POSIX_MQ};
 	struct file___ipc *file;

@@ -169,7 +169,7 @@ static __always_inline struct address_key *address_key(struct found *found)
 	return key;
 }
 
-static __always_inline int on_bind(u32 fd, const void *address, u32 length, long result)
+static __noinline int on_bind(u32 fd, const void *address, u32 length, long result)
 {
 	struct address_key *key;
 	struct party party = {};
@@ -198,7 +198,7 @@ static __always_inline int on_bind(u32 fd, const void *address, u32 length, long
 	return report(found);
 }
 
-static __always_inline int on_connect(u32 fd, const void *address, u32 length, long result)
+static __noinline int on_connect(u32 fd, const void *address, u32 length, long result)
 {
 	struct sock *sk, *other;
 	struct found *found;
@@ -226,7 +226,7 @@ static __always_inline int on_connect(u32 fd, const void *address, u32 length, l
 	return report(found);
 }
 
-static __always_inline int on_accept(u32 fd, long result)
+static __noinline int on_accept(u32 fd, long result)
 {
 	struct found *found = begin(OPERATION_UNIX_ACCEPT, KIND_UNIX, result);
 	struct sock *sk;
@@ -243,7 +243,7 @@ static __always_inline int on_accept(u32 fd, long result)
 	return report(found);
 }
 
-static __always_inline int on_socketpair(u32 family, const u32 *fds, long result)
+static __noinline int on_socketpair(u32 family, const u32 *fds, long result)
 {
 	struct found *found;
 	struct sock *sk = 0;
@@ -275,7 +275,7 @@ static __always_inline u64 name_hash(const struct address_key *key)
 }
 
 /* A datagram to an address; on a connected socket it is the connection that is reported. */
-static __always_inline int on_send(u32 fd, const void *address, u32 length, s64 bytes, long result)
+static __noinline int on_send(u32 fd, const void *address, u32 length, s64 bytes, long result)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct address_key *key;
