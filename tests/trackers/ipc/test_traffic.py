@@ -58,7 +58,7 @@ os.waitpid(child, 0)
     ],
 )
 def test_parent_and_child(kind: str, make: str, write: str, read: str) -> None:
-    with collecting("ipc", interval=0.2) as done:
+    with collecting("ipc", interval=60.0) as done:
         pid = run(PARENT_AND_CHILD.format(make=make, write=write, read=read))
     parent = traffic(done, pid, kind=kind, sent=50)
     child_pid = done.events.filter(pl.col("ppid") == pid)["pid"].unique().item()

@@ -95,8 +95,10 @@ static __noinline int meet(struct found *found)
 	users = bpf_map_lookup_elem(&objects, &key);
 	if (!users) {
 		first.last = me;
-		bpf_map_update_elem(&objects, &key, &first, BPF_ANY);
-		return 0;
+		bpf_map_update_elem(&objects, &key, &first, BPF_NOEXIST);
+		users = bpf_map_lookup_elem(&objects, &key);
+		if (!users)
+			return 0;
 	}
 	/* Both ends may be here at once, on two CPUs; what is told must then still be somebody else. */
 	other = users->last;
