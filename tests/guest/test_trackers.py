@@ -24,7 +24,7 @@ def _pytest(
     """Runs tests in the guest; gives how many passed. None may fail, none may be skipped."""
     settings = [f"{name}={value}" for name, value in (environment or {}).items()]
     command = ["env", *settings, "python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    result = run_in_guest(kernel, command, cgroup=cgroup, tracefs=tracefs, timeout_s=400)
+    result = run_in_guest(kernel, command, cgroup=cgroup, tracefs=tracefs, timeout_s=700)
     passed = re.search(r"(\d+) passed", result.output)
     assert result.exit_code == 0, result.output
     assert passed, result.output
