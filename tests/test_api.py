@@ -211,11 +211,13 @@ def test_containers(dockerd: DockerDaemon) -> None:
     identifier = dockerd.start("api-web", "sleep", "60")
     try:
         known = eunomia.containers(dockerd.host).filter(name="api-web")
-        assert known.select("container_id", "id", "runtime", "processes").rows() == [
-            (identifier[:12], identifier, "docker", 1)
+        assert known.select("container_id", "id", "runtime", "state", pl.col("pids").list.len()).rows() == [
+            (identifier[:12], identifier, "docker", "running", 1)
         ]
-        unnamed = eunomia.containers(None).filter(id=identifier)
-        assert unnamed["name"].to_list() == [None]
+        assert known["namespaces"].list.len().item() >= 6
+        assert known["created"].dtype == pl.Datetime("ns", "UTC")
+        unnamed = eunomia.containers().filter(id=identifier)  # its daemon is not where Docker usually is
+        assert unnamed["name"].to_list() == [""]
         with eunomia.watch("process", container="api-web", seconds=3, docker_host=dockerd.host) as events:
             dockerd.cli("exec", "api-web", "/bin/busybox", "true", "from-here")
             rows = pl.concat(batch.frame for batch in events)

@@ -251,7 +251,7 @@ import sys
 from pathlib import Path
 from eunomia.sinks.record import Bounds, Recorder
 from tests.record.records import SCHEMAS, batch
-recorder = Recorder(Path(sys.argv[1]), Bounds(size_bytes=1 << 20))
+recorder = Recorder(Path(sys.argv[1]), Bounds())
 sink = recorder.sink("process", SCHEMAS["process"])
 made = [batch("process", *({"at": step, "pid": 20 * step + n} for n in range(20))) for step in range(600)]
 print("ready", flush=True)
