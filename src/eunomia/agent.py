@@ -19,7 +19,7 @@ from eunomia.containers.names import Names
 from eunomia.containers.peers import Peers
 from eunomia.containers.registry import Container, Containers, OnChange
 from eunomia.containers.runtimes import Runtimes
-from eunomia.errors import EunomiaError, PrivilegeError
+from eunomia.errors import EunomiaError, PrivilegeError, UsageError
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.clock import BootClock
 from eunomia.host.hierarchies import Hierarchy
@@ -185,7 +185,8 @@ class Agent:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.stop()
+        if self._thread is not None:
+            self.stop()
 
     def _check_privileges(self) -> None:
         missing = missing_capabilities(self._roots)
@@ -267,6 +268,10 @@ class Agent:
         }
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
         shared = kernel_filter.shared_maps if kernel_filter else {}
+        if config.ring_bytes is not None and tracker.interval(options) is not None:
+            raise UsageError(
+                f"{config.label}: with these options it counts in tables, a ring has no say"
+            )
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
         return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
 

@@ -71,7 +71,7 @@ class Recording:
                     undo.callback(sink.close)
                 recording = recorder.sink(config.tracker, schema, config.options)
                 undo.pop_all()
-            return FanOut((shown, recording)) if isinstance(shown, Handler) else {**shown, "record": recording}
+            return FanOut((shown, recording)) if isinstance(shown, Handler) else {**shown, "--record": recording}
 
         return make
 
@@ -82,13 +82,14 @@ class Recording:
 
     def close(self, summary: Any = None) -> None:
         """Ends the record; says what went from it, and what could not be written. None: the run did not start."""
-        if self._recorder is None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
             return
         try:
-            self._recorder.close(None if summary is None else asdict(summary))
+            recorder.close(None if summary is None else asdict(summary))
         except EunomiaError as error:
             say(f"note: {error}")
-        removed = self._recorder.removed
+        removed = recorder.removed
         if removed.files:
             say(
                 f"note: {removed.files:,} of the oldest files of the record, with {removed.events:,} events, were"

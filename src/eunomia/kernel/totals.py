@@ -54,8 +54,9 @@ class Totals:
         if not final and self.left_s:
             return None
         now = self._clock()
-        # On time as long as we are; after a pause the missed ones are left out rather than made up for.
-        self._due_s = max(self._due_s + self._interval_s, now)
+        self._due_s += self._interval_s
+        if self._due_s <= now:  # after a pause the missed ones are left out rather than made up for
+            self._due_s = now + self._interval_s
         done, self._turn = self._turn, 1 - self._turn
         maps.update(self._turn_fd, _KEY, self._turn.to_bytes(4, "little"))
         wait_for_programs()

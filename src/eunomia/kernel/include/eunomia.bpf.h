@@ -74,7 +74,8 @@ static __always_inline void count(u32 which)
 	u64 *value = bpf_map_lookup_elem(&counters, &which);
 
 	if (value)
-		*value += 1; /* per CPU, and tracing programs are not preempted by one of the same object */
+		__sync_fetch_and_add(value,
+				     1); /* a program can be interrupted by another of its object, on its own CPU */
 }
 
 /* Declares the ring and tells the loader which struct travels in it. */

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from eunomia.errors import UsageError
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 
 _KINDS = ("sysv_shm", "sysv_sem", "sysv_msg", "posix_mq", "posix_shm", "pipe", "unix", "signal")
 """In the order of enum kind in event.bpf.h."""
+_LEAST_INTERVAL_S = 0.1
 _CALLED = tuple(kind for kind in _KINDS if kind != "signal")
 _OF_CALLS = (
     *("shm_get", "shm_attach", "shm_detach", "shm_remove", "sem_get", "sem_op", "sem_remove"),
@@ -25,6 +27,8 @@ def _settings(options: Options) -> Mapping[str, int]:
 
 
 def _interval(options: Options) -> float | None:
+    if 0 < options["interval"] < _LEAST_INTERVAL_S:
+        raise UsageError(f"option interval: {options['interval']}: {_LEAST_INTERVAL_S} is the least")
     return options["interval"] or None
 
 

@@ -118,6 +118,7 @@ struct {
 
 /* Uses that have been reported already. */
 struct used {
+	u64 started; /* of the process: pids come back */
 	u64 space;
 	u64 object;
 	u32 pid;
@@ -174,6 +175,7 @@ static __always_inline bool is_known_use(struct found *found)
 	struct used key = {.space = found->space, .object = found->object};
 	u8 known = 1;
 
+	key.started = BPF_CORE_READ(current_task(), group_leader, start_boottime);
 	key.pid = bpf_get_current_pid_tgid() >> 32;
 	key.event = found->event.event;
 	key.error = found->event.error;

@@ -277,8 +277,10 @@ static __always_inline void inherit(const struct sock *sk)
 	struct owned *listener = find((void *)head - bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue));
 	struct owned owned;
 
-	if (!listener)
+	if (!listener) { /* nobody's: and what is remembered here is of a socket that had this place before */
+		forget(sk);
 		return;
+	}
 	owned = *listener;
 	owned.started = bpf_ktime_get_boot_ns();
 	owned.borrowed = true;
