@@ -269,9 +269,7 @@ class Agent:
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
         shared = kernel_filter.shared_maps if kernel_filter else {}
         if config.ring_bytes is not None and tracker.interval(options) is not None:
-            raise UsageError(
-                f"{config.label}: with these options it counts in tables, a ring has no say"
-            )
+            raise UsageError(f"{config.label}: with these options it counts in tables, a ring has no say")
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
         return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
 

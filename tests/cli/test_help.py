@@ -16,7 +16,7 @@ import eunomia as package
 from eunomia.trackers import registry
 from tests.cli.command import EUNOMIA, environment, eunomia
 
-COMMANDS = ("run", "trackers", "containers", "config", "doctor", "completion")
+COMMANDS = ("run", "replay", "query", "report", "trackers", "containers", "config", "doctor", "completion")
 PAGES = [(), *((name,) for name in COMMANDS), *(("run", name) for name in registry.names())]
 
 
@@ -84,14 +84,17 @@ def test_trackers_as_json() -> None:
 # Completion
 
 COMPLETED = [
-    ("eunomia r", {"run"}),
+    ("eunomia r", {"run", "replay", "report"}),
     ("eunomia run pro", {"process"}),
     ("eunomia run process --min", {"--min-duration"}),
     ("eunomia config c", {"check"}),
-    ("eunomia run process --fmt ", {"table", "json", "csv", "parquet"}),
+    ("eunomia run process --fmt ", {"table", "json", "csv", "parquet", "none"}),
     ("eunomia trackers --f", {"--fmt"}),
     ("eunomia completion ", {"bash", "zsh", "fish"}),
-    ("eunomia run nosuch --", {"--help", "--config", "--time", "--verbose"}),
+    (
+        "eunomia run nosuch --",
+        {"--help", "--config", "--time", "--verbose", "--record", "--record-max-age", "--record-max-bytes"},
+    ),
     ("eunomia nosuch ", set(COMMANDS)),
     ("eunomia run process -c ", set()),
 ]
