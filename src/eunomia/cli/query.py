@@ -16,8 +16,8 @@ from eunomia.cli.terminal import print_table
 _EXAMPLES = """\b
 Examples:
   eunomia query --record DIR --tables
-  eunomia query --record DIR 'SELECT tracker, container_name, count(*) FROM events GROUP BY ALL'
-  eunomia query --record DIR "SELECT time, args FROM process WHERE event = 'exec' AND time > now() - INTERVAL 1 HOUR"
+  eunomia query --record DIR 'SELECT tracker, count(*) FROM events GROUP BY 1'
+  eunomia query --record DIR "SELECT args FROM process WHERE event = 'exec'"
 """
 
 
