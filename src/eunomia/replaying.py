@@ -32,6 +32,7 @@ class Replaying:
         record, trackers, selection: what is replayed; the selection resolved.
         make_sink: where the events go, as for a run.
         options: of trackers that act in user space; each has to be known to one of the trackers.
+        paced: whether batches are short, for who keeps the pauses between them.
 
     Raises:
         UsageError: a tracker is not known here, or an option is not.
@@ -44,10 +45,12 @@ class Replaying:
         selection: Selection,
         make_sink: SinkFactory,
         options: Mapping[str, Any],
+        *,
+        paced: bool = False,
     ) -> None:
         self.failure: BaseException | None = None
         self._losses = Losses()
-        self._replay = Replay(record, trackers, selection)
+        self._replay = Replay(record, trackers, selection, paced=paced)
         self._record = record
         self._in_hand: Batch | None = None
         self._resources = ExitStack()

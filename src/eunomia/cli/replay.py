@@ -85,8 +85,10 @@ def command(
     from eunomia.replaying import Replaying
 
     with Stop(reader=output is None and chosen != "none") as stop:
-        with Replaying(record, trackers, selection, make_sink, {"tree": True} if tree else {}) as replaying:
-            _play(replaying, stop, realtime=speed == "realtime")
+        realtime = speed == "realtime"
+        own: dict[str, bool] = {"tree": True} if tree else {}
+        with Replaying(record, trackers, selection, make_sink, own, paced=realtime) as replaying:
+            _play(replaying, stop, realtime=realtime)
         conclude(replaying.summary(), replaying.failure, quiet=stop.reader_gone)
 
 

@@ -41,8 +41,15 @@ class Replay:
     """
 
     def __init__(
-        self, record: Record, trackers: Sequence[str], selection: Selection, *, window_rows: int = WINDOW_ROWS
+        self,
+        record: Record,
+        trackers: Sequence[str],
+        selection: Selection,
+        *,
+        window_rows: int = WINDOW_ROWS,
+        paced: bool = False,
     ) -> None:
+        self._paced = paced  # short batches also of a single tracker, for who keeps the pauses between them
         self._record = record
         self._schemas = {tracker: record.schema(tracker) for tracker in trackers}
         self._selection = selection
@@ -90,7 +97,7 @@ class Replay:
     def _window(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Batch]]:
         found = {tracker: self._read(tracker, since, until) for tracker in self._schemas}
         frames = {tracker: frame for tracker, frame in found.items() if frame.height}
-        if len(frames) > 1:
+        if len(frames) > 1 or self._paced:
             slices = [
                 (part["time"][0], tracker, part)
                 for tracker, frame in frames.items()
