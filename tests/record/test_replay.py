@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from polars.testing import assert_frame_equal
@@ -16,7 +17,7 @@ from eunomia.schema.batch import Batch
 from tests.record.records import DB, NOON, SCHEMAS, batch, write
 
 
-def replayed(directory: Path, selection: Selection | None = None, **more: int) -> tuple[list[Batch], Replay]:
+def replayed(directory: Path, selection: Selection | None = None, **more: Any) -> tuple[list[Batch], Replay]:
     record = Record(directory)
     replay = Replay(record, list(record), selection or Selection(), **more)
     return [one for _, one in replay], replay
