@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 
 import eunomia
 from eunomia.config import AgentConfig, TrackerConfig
+from eunomia.trackers import registry
 from tests.cli.command import Shell
 from tests.dockerd import DockerDaemon
 
@@ -80,12 +81,15 @@ def test_the_function_and_the_package_of_one_name(before: str) -> None:
         (("process",), {"fork": True}, "process: there is no option 'fork'; did you mean forks?"),
         (("process",), {"containr": "web"}, "there is no option 'containr'; did you mean container?"),
         (("process",), {"zzz": 1}, "there is no option 'zzz'; there are: exits, forks, "),
-        (("process",), {"exits": 1}, "exits=1: it has to be True or False"),
-        (("process",), {"min_duration": "5"}, "min_duration='5': it has to be a number"),
-        (("process",), {"min_duration": True}, "min_duration=True: it has to be a number"),
-        (("process",), {"min_duration": -1}, "min_duration=-1: it must be at least 0"),
+        (("process",), {"exits": 1}, "option exits: 1: true or false is expected"),
+        (("process",), {"min_duration": "5"}, "option min-duration: '5': a number is expected"),
+        (("process",), {"min_duration": True}, "option min-duration: True: a number is expected"),
+        (("process",), {"min_duration": -1}, "option min-duration: .*: 0 is the least"),
         (("process",), {"pid": "1"}, "'1' is no number"),
         (("process",), {"pid": True}, "True is no number"),
+        (("process",), {"uid": 1 << 40}, "1099511627776 is no id"),
+        (("process",), {"uid": -1}, "-1 is no id"),
+        (("syscall",), {"only": ["opnat"]}, "option only: 'opnat': did you mean openat"),
         (("process",), {"container": 1}, "1 is no text"),
         (("process",), {"container": [1]}, "1 is no text"),
         (("process",), {"seconds": 0}, "seconds=0 is no time to watch"),
@@ -95,6 +99,12 @@ def test_the_function_and_the_package_of_one_name(before: str) -> None:
 def test_mistakes_are_told_before_anything_begins(trackers: tuple[str, ...], asked: Any, told: str) -> None:
     with pytest.raises(eunomia.UsageError, match=told):
         eunomia.watch(*trackers, **asked)
+
+
+@pytest.mark.parametrize("given", ["openat,read", ["openat", "read"], ("openat", "read")])
+def test_lists(given: object) -> None:
+    (tracker,) = eunomia.watch("syscall", only=given)._config.trackers
+    assert registry.get("syscall").settle(tracker.options)["only"] == ("openat", "read")
 
 
 def test_what_is_asked_for_arrives() -> None:

@@ -26,7 +26,7 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.sinks.record import Bounds, Recorder
 from eunomia.trackers import registry
-from eunomia.trackers.declaration import Option, Tracker
+from eunomia.trackers.declaration import Tracker
 
 _UNREAD = "not read before the watch ended"
 _LOOK_S = 0.1
@@ -102,6 +102,8 @@ def _several(given: _One | Iterable[_One], kind: type[_One]) -> tuple[_One, ...]
     for value in values:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise UsageError(f"{value!r} is no {'number' if kind is int else 'text'}")
+        if isinstance(value, int) and not 0 <= value < 1 << 32:
+            raise UsageError(f"{value!r} is no id: it has to be from 0 to {(1 << 32) - 1}")
     return values
 
 
@@ -113,20 +115,13 @@ def _check(options: Mapping[str, object], trackers: Iterable[str]) -> None:
             near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(choices)}"
             raise UsageError(f"{', '.join(trackers)}: there is no option {name!r}; {hint}")
-        _check_value(known[name], value)
+        known[name].settle(value)
 
 
-def _check_value(option: Option, value: object) -> None:
-    kind = type(option.default)
-    fits = isinstance(value, bool) if kind is bool else isinstance(value, (int, float) if kind is float else kind)
-    if not fits or (kind is not bool and isinstance(value, bool)):
-        names = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
-        raise UsageError(f"{option.key}={value!r}: it has to be {names[kind]} ({option.description})")
-    if kind in (int, float) and option.minimum is not None and not value >= option.minimum:  # type: ignore[operator]
-        raise UsageError(f"{option.key}={value!r}: it must be at least {option.minimum} ({option.description})")
-
-
-_FILTERS = ("container", "pid", "children", "uid", "cgroup", "wait", "seconds", "record", "docker_host")
+_FILTERS = (
+    *("container", "pid", "children", "uid", "cgroup", "mnt_namespace", "pid_namespace"),
+    *("wait", "seconds", "record", "docker_host"),
+)
 
 
 class Watch:
