@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
@@ -19,6 +20,9 @@ _EVENTS = (
 
 
 def _interval(options: Options) -> float | None:
+    for name, usual in (("top", 0), ("sort", "bytes"), ("latency", False)):
+        if options["events"] and options[name] != usual:
+            raise UsageError(f"--events and --{name} do not go together: single calls are not cut, sorted or timed")
     return None if options["events"] else options["interval"]
 
 
