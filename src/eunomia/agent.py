@@ -397,9 +397,11 @@ class Agent:
 
     @staticmethod
     def _pass_on(line: _Line, batch: Batch) -> None:
+        gone = line.losses.gone
         folded = line.fold.handle(batch)
-        line.rows += len(batch) if folded is None else len(folded)  # none: it failed, and they are counted as lost
+        line.rows += line.losses.gone - gone  # rows that nobody asked for, and those a failed step had in hand
         if folded is not None:
+            line.rows += len(folded)
             line.chain.handle(folded)
 
     def _batch(self, tracing: Tracing, records: Records, source: str) -> Batch:

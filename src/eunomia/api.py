@@ -21,7 +21,6 @@ from eunomia.containers.cgroup_path import shorten
 from eunomia.containers.description import Description
 from eunomia.containers.listing import list_containers
 from eunomia.errors import UsageError
-from eunomia.pipeline.chain import FanOut
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.sinks.record import Bounds, Recorder
@@ -208,10 +207,11 @@ class _Run:
         if self._recorder is not None:
             self._recorder.know(self.agent.containers())
 
-    def _sink(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Handler:
-        if self._recorder is None:
-            return self.feed
-        return FanOut((self._recorder.sink(config.tracker, schema, config.options), self.feed))
+    def _sink(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
+        sinks: dict[str, Handler] = {"reader": self.feed}
+        if self._recorder is not None:  # with a queue of its own: a slow reader costs the record nothing
+            sinks["record"] = self._recorder.sink(config.tracker, schema, config.options)
+        return sinks
 
     def finish(self) -> None:
         """Stops watching; all that was seen can still be read."""
@@ -277,7 +277,7 @@ class _Feed(Handler):
             if self._ended:
                 self._unread += len(batch)
             else:
-                self._batches.append((batch, size))
+                self._batches.append((batch.for_another_thread(), size))
                 self._bytes += size
                 self._changed.notify_all()
         return batch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -320,3 +322,39 @@ def test_sources_tick(make: Make) -> None:
     while not (first.ticks and second.ticks):
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+_TWO_QUEUES = """
+import io, sys, time
+from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.losses import Losses
+from eunomia.pipeline.queue import Queue
+from tests.pipeline.handlers import batch
+
+class File(io.BytesIO):
+    def write(self, data):
+        time.sleep(0.01)  # another thread has its turn
+        return super().write(data)
+
+class Writer(Handler):
+    def handle(self, batch):
+        batch.frame.write_ipc_stream(File())
+        return batch
+
+losses = [Losses(), Losses()]
+queues = [Queue(Writer(), one) for one in losses]
+given = [batch(1, 2, 3) for _ in range(50)]
+for one in given:
+    for queue in queues:
+        queue.handle(one)
+    for _ in range(100):
+        len(one)
+for queue in queues:
+    assert queue.end(20)
+assert [one.delivered for one in losses] == [150, 150]
+"""
+
+
+def test_several_threads_have_the_same_batch() -> None:
+    """One that writes a frame into a file of Python's and one that looks at it once waited for each other for ever."""
+    subprocess.run([sys.executable, "-c", _TWO_QUEUES], check=True, timeout=60)

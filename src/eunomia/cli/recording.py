@@ -15,7 +15,6 @@ from eunomia.cli import values
 from eunomia.cli.terminal import say
 from eunomia.config import AgentConfig, TrackerConfig
 from eunomia.errors import EunomiaError
-from eunomia.pipeline.chain import FanOut
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.sinks.record import Bounds, Recorder
@@ -71,7 +70,7 @@ class Recording:
                     undo.callback(sink.close)
                 recording = recorder.sink(config.tracker, schema, config.options)
                 undo.pop_all()
-            return FanOut((shown, recording)) if isinstance(shown, Handler) else {**shown, "--record": recording}
+            return {**({"output": shown} if isinstance(shown, Handler) else shown), "--record": recording}
 
         return make
 

@@ -42,6 +42,12 @@ class Losses:
         return self._filtered
 
     @property
+    def gone(self) -> int:
+        """Events that were left out or lost."""
+        with self._lock:
+            return self._filtered + self._lost.total()
+
+    @property
     def lost(self) -> dict[str, int]:
         """Cause -> events."""
         with self._lock:

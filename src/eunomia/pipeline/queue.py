@@ -80,6 +80,7 @@ class Queue(Handler):
 
     def _put(self, batch: Batch, source: _Source) -> None:
         size = int(batch.frame.estimated_size())
+        batch = batch.for_another_thread()
         with self._changed:
             if self._ending or (self._waiting and self._bytes + size > self._max_bytes):
                 self._lose(source, len(batch))

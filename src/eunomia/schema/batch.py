@@ -55,3 +55,12 @@ class Batch:
     def with_frame(self, frame: pl.DataFrame) -> Batch:
         """The same source and schema with other rows."""
         return replace(self, frame=frame)
+
+    def for_another_thread(self) -> Batch:
+        """The same events in a frame that another thread may use while this one goes on using its own.
+
+        A writer of Polars locks its frame and needs the interpreter to write to a file of Python's; who looks at the
+        same frame meanwhile holds the interpreter and waits for the lock, for ever. The two frames share their columns
+        but not the lock.
+        """
+        return self.with_frame(self.frame.clone())

@@ -247,6 +247,10 @@ for number, size in enumerate((5, 50, 500, 20)):
     def seen(**options: Any) -> list[str]:
         with watching(interval=3600.0, include=(f"{tmp_path}/*",), **options) as run:
             work(program, str(tmp_path))
+        summary = run.summary
+        assert summary is not None
+        assert summary.filtered > 0, "the rows that nobody asked for are counted"
+        assert summary.emitted == summary.delivered + summary.filtered
         return [Path(path).name for path in run.events["path"].to_list()]
 
     assert seen() == ["file2.txt", "file1.log", "file0.txt", "file3.log"]

@@ -10,7 +10,6 @@ import polars as pl
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.semantic import SEMANTICS, Column
 from eunomia.trackers.syscall.fold import Fold
-from eunomia.trackers.syscall.top import Top
 
 _TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "time": pl.Datetime("ns", "UTC"),
@@ -78,8 +77,6 @@ def test_what_stays_apart() -> None:
     assert fold(*rows).height == len(rows)
 
 
-def test_most_frequent_first_and_the_top_of_them() -> None:
+def test_most_frequent_first() -> None:
     frame = fold(counted(1, "read", 3), counted(1, "write", 30), counted(1, "close", 7))
     assert frame["count"].to_list() == [30, 7, 3]
-    cut = Top(2).handle(Batch("syscall", Fold(SCHEMA).columns(SCHEMA), frame))
-    assert cut.frame["count"].to_list() == [30, 7]

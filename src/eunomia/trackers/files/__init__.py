@@ -35,9 +35,17 @@ def _handlers(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handl
 
 
 def _fold(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
+    from eunomia.pipeline.selecting import Chosen, Top
+    from eunomia.trackers.files.paths import chosen
     from eunomia.trackers.files.rows import Rows
 
-    return (Rows(options, schema),)
+    steps: list[Handler] = [Rows(options, schema)]
+    condition = chosen(options["include"], options["exclude"], ("path", "host_path"))
+    if condition is not None:
+        steps.append(Chosen(condition))
+    if options["top"]:
+        steps.append(Top(options["top"]))
+    return steps
 
 
 TRACKER = Tracker(

@@ -1,4 +1,4 @@
-"""What was counted: one row for each process and path, the chosen ones, in order."""
+"""What was counted: one row for each process and path, in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import polars as pl
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.trackers.declaration import Options
-from eunomia.trackers.files.paths import chosen, tidy
+from eunomia.trackers.files.paths import tidy
 from eunomia.trackers.files.texts import DEVICE, device_name, written
 
 COUNTERS = ("opens", "reads", "read_bytes", "writes", "write_bytes", "deletes", "renames", "errors")
@@ -22,7 +22,7 @@ _CALLS = pl.sum_horizontal("opens", "reads", "writes", "deletes", "renames", "er
 
 
 class Rows(Handler):
-    """Merges, chooses and sorts the rows of an interval.
+    """Merges and sorts the rows of an interval.
 
     A deleted or renamed file is counted by its name in the kernel, since at the return of the call there is no file of
     that name any more; what the same process did with it before is a row of its own there.
@@ -33,10 +33,8 @@ class Rows(Handler):
     """
 
     def __init__(self, options: Options, schema: Schema) -> None:
-        self._chosen = chosen(options["include"], options["exclude"], ("path", "host_path"))
         sort = options["sort"]
         self._order = _ORDERS.get(sort, pl.col(sort))
-        self._top = options["top"]
         self._schema = self.columns(schema)
 
     def columns(self, schema: Schema) -> Schema:
@@ -45,16 +43,11 @@ class Rows(Handler):
         return Schema(tuple(DEVICE if column.name == DEVICE.name else column for column in kept))
 
     def handle(self, batch: Batch) -> Batch:
-        """The rows that are left, the first of them the most."""
+        """The rows, the first of them the most."""
         frame = _merge(tidy(batch.frame, _NAMED, "path", "host_path")) if batch.frame[_NAMED].any() else batch.frame
         query = frame.lazy().select(column.name for column in self._schema)
-        if self._chosen is not None:
-            query = query.filter(self._chosen)
-        query = query.sort(self._order, _CALLS, descending=True, maintain_order=True)
-        if self._top:
-            query = query.head(self._top)
-        left = query.collect()
-        return Batch(batch.source, self._schema, left.with_columns(written(left["device"], device_name)))
+        rows = query.sort(self._order, _CALLS, descending=True, maintain_order=True).collect()
+        return Batch(batch.source, self._schema, rows.with_columns(written(rows["device"], device_name)))
 
 
 def _merge(frame: pl.DataFrame) -> pl.DataFrame:

@@ -47,18 +47,11 @@ def _check(name: str) -> None:
         raise ValueError(f"{platform.machine()} has no system call of that name, other machines do")
 
 
-def _fold(_options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
+def _fold(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
+    from eunomia.pipeline.selecting import Top
     from eunomia.trackers.syscall.fold import Fold
 
-    return (Fold(schema),)
-
-
-def _handlers(options: Options, _schema: Schema, _roots: Roots) -> Sequence[Handler]:
-    if not _counts(options) or not options["top"]:
-        return ()
-    from eunomia.trackers.syscall.top import Top
-
-    return (Top(options["top"]),)
+    return (Fold(schema), *([Top(options["top"])] if options["top"] else []))
 
 
 TRACKER = Tracker(
@@ -144,5 +137,4 @@ TRACKER = Tracker(
     interval=_interval,
     settings=_settings,
     fold=_fold,
-    handlers=_handlers,
 )
