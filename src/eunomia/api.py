@@ -23,7 +23,7 @@ from eunomia.containers.listing import list_containers
 from eunomia.errors import UsageError
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
-from eunomia.sinks.record import Bounds, Recorder
+from eunomia.sinks.record import Recorder
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
@@ -195,8 +195,8 @@ class _Run:
         self.summary: Summary | None = None
         self._raised = False
         self._ending = threading.RLock()
-        watched = {name: value for name, value in asdict(config.filter).items() if value}
-        self._recorder = None if record is None else Recorder(record, Bounds(), watched)
+        self._watched = config.filter.given
+        self._recorder = None if record is None else Recorder(record)
         self.agent = Agent(config, self._sink)
         try:
             self.agent.__enter__()
@@ -210,7 +210,7 @@ class _Run:
     def _sink(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
         sinks: dict[str, Handler] = {"reader": self.feed}
         if self._recorder is not None:  # with a queue of its own: a slow reader costs the record nothing
-            sinks["record"] = self._recorder.sink(config.tracker, schema, config.options)
+            sinks["record"] = self._recorder.sink(config.tracker, schema, config.options, self._watched)
         return sinks
 
     def finish(self) -> None:
@@ -239,8 +239,7 @@ class _Run:
 
     def _end_record(self) -> None:
         if self._recorder is not None:
-            self._recorder.know(self.agent.containers())
-            self._recorder.close(asdict(self.agent.stop()))
+            self._recorder.close(asdict(self.agent.stop()), self.agent.containers())
 
     def _unread(self, summary: Summary) -> Summary:
         """The account with what the reader never took."""

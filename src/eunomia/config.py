@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -29,6 +29,11 @@ class FilterConfig:
     mnt_namespaces: tuple[int, ...] = ()
     pid_namespaces: tuple[int, ...] = ()
     wait: bool = False
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was asked for, by kind."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def test_a_run_recorded_replayed_asked_and_reported(tmp_path: Path, shell: Shell
     (described,) = package.read(rec).runs
     assert described.summary is not None
     assert described.summary["delivered"] == live.height
-    assert described.watched == {"pids": [shell.process.pid], "children": True}
+    assert described.streams[0].watched == {"pids": [shell.process.pid], "children": True}
     assert described.streams[0].options["failed"] is True
 
 

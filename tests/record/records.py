@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from eunomia.config import FilterConfig
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.semantic import Column
 from eunomia.sinks.record import Bounds, Recorder
@@ -107,9 +108,14 @@ def write(
     directory: Path, *batches: Batch, bounds: Bounds | None = None, options: dict[str, Any] | None = None
 ) -> None:
     """A run's record of these batches."""
-    recorder = Recorder(directory, bounds or Bounds(), {"containers": ["web"]})
+    recorder = Recorder(directory, bounds or Bounds())
     sinks = {
-        source: recorder.sink(source, next(one.schema for one in batches if one.source == source), options)
+        source: recorder.sink(
+            source,
+            next(one.schema for one in batches if one.source == source),
+            options,
+            FilterConfig(containers=("web",)).given,
+        )
         for source in dict.fromkeys(one.source for one in batches)
     }
     for one in batches:
@@ -117,5 +123,5 @@ def write(
     for sink in sinks.values():
         sink.flush()
         sink.close()
-    recorder.know([{"id": "aaaaaaaaaaaa", "name": "web", "image": "nginx:1"}])
-    recorder.close({"emitted": sum(map(len, batches)), "lost": {"ring full": 2}})
+    containers = [{"id": "aaaaaaaaaaaa", "name": "web", "image": "nginx:1"}]
+    recorder.close({"emitted": sum(map(len, batches)), "lost": {"ring full": 2}}, containers)

@@ -25,7 +25,7 @@ def test_what_was_written(tmp_path: Path) -> None:
     assert_frame_equal(record["process"].collect(), EVENTS.frame)
     assert record.schema("process") == SCHEMAS["process"], "types, descriptions and all"
     (run,) = record.runs
-    assert run.watched == {"containers": ["web"]}
+    assert run.streams[0].watched == {"containers": ["web"]}
     assert run.summary == {"emitted": 3, "lost": {"ring full": 2}}
     assert run.ended is not None
     assert run.host

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -54,8 +54,8 @@ class Recording:
     def __init__(
         self, directory: Path | None, max_bytes: int | None, max_age_s: float | None, config: AgentConfig
     ) -> None:
-        watched = {name: value for name, value in asdict(config.filter).items() if value}
-        self._recorder = Recorder(directory, Bounds(max_bytes, max_age_s), watched) if directory is not None else None
+        self._config = config
+        self._recorder = None if directory is None else Recorder(directory, Bounds(max_bytes, max_age_s))
 
     def beside(self, make_sink: SinkFactory) -> SinkFactory:
         """Makes the same sinks with a recording one next to each."""
@@ -68,7 +68,7 @@ class Recording:
             with ExitStack() as undo:
                 for sink in (shown,) if isinstance(shown, Handler) else shown.values():
                     undo.callback(sink.close)
-                recording = recorder.sink(config.tracker, schema, config.options)
+                recording = recorder.sink(config.tracker, schema, config.options, self._config.filter_of(config).given)
                 undo.pop_all()
             return {**({"output": shown} if isinstance(shown, Handler) else shown), "--record": recording}
 
@@ -79,13 +79,13 @@ class Recording:
         if self._recorder is not None:
             self._recorder.know(containers())
 
-    def close(self, summary: Any = None) -> None:
+    def close(self, summary: Any = None, containers: Iterable[Mapping[str, Any]] = ()) -> None:
         """Ends the record; says what went from it, and what could not be written. None: the run did not start."""
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
         try:
-            recorder.close(None if summary is None else asdict(summary))
+            recorder.close(None if summary is None else asdict(summary), containers)
         except EunomiaError as error:
             say(f"note: {error}")
         removed = recorder.removed

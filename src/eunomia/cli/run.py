@@ -314,8 +314,7 @@ def _watch(
         recording.know(agent.containers)
         _sleep(agent, stop, duration_s)
         summary = agent.stop()
-        recording.know(agent.containers)
-        recording.close(summary)
+        recording.close(summary, agent.containers())
     conclude(summary, agent.failure, quiet=stop.reader_gone)
 
 

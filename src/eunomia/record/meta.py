@@ -25,11 +25,13 @@ class Stream:
 
     Attributes:
         options: its own, with their values.
+        watched: whom it watched, by kind of filter; what is empty was not filtered by.
         columns: as `encode_schema` gives them.
     """
 
     tracker: str
     options: Mapping[str, Any]
+    watched: Mapping[str, Any]
     columns: list[dict[str, Any]]
 
     @property
@@ -47,7 +49,6 @@ class Run:
         eunomia: version that made it.
         host, kernel, machine: where, as uname(2) says it.
         started, ended: RFC 3339; not `ended` while it goes on, and for ever when it was killed.
-        watched: whom the run watched, by kind of filter; what is empty was not filtered by.
         streams: its trackers, numbered as in its files' names.
         containers: those known at its start and end: id, name, image.
         summary: emitted, delivered, filtered, lost by cause … of the whole run, once it has ended.
@@ -61,17 +62,16 @@ class Run:
     kernel: str = ""
     machine: str = ""
     ended: str | None = None
-    watched: Mapping[str, Any] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
     containers: tuple[Mapping[str, Any], ...] = ()
     summary: Mapping[str, Any] | None = None
     removed: Mapping[str, int] = field(default_factory=dict)
 
 
-def begin(name: str, started: datetime, watched: Mapping[str, Any]) -> Run:
+def begin(name: str, started: datetime) -> Run:
     """The description of a run that begins here."""
     here = platform.uname()
-    return Run(name, rfc3339(started), __version__, here.node, here.release, here.machine, watched=watched)
+    return Run(name, rfc3339(started), __version__, here.node, here.release, here.machine)
 
 
 def rfc3339(moment: datetime) -> str:

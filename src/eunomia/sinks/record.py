@@ -63,7 +63,6 @@ class Recorder:
     Args:
         directory: created if it is not there; its parent has to be.
         bounds: what it may hold at most.
-        watched: whom the run watches, for its description.
         clock: seconds since 1970, as files' times are. It may be set back, which only lets files live longer.
 
     Raises:
@@ -74,7 +73,6 @@ class Recorder:
         self,
         directory: Path,
         bounds: Bounds = Bounds(),
-        watched: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.directory = directory = directory.resolve()
@@ -85,39 +83,56 @@ class Recorder:
         self._files = 0
         self._closed = False
         started = datetime.fromtimestamp(clock(), UTC)
-        self._run = meta.begin(layout.run_name(started, os.getpid()), started, watched or {})
+        self._run = meta.begin(layout.run_name(started, os.getpid()), started)
         self._meta = layout.meta_file(directory, self._run.name)
         self._created = _prepare(directory)
         self.removed = Removed()
 
-    def sink(self, tracker: str, schema: Schema, options: Mapping[str, Any] | None = None) -> RecordSink:
+    def sink(
+        self,
+        tracker: str,
+        schema: Schema,
+        options: Mapping[str, Any] | None = None,
+        watched: Mapping[str, Any] | None = None,
+    ) -> RecordSink:
         """What records a tracker.
+
+        Args:
+            tracker: its name.
+            schema: of its batches.
+            options, watched: how it runs and whom it watches, for the run's description.
 
         Raises:
             UsageError: the directory cannot be written.
         """
-        stream = meta.Stream(tracker, dict(options or {}), encode_schema(schema))
+        stream = meta.Stream(tracker, dict(options or {}), dict(watched or {}), encode_schema(schema))
         with self._lock:
             self._run = replace(self._run, streams=(*self._run.streams, stream))
         try:
-            self._describe()
+            meta.write(self._run, self._meta)
         except OSError as error:
             raise UsageError(_told(self.directory, error)) from error
         self.look(now=True)
         return RecordSink(self, tracker, len(self._run.streams) - 1, schema)
 
     def know(self, containers: Iterable[Mapping[str, Any]]) -> None:
-        """Notes what is known of containers by `id`; the last word counts."""
+        """Notes what is known of containers by `id`, on disk as well; the last word counts.
+
+        Raises:
+            EunomiaError: it cannot be written.
+        """
         known = {one["id"]: one for one in (*self._run.containers, *containers)}
         self._run = replace(self._run, containers=tuple(known.values()))
+        self._describe()
 
-    def close(self, summary: Mapping[str, Any] | None = None) -> None:
+    def close(self, summary: Mapping[str, Any] | None = None, containers: Iterable[Mapping[str, Any]] = ()) -> None:
         """Writes the description's end, when the sinks are closed. A run that never began leaves nothing.
 
         Calling it again does nothing.
 
         Args:
             summary: what became of the run's events; None when it could not start.
+            containers: as in `know`, for the last time.
 
         Raises:
             EunomiaError: it cannot be written.
@@ -131,13 +146,13 @@ class Recorder:
         self.look(now=True)
         ended = meta.rfc3339(datetime.fromtimestamp(self.clock(), UTC))
         self._run = replace(self._run, ended=ended, summary=summary, removed=vars(self.removed))
-        try:
-            self._describe()
-        except OSError as error:
-            raise EunomiaError(_told(self._meta, error)) from error
+        self.know(containers)
 
     def _describe(self) -> None:
-        meta.write(self._run, self._meta)
+        try:
+            meta.write(self._run, self._meta)
+        except OSError as error:
+            raise EunomiaError(_told(self._meta, error)) from error
 
     def _discard(self) -> None:
         self._meta.unlink(missing_ok=True)
