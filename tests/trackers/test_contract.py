@@ -18,7 +18,7 @@ from eunomia.schema.batch import Schema
 from eunomia.schema.layout import Layout
 from eunomia.sinks.table import virtual
 from eunomia.trackers import registry
-from eunomia.trackers.declaration import Tracker
+from eunomia.trackers.declaration import Option, Tracker, Value
 
 NAMES = registry.names()
 GIVEN_BY_THE_AGENT = {"agent_pid", "cgroup_controller", "filter_kinds"}
@@ -139,6 +139,29 @@ def test_options(name: str) -> None:
     assert all(isinstance(value, int | bytes) for value in tracker.constants(settled).values())
     with pytest.raises(UsageError, match="no_such_option"):
         tracker.settle({"no_such_option": 1})
+
+
+def _another(option: Option) -> Value:
+    """A value that is not the default."""
+    if isinstance(option.default, bool):
+        return not option.default
+    if isinstance(option.default, int | float):
+        return type(option.default)(option.default + 7)
+    text = next((choice for choice in option.choices if choice != option.default), "*")
+    return (text,) if isinstance(option.default, tuple) else text
+
+
+@EACH
+def test_options_that_do_not_go_together(name: str) -> None:
+    tracker = registry.get(name)
+    other = {option.key: _another(option) for option in tracker.options}
+    for pair in tracker.apart:
+        with pytest.raises(UsageError, match="do not go together"):
+            tracker.settle({key: other[key] for key in pair})
+    for one, needed in tracker.needs.items():
+        with pytest.raises(UsageError, match="is of use with"):
+            tracker.settle({one: other[one]})
+        assert tracker.settle({key: other[key] for key in (one, needed)})
 
 
 @EACH_OBJECT

@@ -67,6 +67,15 @@ class Option:
         return self.name.replace("-", "_")
 
     @property
+    def flag(self) -> str:
+        """As it is given on the command line."""
+        return f"--{self.name}"
+
+    def given(self, value: Value) -> str:
+        """The same, of a switch with what it is set to."""
+        return f"--no-{self.name}" if value is False else self.flag
+
+    @property
     def maximum(self) -> int | None:
         """The largest number: constants have 64 bits at most; for a narrower one the loader is stricter."""
         return (2**63 - 1) // self.scale if self.constant else None
@@ -133,6 +142,8 @@ class Tracker:
             batch, in seconds; None with options that report events one by one (EVENTS).
         totals_table: the columns that the table shows of what was counted.
         shown_with: columns that the table shows only with an option -> that option, or those of which one will do.
+        apart: pairs of options that say nothing, or contradict each other, when both are given.
+        needs: options that say nothing without another one -> that one.
         settings: further constants of the program that follow from the options, arrays as bytes.
     """
 
@@ -146,13 +157,16 @@ class Tracker:
     interval: Callable[[Options], float | None] = _no_interval
     totals_table: tuple[str, ...] = ()
     shown_with: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    apart: tuple[tuple[str, str], ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
     settings: Callable[[Options], Mapping[str, int | bytes]] = _no_settings
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options with defaults filled in, each in its own type.
 
         Raises:
-            UsageError: an option that the tracker does not have, or a value that cannot be meant.
+            UsageError: an option that the tracker does not have, a value that cannot be meant, or options that do not
+                go together.
         """
         known = {option.key: option for option in self.options}
         for name in given:
@@ -160,7 +174,15 @@ class Tracker:
                 near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
                 hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
                 raise UsageError(f"there is no option {name!r}; {hint}")
-        return {key: option.settle(given[key]) if key in given else option.default for key, option in known.items()}
+        settled = {key: option.settle(given[key]) if key in given else option.default for key, option in known.items()}
+        changed = {key for key, option in known.items() if settled[key] != option.default}
+        for one, other in self.apart:
+            if {one, other} <= changed:
+                raise UsageError(f"{known[one].flag} and {known[other].flag} do not go together")
+        for one, other in self.needs.items():
+            if one in changed and other not in changed:
+                raise UsageError(f"{known[one].given(settled[one])} is of use with {known[other].flag} only")
+        return settled
 
     def constants(self, options: Mapping[str, Any]) -> dict[str, int | bytes]:
         """What the options set in the program."""

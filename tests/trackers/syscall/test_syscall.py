@@ -21,11 +21,13 @@ pytestmark = pytest.mark.kernel
 ONCE = 60.0  # an interval that is longer than any test: all comes at the end
 
 
-def run(program: str, interval: float = ONCE, *, children: bool = False, **options: Any) -> tuple[int, Run]:
+def run(program: str, *, children: bool = False, **options: Any) -> tuple[int, Run]:
     """Runs the program while its process, and no other, is watched."""
     with worker(program) as process:
         watch = FilterConfig(pids=(process.pid,), children=children)
-        with collecting("syscall", watch, interval=interval, **options) as collected:
+        if not {"events", "first"} & options.keys():
+            options = {"interval": ONCE, **options}
+        with collecting("syscall", watch, **options) as collected:
             go(process)
     assert collected.summary is not None
     assert collected.summary.lost == {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
@@ -20,9 +19,6 @@ _EVENTS = (
 
 
 def _interval(options: Options) -> float | None:
-    for name, usual in (("top", 0), ("sort", "bytes"), ("latency", False)):
-        if options["events"] and options[name] != usual:
-            raise UsageError(f"--events and --{name} do not go together: single calls are not cut, sorted or timed")
     return None if options["events"] else options["interval"]
 
 
@@ -90,6 +86,8 @@ TRACKER = Tracker(
     ),
     handlers=_handlers,
     interval=_interval,
+    apart=tuple(("events", name) for name in ("top", "sort", "latency", "interval")),
+    needs={"failed": "events"},
     fold=_fold,
     shown_with={"total_latency": "latency", "max_latency": "latency"},
 )

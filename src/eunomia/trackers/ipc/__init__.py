@@ -102,6 +102,7 @@ TRACKER = Tracker(
         *("ipc_id", "key", "bytes", "result", "name"),
     ),
     interval=_interval,
+    apart=tuple(("interval", name) for name in ("failed", "every", "anonymous", "all_signals")),
     totals_table=(
         *("time", "kind", "container", "pid", "comm", "peer_container", "peer_pid", "peer_comm", "ipc_id", "key"),
         *("operations", "sent", "sent_bytes", "received", "received_bytes", "inode", "name"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 
-from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
@@ -14,7 +13,6 @@ from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 
 _CODES = 3 * ENTRY_CODES
 _SIGRETURN = "rt_sigreturn"
-_APART = (("events", "first"), ("only", "exclude"), ("events", "top"), ("first", "top"), ("first", "latency"))
 _LAST = "a system call is made that never returns"
 
 
@@ -28,9 +26,6 @@ def _interval(options: Options) -> float | None:
 
 def _settings(options: Options) -> Mapping[str, int | bytes]:
     only, exclude = options["only"], options["exclude"]
-    for one, other in _APART:
-        if options[one] and options[other]:
-            raise UsageError(f"--{one} and --{other} do not go together")
     wanted = bytearray(_CODES) if only else bytearray(b"\1" * _CODES)
     for code in (code for name in only or exclude for code in codes(name)):
         wanted[code] = bool(only)
@@ -135,6 +130,10 @@ TRACKER = Tracker(
         "error": "events",
     },
     interval=_interval,
+    apart=(
+        *(("events", "first"), ("only", "exclude"), ("first", "latency")),
+        *((mode, name) for mode in ("events", "first") for name in ("top", "interval")),
+    ),
     settings=_settings,
     fold=_fold,
 )
