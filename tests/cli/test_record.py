@@ -113,6 +113,7 @@ def test_wrong_use(record: Path, tmp_path: Path) -> None:
         ("report", "--record", record, "-c", "x"): "container 'x' is not in the record",
         ("run", "process", "--record", ""): "it is empty: name a directory",
         ("run", "process", "--record", record, "--record-max-bytes", "5"): "'5' is no size of at least 1M",
+        ("run", "process", "--record-max-age", "1h"): "there is no record to bound: it goes with --record DIR",
         ("run", "process", "--record", record, "--record-max-age", "old"): "'old' is no length of time",
         ("run", "process", "--record", record / "runs"): "it holds something else",
     }.items():

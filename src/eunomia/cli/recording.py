@@ -20,22 +20,41 @@ from eunomia.schema.batch import Schema
 from eunomia.sinks.record import Bounds, Recorder
 from eunomia.trackers.declaration import Tracker
 
+
+def _of_a_record(convert: Callable[[click.Context, click.Parameter, Any], Any]) -> Callable[..., Any]:
+    """Refuses a bound of a record where there is none."""
+
+    def check(context: click.Context, option: click.Parameter, value: Any) -> Any:
+        given = option.name and context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT
+        if given and context.params.get("record") is None:
+            raise click.BadParameter("there is no record to bound: it goes with --record DIR", context, option)
+        return convert(context, option, value)
+
+    return check
+
+
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--record",
         callback=values.directory,
+        is_eager=True,  # its bounds ask for it
         metavar="DIR",
         help="also record there, for replay, query and report; with --fmt none only that",
     ),
     click.option(
         "--record-max-bytes",
-        callback=values.size,
+        callback=_of_a_record(values.size),
         metavar="SIZE",
         default="10G",
         show_default=True,
         help="the oldest of the record goes when there is more",
     ),
-    click.option("--record-max-age", callback=values.age, metavar="AGE", help="what is older goes, as 12h or 7d"),
+    click.option(
+        "--record-max-age",
+        callback=_of_a_record(values.age),
+        metavar="AGE",
+        help="what is older goes, as 12h or 7d",
+    ),
 )
 
 

@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 _ETH_P_ALL = 0x0003
 _SO_ATTACH_FILTER = 26  # include/uapi/asm-generic/socket.h
@@ -65,17 +66,24 @@ class DnsPackets:
 
     Raises:
         PermissionError: CAP_NET_RAW is missing.
+        OSError: the kernel has no packet sockets.
     """
 
     def __init__(self) -> None:
-        self._capture = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
-        _attach_filter(self._capture)  # what has come before it, `payload` sorts out
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        with ExitStack() as undo:
+            self._capture = undo.enter_context(
+                socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+            )
+            _attach_filter(self._capture)  # what has come before it, `payload` sorts out
+            self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+            undo.pop_all()
 
     def __iter__(self) -> Iterator[bytes]:
         """DNS messages as they come, until `stop`."""
-        capture = self._capture.fileno()
-        while self._wake not in select.select([capture, self._wake], [], [])[0]:
+        ready = select.poll()
+        for fd in (self._capture.fileno(), self._wake):
+            ready.register(fd, select.POLLIN)
+        while self._wake not in (fd for fd, _ in ready.poll()):
             message = payload(self._capture.recv(_MOST_BYTES))
             if message is not None:
                 yield message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -50,6 +51,22 @@ def test_others_are_looked_up() -> None:
         assert names.get("127.0.0.1") == socket.gethostbyaddr("127.0.0.1")[0]
     finally:
         names.close()
+
+
+def test_no_thread_is_left_after_more_questions_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def slow(_address: str) -> tuple[str, list[str], list[str]]:
+        answered.wait(20)
+        return "late.example.com", [], []
+
+    monkeypatch.setattr(socket, "gethostbyaddr", slow)
+    names = PeerNames()
+    for number in range(3_000):
+        names.get(f"127.1.{number // 256}.{number % 256}")
+    names.close()
+    answered.set()
+    _until(lambda: not [one for one in threading.enumerate() if one.name == "eunomia-resolve"])
 
 
 CONNECT = """

@@ -6,7 +6,7 @@ import socket
 import time
 from collections import OrderedDict
 from contextlib import suppress
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from threading import Lock, Thread
 from typing import TypeVar
 
@@ -42,7 +42,7 @@ class PeerNames:
         self._asked: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
         self._questions: Queue[str | None] = Queue(_WAITING)
         self._packets: DnsPackets | None = None
-        with suppress(PermissionError):  # without CAP_NET_RAW it is asking alone
+        with suppress(OSError):  # without CAP_NET_RAW, or packet sockets in the kernel, it is asking alone
             self._packets = DnsPackets()
         self._listener = Thread(target=self._listen, name="eunomia-dns", daemon=True)
         self._listener.start()
@@ -85,6 +85,8 @@ class PeerNames:
         self._listener.join()
         if self._packets is not None:
             self._packets.close()
-        with suppress(Full):
-            for _ in range(_ASKERS):
-                self._questions.put_nowait(None)
+        with suppress(Empty):  # nobody waits for these answers any more
+            while True:
+                self._questions.get_nowait()
+        for _ in range(_ASKERS):
+            self._questions.put_nowait(None)
