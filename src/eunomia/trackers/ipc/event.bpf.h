@@ -170,36 +170,44 @@ static __always_inline struct found *begin(enum operation operation, enum kind k
 	return begin_at(PLACE_CALL, operation, kind, result);
 }
 
-static __always_inline bool is_known_use(struct found *found)
+static __always_inline void read_use(struct used *use, struct found *found)
 {
-	struct used key = {.space = found->space, .object = found->object};
-	u8 known = 1;
-
-	key.started = BPF_CORE_READ(current_task(), group_leader, start_boottime);
-	key.pid = bpf_get_current_pid_tgid() >> 32;
-	key.event = found->event.event;
-	key.error = found->event.error;
-	/* Before 6.4 the result has 32 bits: kernel commit d7ba4cc900bf. */
-	return (s32)bpf_map_update_elem(&uses, &key, &known, BPF_NOEXIST) == -EEXIST;
+	use->started = BPF_CORE_READ(current_task(), group_leader, start_boottime);
+	use->space = found->space;
+	use->object = found->object;
+	use->pid = bpf_get_current_pid_tgid() >> 32;
+	use->event = found->event.event;
+	use->error = found->event.error;
 }
 
-/* Reports it, without asking the filter; the prefix is filled. */
-static __always_inline void submit(struct found *found)
+/* Reports it, without asking the filter; the prefix is filled. Says whether there was room. */
+static __always_inline bool submit(struct found *found)
 {
 	count(COUNTER_EMITTED);
-	if (bpf_ringbuf_output(&events, &found->event, sizeof(found->event), 0))
-		count(COUNTER_RING_FULL);
+	if (!bpf_ringbuf_output(&events, &found->event, sizeof(found->event), 0))
+		return true;
+	count(COUNTER_RING_FULL);
+	return false;
 }
 
 /* The last step: whether the current process is watched, and whether this is news. */
 static __noinline int report(struct found *found)
 {
+	bool once = found && found->use && !every;
+	struct used use = {};
+	u8 known = 1;
+
 	if (!found || !filter_pass_current())
 		return 0;
-	if (found->use && !every && is_known_use(found))
-		return 0;
+	if (once) {
+		read_use(&use, found);
+		/* Before 6.4 the result has 32 bits: kernel commit d7ba4cc900bf. */
+		if ((s32)bpf_map_update_elem(&uses, &use, &known, BPF_NOEXIST) == -EEXIST)
+			return 0;
+	}
 	event_fill_current((struct event_base *)&found->event);
-	submit(found);
+	if (!submit(found) && once)
+		bpf_map_delete_elem(&uses, &use); /* nobody was told: the next time is the first */
 	return 0;
 }
 

@@ -113,14 +113,6 @@ struct sock_common {
 	unsigned short skc_family;
 };
 
-struct sock_cgroup_data {
-	struct cgroup *cgroup;
-};
-
-struct sock_cgroup_data___before_5_15 {
-	u64 val;
-};
-
 struct socket;
 
 struct sock {
@@ -128,7 +120,6 @@ struct sock {
 	struct sock_common __sk_common;
 	u16 sk_type;
 	struct pid *sk_peer_pid;
-	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct sockaddr_un {

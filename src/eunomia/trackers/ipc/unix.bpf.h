@@ -4,6 +4,7 @@
 #define __IPC_UNIX_BPF_H
 
 #include "file.bpf.h"
+#include "socket.bpf.h"
 
 /* Who has bound a socket, by its inode, as far as it was seen: for datagrams the kernel keeps no note of it. */
 struct {
@@ -118,25 +119,6 @@ static __always_inline void set_socket(struct found *found, struct sock *sk)
 	found->object = found->event.inode;
 }
 
-static __always_inline u64 sock_cgroup_id(struct sock *sk)
-{
-	struct sock_cgroup_data___before_5_15 *old;
-	struct cgroup *cgroup;
-
-	if (CGROUP_CONTROLLER != CGROUP_V2)
-		return 0;
-	if (bpf_core_field_exists(struct sock_cgroup_data, cgroup)) {
-		cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
-	} else {
-		u64 value;
-
-		old = (void *)sk + bpf_core_field_offset(struct sock, sk_cgrp_data);
-		value = BPF_CORE_READ(old, val);
-		cgroup = value & 1 ? 0 : (void *)(value & ~3ULL);
-	}
-	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
-}
-
 /* Whose socket it is: as the kernel notes for those that listen, else who was seen to bind it, else just its cgroup. */
 static __always_inline void set_peer_sock(struct found *found, struct sock *sk)
 {
@@ -150,7 +132,7 @@ static __always_inline void set_peer_sock(struct found *found, struct sock *sk)
 	if (party)
 		set_peer(found, party);
 	else
-		found->event.peer_cgroup_id = sock_cgroup_id(sk);
+		found->event.peer_cgroup_id = socket_cgroup_id(sk);
 }
 
 static __always_inline struct address_key *address_key(struct found *found)
@@ -322,7 +304,7 @@ static __always_inline int on_may_send(struct socket *other)
 	if (known)
 		party = *known;
 	else
-		party.cgroup_id = sock_cgroup_id(sk);
+		party.cgroup_id = socket_cgroup_id(sk);
 	bpf_map_update_elem(&receivers, &tid, &party, BPF_ANY);
 	return 0;
 }

@@ -7,6 +7,7 @@
  */
 #include "eunomia.bpf.h"
 #include "pair.bpf.h"
+#include "socket.bpf.h"
 #include "types.h"
 
 #define IPPROTO_TCP 6
@@ -134,24 +135,6 @@ static __always_inline bool is_tcp(const struct sock *sk)
 }
 
 /* Who the socket belongs to, when no task is known: all that it knows itself. */
-
-static __always_inline u64 socket_cgroup_id(const struct sock *sk)
-{
-	struct sock_cgroup_data___union *old;
-	struct cgroup *cgroup;
-
-	if (CGROUP_CONTROLLER != CGROUP_V2) /* a socket knows its cgroup v2 only */
-		return 0;
-	if (bpf_core_field_exists(struct sock_cgroup_data___union, val)) {
-		old = (void *)sk + bpf_core_field_offset(struct sock, sk_cgrp_data);
-		cgroup = (void *)BPF_CORE_READ(old, val);
-		if ((u64)cgroup & 3)
-			return 0;
-	} else {
-		cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
-	}
-	return BPF_CORE_READ(cgroup, kn, id);
-}
 
 static __always_inline bool stranger_pass(const struct sock *sk)
 {

@@ -39,22 +39,12 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
-struct sock_cgroup_data {
-	struct cgroup *cgroup;
-};
-
-/* Before 5.15; not a pointer when the lowest bit is set: include/linux/cgroup-defs.h there. */
-struct sock_cgroup_data___union {
-	u64 val;
-};
-
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
 	kuid_t sk_uid;
 	u16 sk_protocol;
 	u16 sk_type;
-	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct inet_sock {
