@@ -41,6 +41,10 @@ bench  bpftrace                         bpftrace
 bench  $libbpf_tools                    libbpf-tools
 bench  strace                           strace
 bench  perf                             linux-perf|linux-tools-$kernel|linux-tools-generic
+bench  dockerd                          docker.io
+bench  docker                           docker-cli|docker.io
+bench  $static_busybox                  busybox-static
+bench  ip                               iproute2
 bench  nginx                            nginx-light
 bench  wrk                              wrk
 END
