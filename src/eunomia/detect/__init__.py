@@ -1,0 +1,1 @@
+"""Detection: rules over batches, alone and over time, and the alerts that come of them."""
