@@ -438,10 +438,14 @@ static __always_inline int count_call(struct pt_regs *regs, long result, bool fo
 	return 0;
 }
 
+RELAY(count_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(count_btf, struct pt_regs *regs, long result)
 {
-	return count_call(regs, result, true);
+	count_call(regs, result, true);
+	relay(ctx, count_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
@@ -765,10 +769,14 @@ static __always_inline int report_call(struct pt_regs *regs, long result, bool f
 	return 0;
 }
 
+RELAY(report_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(report_btf, struct pt_regs *regs, long result)
 {
-	return report_call(regs, result, true);
+	report_call(regs, result, true);
+	relay(ctx, report_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")

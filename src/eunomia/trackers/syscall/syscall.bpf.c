@@ -263,10 +263,14 @@ static __always_inline int on_count(struct pt_regs *regs, u32 nr, long result, b
 	return count_call(&at, latency(&at));
 }
 
+RELAY(count_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(count_btf, struct pt_regs *regs, long result)
 {
-	return on_count(regs, SYSCALL_NR_TYPED(regs), result, true);
+	on_count(regs, SYSCALL_NR_TYPED(regs), result, true);
+	relay(ctx, count_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
@@ -314,10 +318,14 @@ static __always_inline int on_return(struct pt_regs *regs, u32 nr, long result, 
 	return 0;
 }
 
+RELAY(return_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(return_btf, struct pt_regs *regs, long result)
 {
-	return on_return(regs, SYSCALL_NR_TYPED(regs), result, true);
+	on_return(regs, SYSCALL_NR_TYPED(regs), result, true);
+	relay(ctx, return_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
