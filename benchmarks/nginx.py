@@ -63,7 +63,8 @@ interval:s:1 { print(@exec); clear(@exec); print(@calls); clear(@calls); print(@
 """  # noqa: E501 (bpftrace has no way to continue a line)
 
 
-def _config(folder: Path) -> Path:
+def configuration(folder: Path) -> Path:
+    """A configuration of the five trackers with their defaults."""
     path = folder / "eunomia.toml"
     path.write_text("".join(f'[[tracker]]\ntype = "{name}"\n' for name in TRACKERS))
     return path
@@ -140,7 +141,7 @@ def cases(folder: Path) -> dict[str, Callable[[], AbstractContextManager[int | N
             time.sleep(0.5)
             yield
 
-    config = _config(folder)
+    config = configuration(folder)
     command = (*EUNOMIA, "run", "--config", str(config))
     found: dict[str, Callable[[], AbstractContextManager[int | None]]] = {
         "nothing": nullcontext,
