@@ -23,7 +23,8 @@ def _load(address: str, turn: int) -> None:
 
 
 def _sampled(address: str, pid: int, duration_s: float) -> list[float]:
-    samples, start = [], time.monotonic()
+    samples: list[float] = []
+    start = time.monotonic()
     while (at := time.monotonic() - start) < duration_s:
         _load(address, len(samples))
         samples.append(memory_mb(pid)[0])
