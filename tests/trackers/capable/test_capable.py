@@ -1,0 +1,68 @@
+"""Capabilities: each question of the kernel is counted once, with its answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from eunomia.config import FilterConfig
+from tests.collect import Run, collecting
+from tests.dockerd import DockerDaemon
+from tests.trackers.capable.asking import chroot
+
+pytestmark = pytest.mark.kernel
+CHROOT = pl.col("capability") == "CAP_SYS_CHROOT"
+NOBODY = 65534
+
+
+def run(times: int, *, uid: int = 0, own_namespace: bool = False, **options: Any) -> tuple[Run, int]:
+    """Watches a process that asks."""
+    pid = chroot(times, uid=uid, wait_s=1.5, own_namespace=own_namespace)
+    with collecting("capable", FilterConfig(pids=(pid,)), **options) as collected:
+        os.waitpid(pid, 0)
+    assert collected.summary is not None
+    assert collected.summary.lost == {}
+    return collected, pid
+
+
+def test_what_was_there_and_what_was_not() -> None:
+    for uid, error in ((0, None), (NOBODY, "EPERM")):
+        collected, pid = run(7, uid=uid, interval=60.0)
+        (row,) = collected.events.filter(CHROOT).to_dicts()
+        assert (row["pid"], row["count"], row["error"], row["syscall"]) == (pid, 7, error, "chroot")
+        assert row["target_user_ns"] == Path("/proc/self/ns/user").stat().st_ino
+
+
+def test_the_namespace_that_it_was_asked_for_in() -> None:
+    collected, _ = run(3, uid=NOBODY, own_namespace=True, interval=60.0)
+    (row,) = collected.events.filter(CHROOT).to_dicts()
+    assert (row["count"], row["error"]) == (3, None), "it has all of them there"
+    assert row["target_user_ns"] == row["user_ns"] != Path("/proc/self/ns/user").stat().st_ino
+
+
+def test_each_check() -> None:
+    collected, pid = run(5, uid=NOBODY, events=True)
+    assert collected.events.filter(CHROOT).select("pid", "error", "syscall").rows() == [(pid, "EPERM", "chroot")] * 5
+
+
+def test_denied_alone() -> None:
+    collected, _ = run(2, interval=60.0, denied=True)
+    assert collected.events.filter(CHROOT).is_empty()
+    collected, _ = run(2, uid=NOBODY, events=True, denied=True)
+    assert collected.events["error"].unique().to_list() == ["EPERM"]
+    assert collected.events.filter(CHROOT).height == 2
+
+
+@pytest.mark.docker
+def test_a_container_without_a_capability(dockerd: DockerDaemon) -> None:
+    watch = FilterConfig(containers=("cap-less",), wait=True)
+    with collecting("capable", watch, docker_host=dockerd.host, denied=True, interval=60.0) as collected:
+        dockerd.launch("cap-less", "/bin/busybox", "chown", "nobody", "/tmp", CapDrop=["CHOWN"])
+        dockerd.api("POST", "/containers/cap-less/wait")
+    dockerd.remove("cap-less")
+    (row,) = collected.events.filter(capability="CAP_CHOWN").to_dicts()
+    assert (row["container_name"], row["comm"], row["count"], row["error"]) == ("cap-less", "busybox", 1, "EPERM")
