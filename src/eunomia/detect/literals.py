@@ -17,6 +17,7 @@ import polars as pl
 
 from eunomia.detect.compare import Kind, Value, number
 from eunomia.detect.fields import Fields
+from eunomia.detect.regex_part import certain_part
 from eunomia.detect.tree import And, Check, FieldRef, Node, Or, Span
 
 How = Literal["whole", "start", "part"]
@@ -31,6 +32,7 @@ _HOW: Mapping[str, How] = {
     "pmatch": "start",
     "contains": "part",
     "endswith": "part",
+    "regex": "part",
 }
 _KINDS = (Kind.TEXT, Kind.ADDRESS, Kind.NUMBER, Kind.LIST, Kind.ANY)
 _COST: Mapping[How, int] = {"whole": 1, "start": 2, "part": 8}
@@ -41,6 +43,8 @@ _MANY_ROWS = 256
 _MANY_PARTS = 10_000
 _PATTERN = re.compile(r"[*?+@!(\[\\]")
 _NOWHERE = Span(0, 0)
+_USUAL = frozenset({"event", "evt.type", "container.id", "container_id", "user.uid", "uid", "user.name", "evt.res"})
+"""Fields whose values are in every batch: looking for one of them tells nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class _Finder:
             return None
         if not value.exprs:
             return frozenset()  # this tracker does not have the field: the check is never met
+        if value.names is not None or check.field.name in _USUAL:
+            return None
         if value.kind is Kind.ADDRESS and any("/" in text for text in texts):
             return None
         ref = replace(check.field, span=_NOWHERE)
@@ -103,6 +109,8 @@ def _written(text: str, operator: str, kind: Kind | None) -> str | int | float:
         return number(text)
     if kind is Kind.ADDRESS and _HOW[operator] == "whole":
         return str(ip_address(text))
+    if operator == "regex":
+        return certain_part(text)
     return _PATTERN.split(text, maxsplit=1)[0].rstrip("/") if operator in ("glob", "pmatch") else text
 
 
