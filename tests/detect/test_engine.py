@@ -115,6 +115,13 @@ def test_a_rule_is_asked_only_of_its_events() -> None:
     assert run.names("process", {"event": "exec", "filename": "/x"}) == []
 
 
+def test_a_part_that_is_known_beforehand_counts_for_every_row() -> None:
+    run = Run(rule("never refused", "not error = EPERM", "files.open"), rule("refused", "error = EPERM", "files.open"))
+    rows = ({"event": "open", "path": path} for path in ("/a", "/b", "/c"))
+    assert run.names("files", *rows) == ["never refused"] * 3
+    assert run.detector.counters.failed == {}
+
+
 def test_disabled_rules_do_nothing() -> None:
     assert Run(rule("off", "proc.name = sh", "process.exec", enabled=False)).names("process", {"event": "exec"}) == []
 
@@ -273,11 +280,14 @@ _FIELDS = {
     "proc.name": ["sh", "bash", "cat", "s"],
     "fd.name": ["/etc/shadow", "/etc/passwd", "/tmp/a/b", "/tmp", "/etc"],
     "comm": ["sh", "cat"],
+    "error": ["ENOENT", "EPERM"],
+    "flags": ["O_RDONLY", "O_RDWR"],
 }
 _CHECKS = st.sampled_from(sorted(_FIELDS)).flatmap(
     lambda name: st.one_of(
         st.tuples(
-            st.sampled_from(["=", "!=", "startswith", "endswith", "contains"]), st.sampled_from(_FIELDS[name])
+            st.sampled_from(["=", "!=", "startswith", "endswith", "contains", "glob", "regex", "pmatch"]),
+            st.sampled_from(_FIELDS[name]),
         ).map(lambda check: f"{name} {check[0]} {check[1]}"),
         st.lists(st.sampled_from(_FIELDS[name]), min_size=1, max_size=3).map(
             lambda values: f"{name} in ({', '.join(values)})"
@@ -296,6 +306,8 @@ _ROWS = st.fixed_dictionaries(
     {
         "event": st.sampled_from(["open", "create"]),
         "comm": st.sampled_from(["sh", "bash", "cat", "dash"]),
+        "error": st.sampled_from([None, "ENOENT", "EACCES"]),
+        "flags": st.sampled_from([None, "O_RDONLY", "O_RDWR|O_CREAT"]),
         "path": st.sampled_from([None, "/etc/shadow", "/tmp/a/b", "/tmp/b", "/etc/passwd2", "/"]),
     }
 )
