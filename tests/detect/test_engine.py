@@ -283,12 +283,12 @@ _FIELDS = {
     "error": ["ENOENT", "EPERM"],
     "flags": ["O_RDONLY", "O_RDWR"],
 }
+_OPERATORS = st.sampled_from(["=", "!=", "startswith", "endswith", "contains", "glob", "regex", "pmatch"])
 _CHECKS = st.sampled_from(sorted(_FIELDS)).flatmap(
     lambda name: st.one_of(
-        st.tuples(
-            st.sampled_from(["=", "!=", "startswith", "endswith", "contains", "glob", "regex", "pmatch"]),
-            st.sampled_from(_FIELDS[name]),
-        ).map(lambda check: f"{name} {check[0]} {check[1]}"),
+        st.tuples(_OPERATORS, st.sampled_from(_FIELDS[name])).map(
+            lambda check: f"{name} {check[0]} {f'({check[1]})' if check[0] == 'pmatch' else check[1]}"
+        ),
         st.lists(st.sampled_from(_FIELDS[name]), min_size=1, max_size=3).map(
             lambda values: f"{name} in ({', '.join(values)})"
         ),
@@ -313,7 +313,7 @@ _ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(_CONDITIONS, st.sampled_from(["files.open", "files.create"])), min_size=1, max_size=8),
     st.lists(_ROWS, min_size=1, max_size=8),
