@@ -202,6 +202,15 @@ def test_a_count_fires_once_its_key_is_full() -> None:
     assert run.give("tcp", *others) == []
 
 
+def test_lists_and_names_may_tell_matches_apart() -> None:
+    several = rule("several", "proc.name = sh", "process.exec", count=Count(2, 10, ("event", "args"), "proc.name"))
+    run = Run(rule("one", "proc.name exists", "process.exec", count=Count(2, 10, ("event",), "args")), several)
+    rows = ({"event": "exec", "args": ["sh", "-c", argument], "at": 1} for argument in ("a", "b"))
+    assert run.names("process", *rows) == ["one"]
+    json.dumps(run.detector.state())
+    assert run.detector.counters.failed == {}
+
+
 DROPPED = rule(
     "dropped",
     "fd.name startswith /tmp/",

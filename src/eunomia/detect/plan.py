@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from eunomia.detect.alerts import Events, lasting
+from eunomia.detect.compare import Kind
 from eunomia.detect.compile import NEVER, compile_condition
 from eunomia.detect.fields import Fields
 from eunomia.detect.literals import Literals
@@ -155,7 +156,12 @@ class Plan:
                 yield ask, pl.Series(both)
 
     def _value(self, name: str) -> pl.Expr:
-        return self._fields.expression(parse_field(name))
+        """A field's value as a number or a text, which can be remembered and written down."""
+        ref = parse_field(name)
+        value, expr = self._fields.value(ref), self._fields.expression(ref)
+        if value.kind in (Kind.LIST, Kind.ANY) and value.exprs:
+            return expr.list.join(" ", ignore_nulls=True)
+        return expr if value.kind is Kind.NUMBER else expr.cast(pl.String)
 
     def candidates(self, frame: pl.DataFrame) -> Iterator[Ask]:
         """What some row of a batch could meet, in the rules' order."""
