@@ -17,10 +17,9 @@ from eunomia.detect.literals import Literals
 from eunomia.detect.parse import parse_field
 from eunomia.detect.render import message
 from eunomia.detect.rule import Rule, Step
-from eunomia.detect.tree import And, Check, Node, Not, Or
+from eunomia.detect.tree import And, Node, Not, Or
 
 _MANY_ROWS = 256
-_MANY_VALUES = 8
 _SHORT = 3
 
 
@@ -204,7 +203,5 @@ def _checks(node: Node) -> int:
             return sum(map(_checks, parts))
         case Not(part):
             return _checks(part)
-        case Check():
-            return 1 + len(node.values) // _MANY_VALUES
         case _:
             return 1
