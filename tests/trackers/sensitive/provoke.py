@@ -5,6 +5,9 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from typing import Any
+
+from eunomia.schema.syscalls import NUMBERS
 
 CALLS = """
 import ctypes, os, platform, socket, sys
@@ -74,16 +77,14 @@ if X86:
 """
 
 
-def run_calls(program: str, *prefix: str, **options: object) -> int:
-    """Runs a program that begins with `CALLS` to its end; gives its process id."""
-    from eunomia.schema.syscalls import NUMBERS
-
+def run_calls(program: str, *arguments: str, **options: Any) -> int:
+    """Runs a program that begins with `CALLS` to its end; gives its process id. Its arguments begin at `argv[2]`."""
     machine = platform.machine()
     numbers = ",".join(f"{name}={known[machine]}" for name, known in NUMBERS.items() if machine in known)
-    child = subprocess.Popen([*prefix, sys.executable, "-I", "-S", "-c", CALLS + program, numbers], **options)  # type: ignore[call-overload]
+    command = [sys.executable, "-I", "-S", "-c", CALLS + program, numbers, *arguments]
+    child = subprocess.Popen(command, **options)
     assert child.wait(20) == 0
-    pid: int = child.pid
-    return pid
+    return child.pid
 
 
 def provoke() -> None:

@@ -24,6 +24,7 @@ _TEXTS = {
 }
 _DROPPED = ("named", "has_address")
 _KEYS = ("add_key", "request_key")
+_NO_DEVICE = device_name(0)
 _HIGH = 2**32
 
 
@@ -49,7 +50,7 @@ class Decode(Handler):
         frame = frame.with_columns(
             _by_event(frame, "command_nr", _command).alias("command"),
             _by_event(frame, "flags", _flags),
-            _by_event(frame, "type_nr", _type).alias("type"),
+            _type(frame).alias("type"),
             _protocol(frame).alias("protocol"),
             written(frame["family_nr"], lambda family: names.FAMILIES.get(family, str(family))).alias("family"),
             written(frame["device"], device_name),
@@ -61,7 +62,7 @@ class Decode(Handler):
             protocol=pl.when(is_socket).then("protocol"),
             type=pl.when(is_key).then("path2").otherwise("type"),
             path2=pl.when(~is_key).then("path2"),
-            device=pl.when(pl.col("path").is_not_null()).then("device"),
+            device=pl.when(~pl.col("named"), pl.col("device") != _NO_DEVICE).then("device"),
         )
         return Batch(batch.source, self._schema, frame.select(column.name for column in self._schema))
 
@@ -80,16 +81,29 @@ def _flags(event: str, flags: int) -> str | None:
     return None if known is None else names.flag_names(known, flags)
 
 
-def _type(event: str, number: int) -> str | None:
-    known = names.TYPES.get(event)
-    return None if known is None else known.get(number, str(number))
-
-
 def _by_event(frame: pl.DataFrame, column: str, word: Callable[[str, int], str | None]) -> pl.Series:
     """Each pair of a kind of event and a number, as one number, is written once."""
     kinds = frame["event"].to_physical().cast(pl.UInt64)
     events = frame["event"].dtype.categories.to_list()  # type: ignore[attr-defined]
     return written((kinds * _HIGH + frame[column]).alias(column), lambda key: word(events[key // _HIGH], key % _HIGH))
+
+
+def _type(frame: pl.DataFrame) -> pl.Series:
+    """What bpf(2) makes is told by its command."""
+
+    def of_event(event: str, number: int) -> str | None:
+        known = names.TYPES.get(event)
+        return None if known is None else known.get(number, str(number))
+
+    made = frame.select(
+        pl.when(pl.col("event") == "bpf", pl.col("command_nr") == command).then("type_nr").alias(str(command))
+        for command in names.BPF_TYPES
+    )
+    texts = [
+        written(made[str(command)], lambda number, known=known: known.get(number, str(number)))
+        for command, known in names.BPF_TYPES.items()
+    ]
+    return pl.select(pl.coalesce(_by_event(frame, "type_nr", of_event), *texts)).to_series()
 
 
 def _protocol(frame: pl.DataFrame) -> pl.Series:

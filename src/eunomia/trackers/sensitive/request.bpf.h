@@ -47,6 +47,8 @@
 #define MS_REC 0x4000 /* bind with all that lies below: the newest mount is one of those */
 #define MS_CHANGE_TYPE (0x20000 | 0x40000 | 0x80000 | 0x100000) /* unbindable, private, slave, shared */
 
+#define OPEN_TREE_CLONE 1 /* a copy of a mount, which lies nowhere yet */
+
 #define PERSONALITY_QUERY 0xffffffff
 #define RESTART2 0xa1b2c3d4 /* LINUX_REBOOT_CMD_RESTART2 */
 
@@ -371,7 +373,7 @@ static __always_inline bool read_mount_call(const struct returned *call, struct 
 	}
 	if (call->result >= 0) {
 		request->fd = call->result;
-		if (call->call != CALL_FSOPEN)
+		if (call->call != CALL_FSOPEN && !(request->kind == KIND_OPEN_TREE && args[2] & OPEN_TREE_CLONE))
 			file_at(request, call->result);
 	}
 	return true;

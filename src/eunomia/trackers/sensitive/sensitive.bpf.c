@@ -265,6 +265,10 @@ static __always_inline int fill_path(struct event *event, const struct request *
 	copy_place(event, place);
 	if (path.mnt && request->kind <= KIND_FSMOUNT)
 		fill_mounted(event, path.mnt);
+	if (request->kind == KIND_FSMOUNT) { /* it lies nowhere yet */
+		event->path_len = 0;
+		event->host_path_len = 0;
+	}
 	return 0;
 }
 
