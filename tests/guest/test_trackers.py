@@ -41,6 +41,7 @@ def test_every_way_and_every_event(kernel: str) -> None:
         "trackers/syscall/test_syscall.py",
         "trackers/ipc/test_ipc.py",
         "trackers/ipc/test_traffic.py",
+        "trackers/sensitive/test_sensitive.py",
         "guest/inside_taint.py",
     )
     passed = _pytest(kernel, *(f"tests/{test}" for test in tests), environment={ALL_WAYS: "1"})

@@ -86,6 +86,9 @@ os.chdir(folder)
 point = b"link/../link/point"
 assert call("mount", b"a-source", point, b"tmpfs", 2 | 8, b"size=1M") == 0
 assert call("mount", point, b"bound", 0, BIND, 0) == 0
+opened = os.open(b"bound", os.O_RDONLY)
+assert call("mount", b"link", b"/proc/self/fd/%d" % opened, 0, BIND | REC, 0) == 0
+assert call("umount2", b"/proc/thread-self/fd/%d" % opened, 2) == 0
 assert call("mount", 0, b"bound", 0, BIND | REMOUNT | RDONLY, 0) == 0
 assert call("mount", b"/dev/no-such-device", b"bound", b"ext4", 0, 0) == -1
 assert call("umount2", b"bound", 2) == 0
@@ -96,11 +99,12 @@ assert call("umount2", b"bound", 2) == 0
     assert rows(run, "mount", "error", "flags", "text", "path", "path2", "name") == [
         (None, "MS_REC|MS_PRIVATE", None, "/", "none", "/"),
         (None, "MS_NOSUID|MS_NOEXEC", "tmpfs", point, "a-source", "link/../link/point"),
-        (None, "MS_BIND", "tmpfs", bound, "a-source", "bound"),
+        (None, "MS_BIND", "tmpfs", bound, "link/../link/point", "bound"),
+        (None, "MS_BIND|MS_REC", None, bound, "link", "/proc/self/fd/3"),
         (None, "MS_RDONLY|MS_REMOUNT|MS_BIND", None, bound, None, "bound"),
         ("ENOENT", "0", "ext4", bound, "/dev/no-such-device", "bound"),
     ]
-    assert rows(run, "umount", "flags", "path") == [("MNT_DETACH", bound)]
+    assert rows(run, "umount", "flags", "path") == [("MNT_DETACH", bound)] * 2
     first, second = run.events.filter(event="mount")["device"].to_list()[1:3]
     assert first == second
 
@@ -249,12 +253,14 @@ made = struct.pack("<IIII12x16s", 2, 4, 8, 1, b"a_map")
 map = call("bpf", 0, made, len(made))
 assert map >= 0
 call("bpf", 1, struct.pack("<I4xQQQ", map, 0, 0, 0), 32)  # a look-up: not told
+call("bpf", 14, bytes(16), 16)
 """
     with watching(only="bpf") as run:
         run_calls(program)
     assert rows(run, "bpf", "error", "command", "type", "text") == [
         (None, "BPF_PROG_LOAD", "BPF_PROG_TYPE_SOCKET_FILTER", "a_program"),
         (None, "BPF_MAP_CREATE", "BPF_MAP_TYPE_ARRAY", "a_map"),
+        ("ENOENT", "BPF_MAP_GET_FD_BY_ID", None, None),
     ]
 
 

@@ -120,6 +120,8 @@ enum kind {
 	KIND_MPROTECT_EXEC,
 };
 
+_Static_assert(CALL_PKEY_MPROTECT < 64 && KIND_MPROTECT_EXEC < 64, "calls and kinds are bits of a number");
+
 /* The kinds that a call can give, as bits. */
 #define MAY(kind) (1ULL << KIND_##kind)
 #define CALLS_MOST 64

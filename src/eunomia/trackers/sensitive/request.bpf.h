@@ -60,10 +60,13 @@
 	 1 << 13 /* SETREGS */ | 1 << 15 /* SETFPREGS */ | 1 << 16 /* ATTACH */ | 1 << 19 /* SETFPXREGS */)
 #define PTRACE_TRACEME 0
 
-/* Commands of bpf(2) on the elements of a map: those who may give them hold the map already. */
-#define BPF_ELEMENTS                                                                                                   \
-	(1ULL << 1 | 1ULL << 2 | 1ULL << 3 | 1ULL << 4 | 1ULL << 21 | 1ULL << 22 | 1ULL << 24 | 1ULL << 25 |           \
-	 1ULL << 26 | 1ULL << 27)
+/* Commands of bpf(2) on the elements of a map, which who gives them holds already, and mere questions. */
+#define BPF_HARMLESS                                                                                                   \
+	(1ULL << 1 /* MAP_LOOKUP_ELEM */ | 1ULL << 2 /* MAP_UPDATE_ELEM */ | 1ULL << 3 /* MAP_DELETE_ELEM */ |         \
+	 1ULL << 4 /* MAP_GET_NEXT_KEY */ | 1ULL << 11 /* PROG_GET_NEXT_ID */ | 1ULL << 12 /* MAP_GET_NEXT_ID */ |     \
+	 1ULL << 15 /* OBJ_GET_INFO_BY_FD */ | 1ULL << 16 /* PROG_QUERY */ | 1ULL << 20 /* TASK_FD_QUERY */ |          \
+	 1ULL << 21 /* MAP_LOOKUP_AND_DELETE_ELEM */ | 1ULL << 22 /* MAP_FREEZE */ |                                   \
+	 1ULL << 23 /* BTF_GET_NEXT_ID */ | 0xfULL << 24 /* batches */ | 1ULL << 31 /* LINK_GET_NEXT_ID */)
 #define BPF_MAP_CREATE 0
 #define BPF_PROG_LOAD 5
 #define BPF_MAP_NAME 28 /* their places in union bpf_attr */
@@ -272,7 +275,7 @@ static __always_inline bool read_bpf(const struct returned *call, struct request
 		request->type = user_u32(attr);
 		request->text = attr + (command == BPF_PROG_LOAD ? BPF_PROG_NAME : BPF_MAP_NAME);
 	}
-	return command >= 64 || !(1ULL << command & BPF_ELEMENTS);
+	return command >= 64 || !(1ULL << command & BPF_HARMLESS);
 }
 
 static __always_inline bool read_exec_memory(const struct returned *call, struct request *request)

@@ -9,6 +9,8 @@
 #include "types.h"
 
 #define TEXT_BYTES 256
+#define FD_DIGITS 8
+#define NAME_LOOKED_AT 32 /* of a name, for a descriptor in it */
 #define S_IFSOCK_MODE 0140000
 #define S_IFMT_MODE 0170000
 #define NSFS_MAGIC 0x6e736673 /* include/uapi/linux/magic.h */
@@ -205,13 +207,14 @@ static __noinline int fill_socket(struct event *event, const struct request *req
 }
 
 /* What is known of the mount where the path lies, for those calls that are about mounts. */
-static __always_inline void fill_mounted(struct event *event, struct vfsmount *mnt)
+static __always_inline void fill_mounted(struct event *event, const struct request *request, struct vfsmount *mnt)
 {
 	struct mount___source *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 	struct vfsmount___sensitive *of = (void *)mnt;
 
 	event->text_len = read_kernel_text(event->text, BPF_CORE_READ(of, mnt_sb, s_type, name));
-	event->path2_len = read_kernel_text(event->path2, BPF_CORE_READ(mount, mnt_devname));
+	if (!request->name2 || request->kind != KIND_MOUNT)
+		event->path2_len = read_kernel_text(event->path2, BPF_CORE_READ(mount, mnt_devname));
 }
 
 static __always_inline bool find_mounted(struct path *path)
@@ -223,6 +226,36 @@ static __always_inline bool find_mounted(struct path *path)
 	path->mnt = (void *)mount + bpf_core_field_offset(struct mount, mnt);
 	path->dentry = BPF_CORE_READ(mount, mnt.mnt_root);
 	return path->dentry;
+}
+
+/*
+ * The descriptor that a name means which leads through /proc/self/fd, or NONE: container runtimes mount on such, so
+ * that nobody can put a link in their way.
+ */
+static __always_inline s32 number_behind(const char *name, const char *prefix, u32 bytes)
+{
+	s32 number = 0;
+
+#pragma clang loop unroll(full)
+	for (u32 at = 0; at < bytes; at++)
+		if (name[at] != prefix[at])
+			return NONE;
+#pragma clang loop unroll(full)
+	for (u32 digits = 0; digits < FD_DIGITS; digits++) {
+		char digit = name[bytes + digits];
+
+		if (digit < '0' || digit > '9')
+			return digits && !digit ? number : NONE;
+		number = number * 10 + digit - '0';
+	}
+	return NONE;
+}
+
+static __always_inline s32 fd_of_name(const char *name)
+{
+	s32 fd = number_behind(name, "/proc/self/fd/", 14);
+
+	return fd == NONE ? number_behind(name, "/proc/thread-self/fd/", 21) : fd;
 }
 
 static __always_inline void copy_place(struct event *event, struct place *place)
@@ -242,14 +275,20 @@ static __always_inline int fill_path(struct event *event, const struct request *
 	struct place *place;
 	struct path path = {};
 	u32 zero = 0;
+	s32 fd;
 
 	place = bpf_map_lookup_elem(&places, &zero);
 	if (!event || !request || !place)
 		return 0;
-	if (request->name)
+	if (request->name) {
+		__builtin_memset(event->name, 0, NAME_LOOKED_AT);
 		event->name_len = read_user_text(event->name, request->name);
-	if (request->where == WHERE_FILE) {
-		file = file_of(request->file);
+	}
+	fd = request->where == WHERE_FILE ? request->file : NONE;
+	if (request->where == WHERE_NAME)
+		fd = fd_of_name(event->name);
+	if (fd != NONE) {
+		file = file_of(fd);
 		if (!file)
 			return 0;
 		path_of(file, &path);
@@ -263,8 +302,8 @@ static __always_inline int fill_path(struct event *event, const struct request *
 		event->named = 1;
 	}
 	copy_place(event, place);
-	if (path.mnt && request->kind <= KIND_FSMOUNT)
-		fill_mounted(event, path.mnt);
+	if (path.mnt && request->where != WHERE_NAME && request->kind <= KIND_FSMOUNT)
+		fill_mounted(event, request, path.mnt);
 	if (request->kind == KIND_FSMOUNT) { /* it lies nowhere yet */
 		event->path_len = 0;
 		event->host_path_len = 0;
