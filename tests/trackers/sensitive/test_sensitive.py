@@ -174,12 +174,13 @@ call("process_vm_writev", child, memory, 1, 0, 0, 0)
 assert call("ptrace", 0x4206, child, 0, 0) == 0  # SEIZE
 call("ptrace", 2, child, 0, 0)  # PEEKDATA: not told
 call("ptrace", 4, child, 0, 0)
+call("pidfd_getfd", call("pidfd_open", child, 0), read, 0)
 os.kill(child, 9)
 """
     with watching() as run:
         pid = run_calls(program)
     told = run.events.filter(pl.col("target_pid").is_not_null())
-    assert told["event"].to_list() == ["process_vm_readv", "process_vm_writev", "ptrace", "ptrace"]
+    assert told["event"].to_list() == ["process_vm_readv", "process_vm_writev", "ptrace", "ptrace", "pidfd_getfd"]
     assert told["command"].drop_nulls().to_list() == ["PTRACE_SEIZE", "PTRACE_POKETEXT"]
     assert set(told["target_comm"]) == {"the-target"}
     assert told["target_pid"].n_unique() == 1
@@ -307,6 +308,27 @@ call("io_uring_setup", 8, bytes(8) + b"\\2\\0\\0\\0" + bytes(200))
     assert module["error"] is not None
     ring = row(run, "io_uring_setup")
     assert (ring["arguments"][0], ring["flags"]) == (8, "IORING_SETUP_SQPOLL")
+
+
+def test_ioctl(tmp_path: Path) -> None:
+    """Few commands are told: here one that would make a file undeletable, with nothing set, and one of a terminal."""
+    (tmp_path / "file").touch()
+    program = r"""
+file = os.open(sys.argv[2], os.O_RDWR)
+call("ioctl", file, 0x40086602, bytes(8))
+call("ioctl", file, 0x541B, bytes(8))  # FIONREAD: not told
+call("ioctl", file, 0x5412, b"x")
+call("ioctl", file, 0x400454ca, b"tun7")
+call("ioctl", 1 << 20, 0x401c5820, b"\x18" + bytes(27))
+"""
+    with watching() as run:
+        run_calls(program, str(tmp_path / "file"))
+    assert rows(run, "ioctl", "path") == [(f"{tmp_path}/file",)] * 3 + [(None,)]
+    flags, terminal, tun, attributes = rows(run, "ioctl", "error", "command", "flags", "text")
+    assert flags[1:] == ("FS_IOC_SETFLAGS", "0", None)
+    assert terminal == ("ENOTTY", "TIOCSTI", "0", None)
+    assert tun == ("ENOTTY", "TUNSETIFF", "0", "tun7")
+    assert attributes == ("EBADF", "FS_IOC_FSSETXATTR", "FS_APPEND_FL|FS_IMMUTABLE_FL", None)
 
 
 def test_sockets() -> None:

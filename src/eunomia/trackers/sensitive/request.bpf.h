@@ -49,6 +49,15 @@
 
 #define OPEN_TREE_CLONE 1 /* a copy of a mount, which lies nowhere yet */
 
+#define TIOCSTI 0x5412 /* include/uapi/asm-generic/ioctls.h, linux/fs.h, linux/loop.h, linux/if_tun.h */
+#define TIOCLINUX 0x541C
+#define LOOP_SET_FD 0x4C00
+#define LOOP_CONFIGURE 0x4C0A
+#define FS_IOC_SETFLAGS 0x40086602
+#define FS_IOC32_SETFLAGS 0x40046602
+#define FS_IOC_FSSETXATTR 0x401c5820
+#define TUNSETIFF 0x400454ca
+
 #define PERSONALITY_QUERY 0xffffffff
 #define RESTART2 0xa1b2c3d4 /* LINUX_REBOOT_CMD_RESTART2 */
 
@@ -101,7 +110,8 @@ struct request {
 	s32 file;
 	s32 dirfd;
 	s32 socket;
-	s32 pid; /* as the caller numbers processes */
+	s32 pidfd; /* may be one */
+	s32 pid;   /* as the caller numbers processes */
 	u32 flags;
 	u32 command;
 	u32 family;
@@ -295,6 +305,36 @@ static __always_inline bool read_exec_memory(const struct returned *call, struct
 	return protection & PROT_EXEC;
 }
 
+/* Of the thousands of commands those that type for others, make files undeletable, and make devices. */
+static __always_inline bool read_ioctl(const struct returned *call, struct request *request)
+{
+	u32 given;
+
+	request->kind = KIND_IOCTL;
+	request->fd = call->args[0];
+	request->command = call->args[1];
+	file_at(request, call->args[0]);
+	switch (request->command) {
+	case FS_IOC_SETFLAGS:
+	case FS_IOC32_SETFLAGS:
+		request->flags = user_u32(call->args[2]);
+		return true;
+	case FS_IOC_FSSETXATTR: /* the same by other bits: immutable, append, noatime */
+		given = user_u32(call->args[2]);
+		request->flags = (given & 0x18) << 1 | (given & 0x40) << 1;
+		return true;
+	case TUNSETIFF:
+		request->text = call->args[2];
+		return true;
+	case TIOCSTI:
+	case TIOCLINUX:
+	case LOOP_SET_FD:
+	case LOOP_CONFIGURE:
+		return true;
+	}
+	return false;
+}
+
 /* Of the quota calls: the command, and the path of the device or the file that says which file system. */
 static __always_inline bool read_quota(const struct returned *call, struct request *request)
 {
@@ -315,7 +355,7 @@ static __always_inline bool read_quota(const struct returned *call, struct reque
 static __always_inline bool read_setns(const struct returned *call, struct request *request)
 {
 	request->kind = KIND_SETNS;
-	request->file = call->args[0];
+	request->pidfd = call->args[0];
 	request->fd = call->args[0];
 	request->flags = call->args[1];
 	return true;
@@ -483,6 +523,12 @@ static __always_inline bool read_process_call(const struct returned *call, struc
 		request->kind = call->call == CALL_PROCESS_VM_READV ? KIND_PROCESS_VM_READV : KIND_PROCESS_VM_WRITEV;
 		request->pid = args[0];
 		return true;
+	case CALL_PIDFD_GETFD:
+		request->kind = KIND_PIDFD_GETFD;
+		request->pidfd = args[0];
+		if (call->result >= 0)
+			file_at(request, call->result);
+		break;
 	case CALL_BPF:
 		return read_bpf(call, request);
 	case CALL_PERF_EVENT_OPEN:
@@ -510,6 +556,8 @@ static __always_inline bool read_process_call(const struct returned *call, struc
 		if (call->result >= 0)
 			file_at(request, call->result);
 		break;
+	case CALL_IOCTL:
+		return read_ioctl(call, request);
 	case CALL_MMAP:
 	case CALL_MMAP2:
 	case CALL_MPROTECT:

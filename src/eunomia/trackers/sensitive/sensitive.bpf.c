@@ -23,7 +23,8 @@ struct event {
 	exit_code_t fd DOC("the descriptor that it is about: the new one, or the one that was given");
 	u32 command_nr DOC("number of the command of bpf, ptrace, keyctl and the like");
 	u32 flags DOC("flags of the call");
-	optional_u32_t target_pid DOC("the other process: ptrace, process_vm_*, perf_event_open, setns, clone_ns");
+	optional_u32_t target_pid
+		DOC("the other process: ptrace, process_vm_*, perf_event_open, setns, pidfd_getfd, clone_ns");
 	char target_comm[16] DOC("name of that process's thread");
 	u32 family_nr DOC("address family of a socket");
 	u32 type_nr DOC("type of a socket, a BPF program or map, a perf event");
@@ -83,45 +84,41 @@ static __always_inline u32 read_kernel_text(char *out, const char *from)
 	return length_of(bpf_probe_read_kernel_str(out, TEXT_BYTES, from));
 }
 
-static __always_inline struct inode___sensitive *inode_of(struct file___files *file)
-{
-	struct file___sensitive *of = (void *)file;
-
-	return BPF_CORE_READ(of, f_inode);
-}
-
 static __always_inline void set_target(struct event *event, struct task_struct *task)
 {
 	event->target_pid = BPF_CORE_READ(task, tgid);
 	BPF_CORE_READ_INTO(&event->target_comm, task, comm);
 }
 
-/* setns(2) takes a file that stands for a namespace, or one that stands for a process. */
-static __noinline int fill_namespace(struct event *event, s32 fd)
+/* A descriptor that stands for a namespace or for a process. The latter have a file system of their own since 6.9. */
+static __noinline int fill_behind(struct event *event, s32 fd)
 {
-	struct file___files *file = file_of(fd);
-	struct inode___sensitive *inode;
+	struct file___sensitive *file = (void *)file_of(fd);
 	struct ns_common___kind *namespace;
-	struct file___sensitive *of = (void *)file;
+	struct inode___sensitive *inode;
 	struct task_struct *task;
 	struct pid *pid;
 	u64 magic;
 
 	if (!event || !file)
 		return 0;
-	inode = inode_of(file);
+	inode = BPF_CORE_READ(file, f_inode);
 	magic = BPF_CORE_READ(inode, i_sb, s_magic);
 	if (magic == NSFS_MAGIC) {
 		namespace = BPF_CORE_READ(inode, i_private);
 		event->text_len = read_kernel_text(event->text, BPF_CORE_READ(namespace, ops, name));
 		event->inode = BPF_CORE_READ(inode, i_ino);
-	} else if (!event->error) { /* else it need not be of a process; those have a file system of their own since 6.9
-				     */
-		pid = magic == PID_FS_MAGIC ? BPF_CORE_READ(inode, i_private) : BPF_CORE_READ(of, private_data);
-		task = task_of_pid(pid);
-		if (task)
-			set_target(event, task);
+		return 0;
 	}
+	if (magic == PID_FS_MAGIC)
+		pid = BPF_CORE_READ(inode, i_private);
+	else if (!event->error) /* else it need not be of a process */
+		pid = BPF_CORE_READ(file, private_data);
+	else
+		return 0;
+	task = task_of_pid(pid);
+	if (task)
+		set_target(event, task);
 	return 0;
 }
 
@@ -371,8 +368,8 @@ __noinline int report(u64 unused)
 	fill_texts(event, request);
 	if (request->where != WHERE_NOWHERE)
 		fill_path(event, request);
-	if (request->kind == KIND_SETNS)
-		fill_namespace(event, request->file);
+	if (request->pidfd != NONE)
+		fill_behind(event, request->pidfd);
 	if (request->socket != NONE || request->address)
 		fill_socket(event, request);
 	target = request->pid > 0 ? task_by_number(request->pid) : 0;
@@ -404,6 +401,7 @@ static __always_inline void start(struct request *request)
 	request->file = NONE;
 	request->dirfd = AT_FDCWD;
 	request->socket = NONE;
+	request->pidfd = NONE;
 	request->pid = NONE;
 }
 
