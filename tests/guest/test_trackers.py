@@ -41,6 +41,7 @@ def test_every_way_and_every_event(kernel: str) -> None:
         "trackers/syscall/test_syscall.py",
         "trackers/ipc/test_ipc.py",
         "trackers/ipc/test_traffic.py",
+        "trackers/capable/test_capable.py",
         "trackers/sensitive/test_sensitive.py",
         "guest/inside_taint.py",
     )
