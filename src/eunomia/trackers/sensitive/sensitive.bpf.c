@@ -425,10 +425,14 @@ static __always_inline int on_return(struct pt_regs *regs, long result, bool typ
 	return report(0);
 }
 
+RELAY(calls_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(calls_btf, struct pt_regs *regs, long result)
 {
-	return on_return(regs, result, true);
+	on_return(regs, result, true);
+	relay(ctx, calls_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
