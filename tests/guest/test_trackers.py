@@ -36,6 +36,7 @@ def _pytest(
 def test_every_way_and_every_event(kernel: str) -> None:
     tests = (
         "trackers/test_ways.py",
+        "trackers/test_relay.py",
         "trackers/process/test_process.py",
         "trackers/process/test_changes.py",
         "trackers/syscall/test_syscall.py",

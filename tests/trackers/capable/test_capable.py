@@ -22,9 +22,9 @@ CALL = "chroot" if tuple(map(int, os.uname().release.split(".")[:2])) >= (5, 15)
 
 def run(times: int, *, uid: int = 0, own_namespace: bool = False, **options: Any) -> tuple[Run, int]:
     """Watches a process that asks."""
-    pid = chroot(times, uid=uid, wait_s=1.5, own_namespace=own_namespace)
+    pid, go = chroot(times, uid=uid, own_namespace=own_namespace)
     with collecting("capable", FilterConfig(pids=(pid,)), **options) as collected:
-        os.waitpid(pid, 0)
+        go()
     assert collected.summary is not None
     assert collected.summary.lost == {}
     return collected, pid
