@@ -5,6 +5,7 @@
 
 #include "syscall.bpf.h"
 
+/* In groups: read_request() tells by the number who understands a call. */
 enum call {
 	CALL_OTHER,
 	CALL_MOUNT,

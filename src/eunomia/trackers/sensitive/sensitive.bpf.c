@@ -3,55 +3,18 @@
  * System calls that matter to security, each with what the kernel made of its arguments. They are seen where they
  * return. A call that is not asked for leaves after two loads; one whose arguments are harmless before the filter.
  */
+#include "address.bpf.h"
+#include "ask_kernel.bpf.h"
+#include "ask_mounts.bpf.h"
+#include "ask_processes.bpf.h"
+#include "event.bpf.h"
 #include "mounts.bpf.h"
-#include "request.bpf.h"
 #include "task.bpf.h"
-#include "types.h"
 
-#define TEXT_BYTES 256
 #define FD_DIGITS 8
-#define NAME_LOOKED_AT 32 /* of a name, for a descriptor in it */
-#define S_IFSOCK_MODE 0140000
-#define S_IFMT_MODE 0170000
+#define NAME_LOOKED_AT 32     /* of a name, for a descriptor in it */
 #define NSFS_MAGIC 0x6e736673 /* include/uapi/linux/magic.h */
 #define PID_FS_MAGIC 0x50494446
-
-struct event {
-	struct event_base;
-	enum kind event DOC("which call it was; see the tracker's README");
-	errno_t error DOC("why it failed; none when it did not");
-	exit_code_t fd DOC("the descriptor that it is about: the new one, or the one that was given");
-	u32 command_nr DOC("number of the command of bpf, ptrace, keyctl and the like");
-	u32 flags DOC("flags of the call");
-	optional_u32_t target_pid
-		DOC("the other process: ptrace, process_vm_*, perf_event_open, setns, pidfd_getfd, clone_ns");
-	char target_comm[16] DOC("name of that process's thread");
-	u32 family_nr DOC("address family of a socket");
-	u32 type_nr DOC("type of a socket, a BPF program or map, a perf event");
-	u32 protocol_nr DOC("protocol of a socket");
-	ip_t ip DOC("address of a socket");
-	u16 port DOC("port: bind, listen: one's own; dup_stdio: the other side's");
-	u8 path_truncated : 1 DOC("whether a path lacks a part");
-	u8 named : 1 DOC("whether the path is made of the name that a call was given");
-	u8 _unused : 6;
-	u8 has_address : 1 DOC("whether there is an address");
-	u8 _unused2 : 7;
-	u64 inode DOC("inode number of the file; setns: of the namespace");
-	u32 device DOC("device of its file system");
-	u16 name_len;
-	u16 path_len;
-	u16 host_path_len;
-	u16 path2_len;
-	u16 text_len;
-	hex_t arguments[6] DOC("its arguments, as they are in the registers");
-	char name[TEXT_BYTES] DOC("the name as it was given to the call, at most 255 bytes of it");
-	char path[PATH_BYTES] DOC("path of the file or directory as the process sees it; mount: where it lies");
-	char host_path[PATH_BYTES] DOC("path of the same file on the host; none when the host cannot see it");
-	char path2[TEXT_BYTES] DOC("the second name: what is mounted, where pivot_root puts the old root");
-	char text[TEXT_BYTES] DOC("type of a file system or namespace, name of a memfd, module, key or host");
-};
-
-EVENTS(struct event, 2 * 1024 * 1024);
 
 const volatile u64 wanted DOC("the kinds that are reported, as bits") = ~0ULL;
 const volatile bool failed DOC("whether calls that failed are reported") = true;
@@ -68,27 +31,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct work);
 } works SEC(".maps");
-
-static __always_inline u32 length_of(long got)
-{
-	return got > 1 ? got - 1 : 0;
-}
-
-static __always_inline u32 read_user_text(char *out, u64 address)
-{
-	return address ? length_of(bpf_probe_read_user_str(out, TEXT_BYTES, (void *)address)) : 0;
-}
-
-static __always_inline u32 read_kernel_text(char *out, const char *from)
-{
-	return length_of(bpf_probe_read_kernel_str(out, TEXT_BYTES, from));
-}
-
-static __always_inline void set_target(struct event *event, struct task_struct *task)
-{
-	event->target_pid = BPF_CORE_READ(task, tgid);
-	BPF_CORE_READ_INTO(&event->target_comm, task, comm);
-}
 
 /* A descriptor that stands for a namespace or for a process. The latter have a file system of their own since 6.9. */
 static __noinline int fill_behind(struct event *event, s32 fd)
@@ -119,87 +61,6 @@ static __noinline int fill_behind(struct event *event, s32 fd)
 	task = task_of_pid(pid);
 	if (task)
 		set_target(event, task);
-	return 0;
-}
-
-static __always_inline void set_ipv4(struct event *event, u32 address)
-{
-	__builtin_memset(event->ip, 0, sizeof(event->ip));
-	event->ip[10] = 0xff;
-	event->ip[11] = 0xff;
-	__builtin_memcpy(&event->ip[12], &address, sizeof(address));
-	event->has_address = 1;
-}
-
-/* The address that bind(2) was given. */
-static __always_inline void fill_given_address(struct event *event, u64 address)
-{
-	struct {
-		u16 family, port;
-		u32 address_or_flow;
-		u8 address[16];
-	} given = {};
-
-	bpf_probe_read_user(&given, 8, (void *)address);
-	event->family_nr = given.family;
-	if (given.family == AF_INET) {
-		set_ipv4(event, given.address_or_flow);
-	} else if (given.family == AF_INET6) {
-		bpf_probe_read_user(&given, sizeof(given), (void *)address);
-		__builtin_memcpy(event->ip, given.address, sizeof(event->ip));
-		event->has_address = 1;
-	} else {
-		return;
-	}
-	event->port = __builtin_bswap16(given.port);
-}
-
-/* One's own address of a socket that listens, else the other side's. */
-static __always_inline void fill_address(struct event *event, struct sock *sk, bool own)
-{
-	event->port = own ? BPF_CORE_READ(sk, __sk_common.skc_num)
-			  : __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (!event->port && !own)
-		return;
-	if (event->family_nr == AF_INET) {
-		set_ipv4(event,
-			 own ? BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) : BPF_CORE_READ(sk, __sk_common.skc_daddr));
-	} else {
-		event->has_address = 1;
-		if (own)
-			BPF_CORE_READ_INTO(&event->ip, sk, __sk_common.skc_v6_rcv_saddr);
-		else
-			BPF_CORE_READ_INTO(&event->ip, sk, __sk_common.skc_v6_daddr);
-	}
-}
-
-static __always_inline struct sock *socket_of(s32 fd)
-{
-	struct file___sensitive *file = (void *)file_of(fd);
-	struct socket *socket;
-
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT_MODE) != S_IFSOCK_MODE)
-		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
-}
-
-static __noinline int fill_socket(struct event *event, const struct request *request)
-{
-	struct sock *sk;
-
-	if (!event || !request)
-		return 0;
-	sk = request->socket == NONE ? 0 : socket_of(request->socket);
-	if (sk) {
-		event->family_nr = BPF_CORE_READ(sk, __sk_common.skc_family);
-		event->type_nr = BPF_CORE_READ(sk, sk_type);
-		event->protocol_nr = BPF_CORE_READ(sk, sk_protocol);
-	}
-	if (request->address)
-		fill_given_address(event, request->address);
-	else if (sk && (event->family_nr == AF_INET || event->family_nr == AF_INET6))
-		fill_address(event, sk, request->listens);
 	return 0;
 }
 
@@ -387,8 +248,7 @@ static __always_inline void read_arguments(struct returned *call, struct pt_regs
 		call->args[index] = syscall_arg_of(typed, regs, code, index);
 }
 
-/* Whether a socket lies behind a descriptor that has become one of the three everybody has: most are files and pipes.
- */
+/* What becomes one of the three descriptors that everybody has is mostly a file or a pipe. */
 static __always_inline bool is_worth_it(const struct request *request)
 {
 	return request->kind != KIND_DUP_STDIO || socket_of(request->fd);
@@ -403,6 +263,18 @@ static __always_inline void start(struct request *request)
 	request->socket = NONE;
 	request->pidfd = NONE;
 	request->pid = NONE;
+}
+
+/* What the call was asked; false for what nobody wants to know. */
+static __always_inline bool read_request(const struct returned *call, struct request *request)
+{
+	if (call->call <= CALL_CHROOT)
+		return read_mount_call(call, request);
+	if (call->call >= CALL_INIT_MODULE && call->call <= CALL_REQUEST_KEY)
+		return read_kernel_call(call, request);
+	if (call->call >= CALL_SOCKET && call->call <= CALL_FCNTL64)
+		return read_socket_call(call, request);
+	return read_process_call(call, request);
 }
 
 static __always_inline int on_return(struct pt_regs *regs, long result, bool typed)
