@@ -46,3 +46,9 @@ NAMES = (
     "CAP_CHECKPOINT_RESTORE",
 )
 """By number (include/uapi/linux/capability.h, Linux 5.9 and later)."""
+
+
+def capability_names(held: int) -> list[str]:
+    """The capabilities of a set, by their numbers; those that are not known yet as numbers."""
+    known = [name for number, name in enumerate(NAMES) if held >> number & 1]
+    return known + [str(number) for number in range(len(NAMES), 64) if held >> number & 1]
