@@ -25,9 +25,9 @@ typedef u64 ktime_ns_t;	   /* CLOCK_BOOTTIME */
 typedef u64 duration_ns_t; /* 0: none */
 typedef u64 cgroup_id_t;
 typedef u32 namespace_t;
-typedef s32 exit_code_t;      /* -1: none */
-typedef u16 errno_t;	      /* 0: none */
-typedef u16 signal_nr_t;      /* 0: none */
+typedef s32 exit_code_t; /* -1: none */
+typedef u16 errno_t;	 /* 0: none */
+typedef u16 signal_nr_t; /* 0: none */
 typedef u8 capability_t;
 typedef u32 optional_u32_t;   /* 0: none */
 typedef u64 optional_u64_t;   /* 0: none */
@@ -323,14 +323,21 @@ static __always_inline u32 task_mnt_ns(struct task_struct *task)
 }
 
 /* The namespace the task lives in, which unlike nsproxy's does not change by unshare(): task_active_pid_ns(). */
-static __always_inline u32 task_pid_ns(struct task_struct *task)
+static __always_inline struct pid_namespace *task_pid_namespace(struct task_struct *task)
 {
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	u64 level = BPF_CORE_READ(pid, level);
 	struct upid *upid =
 		(void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
 
-	return BPF_CORE_READ(upid, ns, ns.inum);
+	return BPF_CORE_READ(upid, ns);
+}
+
+static __always_inline u32 task_pid_ns(struct task_struct *task)
+{
+	struct pid_namespace *namespace = task_pid_namespace(task);
+
+	return BPF_CORE_READ(namespace, ns.inum);
 }
 
 /*
