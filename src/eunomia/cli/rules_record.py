@@ -96,8 +96,8 @@ def learn(
 ) -> None:
     """Propose exceptions from a record of normal work.
 
-    They are for what fires in it. FILEs are laid over the default rules. What is written is a rule file for a person to look through: what is left in
-    it will not be told any more.
+    They are for what fires in it. FILEs are laid over the default rules. What is written is a rule file for a person to
+    look through: what is left in it will not be told any more.
     """
     from eunomia.cli.output import write_text
     from eunomia.detect.learning import Matches, written
