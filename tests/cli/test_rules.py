@@ -114,7 +114,7 @@ def test_check(mine: Path) -> None:
     assert text.startswith("3 rules, 2 of them enabled; with the others 2 are in use\n")
     assert [line.split() for line in text.splitlines()[2:]] == [
         ["TRACKER", "OPTIONS"],
-        ["files", "events=true", "failed=false", "reads_of=gshadow,shadow"],
+        ["files", "events=true", "reads_of=gshadow,shadow"],
         ["process", "-"],
     ]
     assert notes == ""

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from eunomia.detect.events import TRACKED
 from eunomia.detect.needs import NO_READS, file_names, needs, reads_everything
 from eunomia.detect.parse import parse
 from eunomia.detect.rule import RuleSet
+from eunomia.trackers import registry
 from tests.detect.files import Files, files
 
 __all__ = ["files"]
@@ -86,13 +88,11 @@ def test_of_files_only_names_that_are_looked_for(files: Files) -> None:
     every = "on: files.open, condition: fd.name startswith /root/"
     written = "on: [files.open, files.create], condition: evt.is_open_write = true"
     chmod = "on: files.chmod, condition: mode contains 4"
-    failed = "on: files.chmod, condition: evt.res = EPERM"
-    base = {"events": True, "failed": False}
+    base = {"events": True}
     assert of(files, read, written, chmod)["files"] == {**base, "reads_of": ("shadow",)}
     assert of(files, written, chmod)["files"] == {**base, "reads_of": NO_READS}
     assert of(files, chmod)["files"] == {**base, "reads_of": NO_READS}
     assert of(files, read, every)["files"] == base
-    assert of(files, failed)["files"] == {"events": True, "reads_of": NO_READS}
     many = ", ".join(f"/x/{n}" for n in range(300))
     assert of(files, f"on: files.open, condition: 'fd.name in ({many})'")["files"] == base
 
@@ -103,7 +103,7 @@ def test_steps_of_a_sequence_count(files: Files) -> None:
         "on: files.create, condition: uid = 0, sequence: {within: 1s, then: "
         "[{on: process.fork, condition: uid = 0}, {on: files.open, condition: path = /x}]}",
     )
-    assert found == {"process": {"forks": True}, "files": {"events": True, "failed": False, "reads_of": ("x",)}}
+    assert found == {"process": {"forks": True}, "files": {"events": True, "reads_of": ("x",)}}
 
 
 def test_only_the_calls_that_are_named(files: Files) -> None:
@@ -113,6 +113,14 @@ def test_only_the_calls_that_are_named(files: Files) -> None:
         "events": True,
         "only": ("sync", "vhangup"),
     }
+
+
+def test_only_the_mechanisms_that_are_named(files: Files) -> None:
+    found = of(files, "on: [ipc.unix_connect, ipc.fifo_open, ipc.unix_bind], condition: uid = 0")
+    assert found == {"process": {}, "ipc": {"kinds": ("pipe", "unix")}}
+    for event in TRACKED["ipc"]:
+        (kind,) = of(files, f"on: ipc.{event}, condition: uid = 0")["ipc"]["kinds"]
+        registry.get("ipc").settle({"kinds": kind})
 
 
 def test_rules_that_need_every_read_are_named(files: Files) -> None:

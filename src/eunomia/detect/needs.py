@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from eunomia.detect.names import fields_of
 from eunomia.detect.rule import RuleSet, Step
 from eunomia.detect.tree import And, Check, Node, Not, Or
 
@@ -18,9 +17,20 @@ LONGEST_NAME = 63
 NO_READS = (".",)
 """A name that no resolved path ends in: with it no open that only reads is reported."""
 
+_MECHANISMS = {
+    "shm": "sysv_shm",
+    "sem": "sysv_sem",
+    "msg": "sysv_msg",
+    "mq": "posix_mq",
+    "posix": "posix_shm",
+    "pipe": "pipe",
+    "fifo": "pipe",
+    "unix": "unix",
+    "signal": "signal",
+}
+"""How the ipc tracker's events begin -> what its `kinds` calls that."""
 _PATHS = ("fd.name", "path", "host_path")
 _FILE_NAMES = ("fd.filename",)
-_RESULTS = ("evt.res", "evt.rawres", "evt.failed", "error", "result")
 _EVENT_FIELDS = ("evt.type", "event")
 _OPENS = ("open", "openat", "openat2", "creat", "open_by_handle_at")
 _WRITE_ONLY = ("evt.is_open_write", "evt.is_open_create")
@@ -57,6 +67,8 @@ def _options(tracker: str, events: set[str], steps: list[Step]) -> dict[str, Any
             return _syscall(steps)
         case "sensitive":
             return {"only": tuple(sorted(events))}
+        case "ipc":
+            return {"kinds": tuple(sorted({_MECHANISMS[event.partition("_")[0]] for event in events}))}
         case "tcp":
             return {"states": True} if "state" in events else {}
     return {}
@@ -75,17 +87,11 @@ def _process(events: set[str]) -> dict[str, Any]:
 
 def _files(steps: list[Step]) -> dict[str, Any]:
     options: dict[str, Any] = {"events": True}
-    if not any(_asks_result(step.condition) for step in steps):
-        options["failed"] = False
     found = [file_names(step.condition) for step in steps if ("files", "open") in step.on]
     names = frozenset[str]().union(*(one for one in found if one is not None))
     if None not in found and len(names) <= MOST_NAMES:
         options["reads_of"] = tuple(sorted(names)) or NO_READS
     return options
-
-
-def _asks_result(condition: Node) -> bool:
-    return any(field.name in _RESULTS for field in fields_of(condition))
 
 
 def _syscall(steps: list[Step]) -> dict[str, Any]:
