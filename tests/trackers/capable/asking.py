@@ -11,7 +11,7 @@ _CLONE_NEWUSER = 0x10000000
 
 
 def chroot(times: int, *, uid: int = 0, own_namespace: bool = False) -> tuple[int, Callable[[], None]]:
-    """Forks a process that calls chroot(2) as that user; gives its pid, and what lets it begin and waits for its end."""
+    """Forks a process that calls chroot(2) as that user; gives its pid, and what lets it go and waits for it."""
     until, begin = os.pipe()
     pid = os.fork()
     if not pid:
