@@ -51,14 +51,18 @@ def test(
     names: tuple[str, ...],
     fmt: str,
 ) -> None:
-    """Replay a record against the rules: the alerts, and what each rule found.
+    """Replay a record against the rules.
 
-    FILEs are laid over the default rules. JSON is one alert a line, without the summary.
+    Printed are the alerts and, but as JSON, what each rule found. FILEs are laid over the default rules.
     """
     trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
     out = _alerts_to(fmt)
+
+    def tell(alerts: Batch) -> None:
+        out.handle(alerts)
+
     try:
-        trial.run(on_alerts=out.handle)
+        trial.run(tell)
         out.flush()
     finally:
         out.close()
@@ -90,15 +94,16 @@ def learn(
     names: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    """Propose exceptions for what fires in a record of normal work.
+    """Propose exceptions from a record of normal work.
 
-    It is a rule file for a person to look through: what is left in it will not be told any more.
+    They are for what fires in it. FILEs are laid over the default rules. What is written is a rule file for a person to
+    look through: what is left in it will not be told any more.
     """
     from eunomia.cli.output import write_text
     from eunomia.detect.learning import Matches, written
 
     trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
-    trial.run(on_alerts=lambda _alerts: None)
+    trial.run(lambda _alerts: None)
     fired = [rule for rule in trial.rules.enabled if trial.detector.counters.fired[rule.name]]
     matches = Matches(fired)
     for batch in trial.batches():
@@ -156,8 +161,9 @@ class _Trial:
     def _say_what_is_missing(self) -> None:
         """A rule that finds nothing because nothing was recorded of its kind is no proof of anything."""
         needed = {tracker for rule in self.rules.enabled for tracker, _ in rule.on}
+        recorded = set(self._record)
         for tracker in sorted(needed - set(self._trackers)):
-            counted = tracker in self._record
+            counted = tracker in recorded
             why = "was counted instead of recorded event by event" if counted else "is not in the record"
             say(f"note: {tracker} {why}: rules about it find nothing")
         if not self._trackers:
@@ -169,7 +175,7 @@ class _Trial:
 
         return (batch for _, batch in Replay(self._record, self._trackers, self._selection, paced=True))
 
-    def run(self, on_alerts: Callable[[Batch], object]) -> None:
+    def run(self, on_alerts: Callable[[Batch], None]) -> None:
         """Shows everything to the rules."""
         from eunomia.detect.engine import Detector
         from eunomia.record.selection import ID_DIGITS
@@ -179,7 +185,7 @@ class _Trial:
         }
         self.detector: Detector = Detector(
             self.rules,
-            lambda alerts: on_alerts(alerts) and None,
+            on_alerts,
             node=next((run.host for run in reversed(self._record.runs)), ""),
             image_of=lambda container: images.get(container, (None, None)),
             clock=None,
