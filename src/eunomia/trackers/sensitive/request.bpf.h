@@ -49,6 +49,15 @@
 
 #define OPEN_TREE_CLONE 1 /* a copy of a mount, which lies nowhere yet */
 
+#define TIOCSTI 0x5412 /* include/uapi/asm-generic/ioctls.h, linux/fs.h, linux/loop.h, linux/if_tun.h */
+#define TIOCLINUX 0x541C
+#define LOOP_SET_FD 0x4C00
+#define LOOP_CONFIGURE 0x4C0A
+#define FS_IOC_SETFLAGS 0x40086602
+#define FS_IOC32_SETFLAGS 0x40046602
+#define FS_IOC_FSSETXATTR 0x401c5820
+#define TUNSETIFF 0x400454ca
+
 #define PERSONALITY_QUERY 0xffffffff
 #define RESTART2 0xa1b2c3d4 /* LINUX_REBOOT_CMD_RESTART2 */
 
@@ -60,10 +69,13 @@
 	 1 << 13 /* SETREGS */ | 1 << 15 /* SETFPREGS */ | 1 << 16 /* ATTACH */ | 1 << 19 /* SETFPXREGS */)
 #define PTRACE_TRACEME 0
 
-/* Commands of bpf(2) on the elements of a map: those who may give them hold the map already. */
-#define BPF_ELEMENTS                                                                                                   \
-	(1ULL << 1 | 1ULL << 2 | 1ULL << 3 | 1ULL << 4 | 1ULL << 21 | 1ULL << 22 | 1ULL << 24 | 1ULL << 25 |           \
-	 1ULL << 26 | 1ULL << 27)
+/* Commands of bpf(2) on the elements of a map, which who gives them holds already, and mere questions. */
+#define BPF_HARMLESS                                                                                                   \
+	(1ULL << 1 /* MAP_LOOKUP_ELEM */ | 1ULL << 2 /* MAP_UPDATE_ELEM */ | 1ULL << 3 /* MAP_DELETE_ELEM */ |         \
+	 1ULL << 4 /* MAP_GET_NEXT_KEY */ | 1ULL << 11 /* PROG_GET_NEXT_ID */ | 1ULL << 12 /* MAP_GET_NEXT_ID */ |     \
+	 1ULL << 15 /* OBJ_GET_INFO_BY_FD */ | 1ULL << 16 /* PROG_QUERY */ | 1ULL << 20 /* TASK_FD_QUERY */ |          \
+	 1ULL << 21 /* MAP_LOOKUP_AND_DELETE_ELEM */ | 1ULL << 22 /* MAP_FREEZE */ |                                   \
+	 1ULL << 23 /* BTF_GET_NEXT_ID */ | 0xfULL << 24 /* batches */ | 1ULL << 31 /* LINK_GET_NEXT_ID */)
 #define BPF_MAP_CREATE 0
 #define BPF_PROG_LOAD 5
 #define BPF_MAP_NAME 28 /* their places in union bpf_attr */
@@ -98,7 +110,8 @@ struct request {
 	s32 file;
 	s32 dirfd;
 	s32 socket;
-	s32 pid; /* as the caller numbers processes */
+	s32 pidfd; /* may be one */
+	s32 pid;   /* as the caller numbers processes */
 	u32 flags;
 	u32 command;
 	u32 family;
@@ -272,7 +285,7 @@ static __always_inline bool read_bpf(const struct returned *call, struct request
 		request->type = user_u32(attr);
 		request->text = attr + (command == BPF_PROG_LOAD ? BPF_PROG_NAME : BPF_MAP_NAME);
 	}
-	return command >= 64 || !(1ULL << command & BPF_ELEMENTS);
+	return command >= 64 || !(1ULL << command & BPF_HARMLESS);
 }
 
 static __always_inline bool read_exec_memory(const struct returned *call, struct request *request)
@@ -290,6 +303,36 @@ static __always_inline bool read_exec_memory(const struct returned *call, struct
 	}
 	request->flags = protection;
 	return protection & PROT_EXEC;
+}
+
+/* Of the thousands of commands those that type for others, make files undeletable, and make devices. */
+static __always_inline bool read_ioctl(const struct returned *call, struct request *request)
+{
+	u32 given;
+
+	request->kind = KIND_IOCTL;
+	request->fd = call->args[0];
+	request->command = call->args[1];
+	file_at(request, call->args[0]);
+	switch (request->command) {
+	case FS_IOC_SETFLAGS:
+	case FS_IOC32_SETFLAGS:
+		request->flags = user_u32(call->args[2]);
+		return true;
+	case FS_IOC_FSSETXATTR: /* the same by other bits: immutable, append, noatime */
+		given = user_u32(call->args[2]);
+		request->flags = (given & 0x18) << 1 | (given & 0x40) << 1;
+		return true;
+	case TUNSETIFF:
+		request->text = call->args[2];
+		return true;
+	case TIOCSTI:
+	case TIOCLINUX:
+	case LOOP_SET_FD:
+	case LOOP_CONFIGURE:
+		return true;
+	}
+	return false;
 }
 
 /* Of the quota calls: the command, and the path of the device or the file that says which file system. */
@@ -312,7 +355,7 @@ static __always_inline bool read_quota(const struct returned *call, struct reque
 static __always_inline bool read_setns(const struct returned *call, struct request *request)
 {
 	request->kind = KIND_SETNS;
-	request->file = call->args[0];
+	request->pidfd = call->args[0];
 	request->fd = call->args[0];
 	request->flags = call->args[1];
 	return true;
@@ -480,6 +523,12 @@ static __always_inline bool read_process_call(const struct returned *call, struc
 		request->kind = call->call == CALL_PROCESS_VM_READV ? KIND_PROCESS_VM_READV : KIND_PROCESS_VM_WRITEV;
 		request->pid = args[0];
 		return true;
+	case CALL_PIDFD_GETFD:
+		request->kind = KIND_PIDFD_GETFD;
+		request->pidfd = args[0];
+		if (call->result >= 0)
+			file_at(request, call->result);
+		break;
 	case CALL_BPF:
 		return read_bpf(call, request);
 	case CALL_PERF_EVENT_OPEN:
@@ -507,6 +556,8 @@ static __always_inline bool read_process_call(const struct returned *call, struc
 		if (call->result >= 0)
 			file_at(request, call->result);
 		break;
+	case CALL_IOCTL:
+		return read_ioctl(call, request);
 	case CALL_MMAP:
 	case CALL_MMAP2:
 	case CALL_MPROTECT:

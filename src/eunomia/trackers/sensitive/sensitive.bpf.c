@@ -9,6 +9,8 @@
 #include "types.h"
 
 #define TEXT_BYTES 256
+#define FD_DIGITS 8
+#define NAME_LOOKED_AT 32 /* of a name, for a descriptor in it */
 #define S_IFSOCK_MODE 0140000
 #define S_IFMT_MODE 0170000
 #define NSFS_MAGIC 0x6e736673 /* include/uapi/linux/magic.h */
@@ -21,7 +23,8 @@ struct event {
 	exit_code_t fd DOC("the descriptor that it is about: the new one, or the one that was given");
 	u32 command_nr DOC("number of the command of bpf, ptrace, keyctl and the like");
 	u32 flags DOC("flags of the call");
-	optional_u32_t target_pid DOC("the other process: ptrace, process_vm_*, perf_event_open, setns, clone_ns");
+	optional_u32_t target_pid
+		DOC("the other process: ptrace, process_vm_*, perf_event_open, setns, pidfd_getfd, clone_ns");
 	char target_comm[16] DOC("name of that process's thread");
 	u32 family_nr DOC("address family of a socket");
 	u32 type_nr DOC("type of a socket, a BPF program or map, a perf event");
@@ -81,45 +84,41 @@ static __always_inline u32 read_kernel_text(char *out, const char *from)
 	return length_of(bpf_probe_read_kernel_str(out, TEXT_BYTES, from));
 }
 
-static __always_inline struct inode___sensitive *inode_of(struct file___files *file)
-{
-	struct file___sensitive *of = (void *)file;
-
-	return BPF_CORE_READ(of, f_inode);
-}
-
 static __always_inline void set_target(struct event *event, struct task_struct *task)
 {
 	event->target_pid = BPF_CORE_READ(task, tgid);
 	BPF_CORE_READ_INTO(&event->target_comm, task, comm);
 }
 
-/* setns(2) takes a file that stands for a namespace, or one that stands for a process. */
-static __noinline int fill_namespace(struct event *event, s32 fd)
+/* A descriptor that stands for a namespace or for a process. The latter have a file system of their own since 6.9. */
+static __noinline int fill_behind(struct event *event, s32 fd)
 {
-	struct file___files *file = file_of(fd);
-	struct inode___sensitive *inode;
+	struct file___sensitive *file = (void *)file_of(fd);
 	struct ns_common___kind *namespace;
-	struct file___sensitive *of = (void *)file;
+	struct inode___sensitive *inode;
 	struct task_struct *task;
 	struct pid *pid;
 	u64 magic;
 
 	if (!event || !file)
 		return 0;
-	inode = inode_of(file);
+	inode = BPF_CORE_READ(file, f_inode);
 	magic = BPF_CORE_READ(inode, i_sb, s_magic);
 	if (magic == NSFS_MAGIC) {
 		namespace = BPF_CORE_READ(inode, i_private);
 		event->text_len = read_kernel_text(event->text, BPF_CORE_READ(namespace, ops, name));
 		event->inode = BPF_CORE_READ(inode, i_ino);
-	} else if (!event->error) { /* else it need not be of a process; those have a file system of their own since 6.9
-				     */
-		pid = magic == PID_FS_MAGIC ? BPF_CORE_READ(inode, i_private) : BPF_CORE_READ(of, private_data);
-		task = task_of_pid(pid);
-		if (task)
-			set_target(event, task);
+		return 0;
 	}
+	if (magic == PID_FS_MAGIC)
+		pid = BPF_CORE_READ(inode, i_private);
+	else if (!event->error) /* else it need not be of a process */
+		pid = BPF_CORE_READ(file, private_data);
+	else
+		return 0;
+	task = task_of_pid(pid);
+	if (task)
+		set_target(event, task);
 	return 0;
 }
 
@@ -205,13 +204,14 @@ static __noinline int fill_socket(struct event *event, const struct request *req
 }
 
 /* What is known of the mount where the path lies, for those calls that are about mounts. */
-static __always_inline void fill_mounted(struct event *event, struct vfsmount *mnt)
+static __always_inline void fill_mounted(struct event *event, const struct request *request, struct vfsmount *mnt)
 {
 	struct mount___source *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 	struct vfsmount___sensitive *of = (void *)mnt;
 
 	event->text_len = read_kernel_text(event->text, BPF_CORE_READ(of, mnt_sb, s_type, name));
-	event->path2_len = read_kernel_text(event->path2, BPF_CORE_READ(mount, mnt_devname));
+	if (!request->name2 || request->kind != KIND_MOUNT)
+		event->path2_len = read_kernel_text(event->path2, BPF_CORE_READ(mount, mnt_devname));
 }
 
 static __always_inline bool find_mounted(struct path *path)
@@ -223,6 +223,36 @@ static __always_inline bool find_mounted(struct path *path)
 	path->mnt = (void *)mount + bpf_core_field_offset(struct mount, mnt);
 	path->dentry = BPF_CORE_READ(mount, mnt.mnt_root);
 	return path->dentry;
+}
+
+/*
+ * The descriptor that a name means which leads through /proc/self/fd, or NONE: container runtimes mount on such, so
+ * that nobody can put a link in their way.
+ */
+static __always_inline s32 number_behind(const char *name, const char *prefix, u32 bytes)
+{
+	s32 number = 0;
+
+#pragma clang loop unroll(full)
+	for (u32 at = 0; at < bytes; at++)
+		if (name[at] != prefix[at])
+			return NONE;
+#pragma clang loop unroll(full)
+	for (u32 digits = 0; digits < FD_DIGITS; digits++) {
+		char digit = name[bytes + digits];
+
+		if (digit < '0' || digit > '9')
+			return digits && !digit ? number : NONE;
+		number = number * 10 + digit - '0';
+	}
+	return NONE;
+}
+
+static __always_inline s32 fd_of_name(const char *name)
+{
+	s32 fd = number_behind(name, "/proc/self/fd/", 14);
+
+	return fd == NONE ? number_behind(name, "/proc/thread-self/fd/", 21) : fd;
 }
 
 static __always_inline void copy_place(struct event *event, struct place *place)
@@ -242,14 +272,20 @@ static __always_inline int fill_path(struct event *event, const struct request *
 	struct place *place;
 	struct path path = {};
 	u32 zero = 0;
+	s32 fd;
 
 	place = bpf_map_lookup_elem(&places, &zero);
 	if (!event || !request || !place)
 		return 0;
-	if (request->name)
+	if (request->name) {
+		__builtin_memset(event->name, 0, NAME_LOOKED_AT);
 		event->name_len = read_user_text(event->name, request->name);
-	if (request->where == WHERE_FILE) {
-		file = file_of(request->file);
+	}
+	fd = request->where == WHERE_FILE ? request->file : NONE;
+	if (request->where == WHERE_NAME)
+		fd = fd_of_name(event->name);
+	if (fd != NONE) {
+		file = file_of(fd);
 		if (!file)
 			return 0;
 		path_of(file, &path);
@@ -263,8 +299,8 @@ static __always_inline int fill_path(struct event *event, const struct request *
 		event->named = 1;
 	}
 	copy_place(event, place);
-	if (path.mnt && request->kind <= KIND_FSMOUNT)
-		fill_mounted(event, path.mnt);
+	if (path.mnt && request->where != WHERE_NAME && request->kind <= KIND_FSMOUNT)
+		fill_mounted(event, request, path.mnt);
 	if (request->kind == KIND_FSMOUNT) { /* it lies nowhere yet */
 		event->path_len = 0;
 		event->host_path_len = 0;
@@ -332,8 +368,8 @@ __noinline int report(u64 unused)
 	fill_texts(event, request);
 	if (request->where != WHERE_NOWHERE)
 		fill_path(event, request);
-	if (request->kind == KIND_SETNS)
-		fill_namespace(event, request->file);
+	if (request->pidfd != NONE)
+		fill_behind(event, request->pidfd);
 	if (request->socket != NONE || request->address)
 		fill_socket(event, request);
 	target = request->pid > 0 ? task_by_number(request->pid) : 0;
@@ -365,6 +401,7 @@ static __always_inline void start(struct request *request)
 	request->file = NONE;
 	request->dirfd = AT_FDCWD;
 	request->socket = NONE;
+	request->pidfd = NONE;
 	request->pid = NONE;
 }
 
@@ -388,10 +425,14 @@ static __always_inline int on_return(struct pt_regs *regs, long result, bool typ
 	return report(0);
 }
 
+RELAY(calls_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(calls_btf, struct pt_regs *regs, long result)
 {
-	return on_return(regs, result, true);
+	on_return(regs, result, true);
+	relay(ctx, calls_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
