@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from eunomia.detect.danger import dangerous_file
 from eunomia.detect.events import TRACKED
+from eunomia.detect.loading import load
 from eunomia.detect.needs import NO_READS, file_names, needs, reads_everything
 from eunomia.detect.parse import parse
-from eunomia.detect.rule import RuleSet
+from eunomia.detect.rule import Place, RuleSet
 from eunomia.trackers import registry
 from tests.detect.files import Files, files
 
@@ -31,6 +33,7 @@ __all__ = ["files"]
         ("evt.type in (unlink, chmod)", set()),
         ("evt.type = openat and path = /x", {"x"}),
         ("event = chmod or path = /x", {"x"}),
+        ("path = /x or new_path startswith /etc/", {"x"}),
         # anything may be read
         ("fd.name startswith /root/.ssh/", None),
         ("fd.name endswith shadow", None),
@@ -95,6 +98,12 @@ def test_of_files_only_names_that_are_looked_for(files: Files) -> None:
     assert of(files, read, every)["files"] == base
     many = ", ".join(f"/x/{n}" for n in range(300))
     assert of(files, f"on: files.open, condition: 'fd.name in ({many})'")["files"] == base
+
+
+def test_of_a_dangerous_file_only_its_own_name() -> None:
+    place = Place("eunomia.toml", 1, 1)
+    rules = load([], default=False, extra=[dangerous_file("/etc/shadow", place), dangerous_file("/proc/*/mem", place)])
+    assert needs(rules)["files"] == {"events": True, "reads_of": ("mem", "shadow")}
 
 
 def test_steps_of_a_sequence_count(files: Files) -> None:
