@@ -137,6 +137,14 @@ def test_check_tells_every_mistake_with_its_place(tmp_path: Path) -> None:
     assert second.startswith(f"eunomia: error: {path}:19:7: files has no event 'creat'; did you mean create?")
 
 
+def test_a_file_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text('- {rule: r, "\\e[2J\\r": x}')
+    done = eunomia("rules", "check", path, "--no-default-rules")
+    assert "a rule has no key ?[2J?;" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     assert "cannot be read: No such file or directory" in refused(
         "rules", "check", tmp_path / "none.yaml", "--no-default-rules"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eunomia.cli.terminal import say
+from eunomia.cli.terminal import plain, say
 from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def with_rules(command: Any) -> Any:
     return command
 
 
-def load_rules(files: Sequence[Path], *, default: bool, quiet: bool = False) -> RuleSet:
+def load_rules(files: Sequence[Path], *, default: bool) -> RuleSet:
     """Reads rules and checks every name in them; what is tolerated is said.
 
     Raises:
@@ -51,8 +51,7 @@ def load_rules(files: Sequence[Path], *, default: bool, quiet: bool = False) -> 
     try:
         rules = load(files, default=default, schemas=rule_schemas())
     except RulesError as error:
-        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
-    if not quiet:
-        for warning in rules.warnings:
-            say(f"note: {warning}")
+        raise UsageError("\neunomia: error: ".join(map(plain, error.mistakes))) from error
+    for warning in rules.warnings:
+        say(f"note: {plain(warning)}")
     return rules

@@ -10,7 +10,7 @@ from eunomia.detect.checking import Checks
 from eunomia.detect.drafts import Drafts
 from eunomia.detect.mistakes import Mistakes, nearest
 from eunomia.detect.nodes import read
-from eunomia.detect.rule import Place, Rule, RuleSet
+from eunomia.detect.rule import Rule, RuleSet
 from eunomia.schema.batch import Schema
 
 DEFAULT = Path(__file__).parent / "rules"
@@ -71,6 +71,3 @@ def find(rules: RuleSet, name: str) -> Rule:
     if name.casefold() in found:
         return found[name.casefold()]
     raise KeyError(f"there is no rule {name!r}; {nearest(name, rules.rules)}")
-
-
-__all__ = ["DEFAULT", "OURS", "Place", "find", "load"]

@@ -5,7 +5,7 @@ Whoever pays for a hook or a ring record that no rule needs is whoever runs us; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from eunomia.detect.rule import RuleSet, Step
@@ -129,7 +129,7 @@ def _values(condition: Node, fields: tuple[str, ...]) -> frozenset[str] | None:
     return _restricted(condition, literal)
 
 
-def _restricted(condition: Node, of: Any) -> frozenset[str] | None:
+def _restricted(condition: Node, of: Callable[[Check], frozenset[str] | None]) -> frozenset[str] | None:
     """Joins what single checks allow: of parts that must all hold the narrowest, of alternatives all together."""
     match condition:
         case And(parts):
@@ -139,8 +139,7 @@ def _restricted(condition: Node, of: Any) -> frozenset[str] | None:
             each = [_restricted(part, of) for part in parts]
             return None if None in each else frozenset[str]().union(*(one for one in each if one is not None))
         case Check():
-            found_here: frozenset[str] | None = of(condition)
-            return found_here
+            return of(condition)
         case Not() | _:
             return None
 
