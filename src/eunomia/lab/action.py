@@ -32,19 +32,19 @@ class Action:
     Attributes:
         name: unique; letters, digits and hyphens, as it becomes part of the container's name.
         rule: the default rule that it must trigger, or, when it is benign, that must stay silent.
-        title: what it does.
-        script: for `sh -eu`; its exit code says whether it was done (0) or cannot be here (77).
+        script: what it does; for `sh -eu`; its exit code says whether it was done (0) or cannot be here (77).
         options: of `docker run`.
         also: other rules that rightly speak of it.
+        instead: other rules that find it just as well, when its own does not.
     """
 
     name: str
     rule: str
     kind: Kind
-    title: str
     script: str
     options: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 @cache
@@ -54,23 +54,22 @@ def actions() -> tuple[Action, ...]:
 
 
 def read(text: str) -> Iterator[Action]:
-    """The actions of one file: a list of rules; what is said of a rule holds for all of its actions."""
+    """The actions of one file: a list of rules; what is said of a rule holds for all of its actions.
+
+    An action is its name and its script, or more than a script when it needs that.
+    """
     for group in yaml.safe_load(text):
         for kind in Kind:
-            for one in group.get(kind.value, ()):
-                yield _action(group, kind, one)
+            for name, said in group.get(kind.value, {}).items():
+                yield _action(name, kind, group, {"script": said} if isinstance(said, str) else said)
 
 
-def _action(group: dict[str, Any], kind: Kind, one: dict[str, Any]) -> Action:
-    return Action(
-        name=one["name"],
-        rule=group["rule"],
-        kind=kind,
-        title=one["title"],
-        script=group.get("before", "") + one["script"],
-        options=(*group.get("options", ()), *one.get("options", ())),
-        also=(*group.get("also", ()), *one.get("also", ())),
-    )
+def _action(name: str, kind: Kind, group: dict[str, Any], own: dict[str, Any]) -> Action:
+    def both(key: str) -> tuple[str, ...]:
+        return (*group.get(key, ()), *own.get(key, ()))
+
+    script = group.get("before", "") + own["script"]
+    return Action(name, group["rule"], kind, script, both("options"), both("also"), both("instead"))
 
 
 def select(names: Sequence[str], among: Iterable[Action] | None = None) -> list[Action]:

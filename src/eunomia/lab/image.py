@@ -26,6 +26,7 @@ _DIRECTORIES = (
     "mnt",
 )
 _DIRECTORIES += ("dev", "etc/cron.d", "etc/profile.d", "etc/ssh", "etc/sudoers.d", "home/user", "lib", "opt", "run")
+_DIRECTORIES += ("run/secrets/kubernetes.io/serviceaccount",)
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
     "etc/group": "root:x:0:\nuser:x:1000:\n",
@@ -41,19 +42,17 @@ _FILES = {
     "root/.bashrc": "# nothing to do\n",
     "root/.bash_history": "true\n",
     "root/.profile": "# nothing to do\n",
+    "run/secrets/kubernetes.io/serviceaccount/token": "not a token\n",
+    "etc/ssh/sshd_config": "\n",
+    "etc/nsswitch.conf": "hosts: files\n",
     "var/log/auth.log": "a line\n",
     "var/log/syslog": "a line\n",
     "var/log/wtmp": "",
 }
-_LABTOOL_NAMES = (
-    "bin/labtool",
-    "usr/sbin/nginx",
-    "usr/bin/redis-server",
-    "usr/bin/nmap",
-    "usr/bin/kubectl",
-    "usr/bin/apt",
-)
-"""The one program under these names: rules may judge by the path of an executable."""
+_NAMES = ("bin/labtool", "usr/sbin/nginx", "usr/bin/redis-server", "usr/bin/apt", "usr/bin/nmap", "usr/bin/kubectl")
+_NAMES += ("usr/bin/docker",)
+_SETUID_NAMES = ("usr/bin/helper", "usr/bin/sudo")
+"""labtool goes under all these names: rules may judge by the path of an executable."""
 
 
 def image_tar(labtool: Path) -> bytes:
@@ -84,8 +83,8 @@ def _programs(labtool: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             yield link, b""
-    for name in _LABTOOL_NAMES:
-        yield _file(name, labtool.read_bytes(), 0o755)
+    for name in (*_NAMES, *_SETUID_NAMES):
+        yield _file(name, labtool.read_bytes(), 0o4755 if name in _SETUID_NAMES else 0o755)
 
 
 def _file(name: str, content: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:

@@ -124,6 +124,20 @@ static long run_rename(char **words)
 	return rename(words[0], words[1]);
 }
 
+/* words: SUFFIX FILE...: one process gives many files new names */
+static long run_rename_all(char **words)
+{
+	char name[4096], *pair[] = {NULL, name, NULL};
+
+	for (char **file = words + 1; *file; file++) {
+		snprintf(name, sizeof(name), "%s%s", *file, words[0]);
+		pair[0] = *file;
+		if (run_rename(pair) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static long run_exchange(char **words)
 {
 	return syscall(SYS_renameat2, AT_FDCWD, words[0], AT_FDCWD, words[1], RENAME_EXCHANGE);
@@ -204,13 +218,14 @@ static long run_open_by_handle(char **words)
 }
 
 const struct command FILE_COMMANDS[] = {
-	{"open", "FLAG[|FLAG...] PATH", OPEN_WAYS, 2, run_open},
+	{"open", "FLAG[,FLAG...] PATH", OPEN_WAYS, 2, run_open},
 	{"read", "PATH", OPEN_WAYS, 1, run_read},
 	{"write", "PATH TEXT", OPEN_WAYS, 2, run_write},
 	{"append", "PATH TEXT", OPEN_WAYS, 2, run_append},
 	{"write-back", "PATH", OPEN_WAYS, 1, run_write_back},
 	{"create", "MODE PATH", OPEN_WAYS, 2, run_create},
 	{"rename", "OLD NEW", "rename renameat2 int80 uring", 2, run_rename},
+	{"rename-all", "SUFFIX FILE...", "rename renameat2 int80 uring", 2, run_rename_all},
 	{"exchange", "ONE OTHER", NULL, 2, run_exchange},
 	{"unlink", "PATH", "unlink unlinkat int80 uring", 1, run_unlink},
 	{"chmod", "MODE PATH", "chmod fchmod fchmodat fchmodat2 int80", 2, run_chmod},

@@ -167,8 +167,19 @@ static long run_sethostname(char **words)
 	return gethostname(content, sizeof(content)) < 0 ? -1 : sethostname(content, strlen(content));
 }
 
+/* Asks for no more than everybody has. */
+static long run_io_ports(char **words)
+{
+	(void)words;
+#ifdef SYS_iopl
+	return way("ioperm") ? syscall(SYS_ioperm, 0x80, 1, 0) : syscall(SYS_iopl, 0);
+#else
+	impossible("I/O ports");
+#endif
+}
+
 const struct command KERNEL_COMMANDS[] = {
-	{"mount", "SOURCE|- TARGET TYPE|- FLAG[|FLAG...] [DATA]", "mount fsmount open_tree int80", 4, run_mount},
+	{"mount", "SOURCE|- TARGET TYPE|- FLAG[,FLAG...] [DATA]", "mount fsmount open_tree int80", 4, run_mount},
 	{"umount", "TARGET", NULL, 1, run_umount},
 	{"init-module", "", NULL, 0, run_init_module},
 	{"finit-module", "FILE", NULL, 1, run_finit_module},
@@ -182,5 +193,6 @@ const struct command KERNEL_COMMANDS[] = {
 	{"memfd", "NAME", NULL, 1, run_memfd},
 	{"mprotect-exec", "", NULL, 0, run_mprotect_exec},
 	{"sethostname", "", NULL, 0, run_sethostname},
+	{"io-ports", "", "iopl ioperm", 0, run_io_ports},
 	{0},
 };

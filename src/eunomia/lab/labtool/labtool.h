@@ -32,7 +32,7 @@ long uring_renameat(const char *from, const char *to);
 long uring_unlinkat(const char *path);
 long uring_connect(int fd, const void *address, unsigned int length);
 
-/* Numbers of names, as in `RDONLY|CREAT`. Ends the program at one that is not known. */
+/* Numbers of names, as in `RDONLY,CREAT`. Ends the program at one that is not known. */
 enum kind { OPEN_FLAGS, MOUNT_FLAGS, NAMESPACES, FAMILIES, SOCKET_TYPES };
 long number_of(enum kind kind, const char *names);
 

@@ -71,7 +71,7 @@ long number_of(enum kind kind, const char *names)
 	long number = 0;
 
 	for (;;) {
-		size_t length = strcspn(names, "|");
+		size_t length = strcspn(names, ",");
 
 		number |= one_of(kind, names, length);
 		if (!names[length])

@@ -111,6 +111,30 @@ static long run_scan(char **words)
 	return 0;
 }
 
+/* words: PREFIX FIRST LAST PORT: the same port of many machines, such as 127.0.0. 1 30 9 */
+static long run_sweep(char **words)
+{
+	char host[64];
+
+	for (int at = atoi(words[1]); at <= atoi(words[2]); at++) {
+		snprintf(host, sizeof(host), "%s%d", words[0], at);
+		struct address to = inet(host, words[3]);
+
+		close(connected(&to));
+	}
+	return 0;
+}
+
+/* words: ADDRESS PORT TIMES */
+static long run_knock(char **words)
+{
+	struct address to = inet(words[0], words[1]);
+
+	for (int times = atoi(words[2]); times > 0; times--)
+		close(connected(&to));
+	return 0;
+}
+
 /* Goes on in the background, listening already when this returns; each connection is read and closed.
  * It ends after a minute at the latest, and its standard output is not kept open. */
 static long serve(const struct address *at)
@@ -175,7 +199,8 @@ static long run_on_socket(char **words)
 	return execv(words[2], words + 2);
 }
 
-/* words: ADDRESS PORT PROGRAM ARGUMENT...: the same through pipes, with a process that copies between them */
+/* words: ADDRESS PORT PROGRAM ARGUMENT...: the program's streams are pipes, and a process copies
+ * between them and the connection; that is on its own standard streams, or `apart` from them */
 static long run_on_pipes(char **words)
 {
 	struct address to = inet(words[0], words[1]);
@@ -183,6 +208,9 @@ static long run_on_pipes(char **words)
 	int in[2], out[2];
 	ssize_t got;
 
+	for (int standard = 0; standard < 3 && !way("apart"); standard++)
+		if (dup2(fd, standard) < 0)
+			return -1;
 	if (fd < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		return -1;
 	pid_t child = fork();
@@ -231,10 +259,12 @@ const struct command NETWORK_COMMANDS[] = {
 	{"connect", "ADDRESS PORT [TEXT]", "connect uring", 2, run_connect},
 	{"connect-unix", "PATH|@NAME", "connect uring", 1, run_connect_unix},
 	{"scan", "ADDRESS FIRST LAST", "connect uring", 3, run_scan},
+	{"sweep", "PREFIX FIRST LAST PORT", "connect uring", 4, run_sweep},
+	{"knock", "ADDRESS PORT TIMES", "connect uring", 3, run_knock},
 	{"serve", "ADDRESS PORT", "silence answer", 2, run_serve},
 	{"serve-unix", "PATH|@NAME", NULL, 1, run_serve_unix},
 	{"on-socket", "ADDRESS PORT PROGRAM ARGUMENT...", "dup2 dup3 fcntl uring", 3, run_on_socket},
-	{"on-pipes", "ADDRESS PORT PROGRAM ARGUMENT...", NULL, 3, run_on_pipes},
+	{"on-pipes", "ADDRESS PORT PROGRAM ARGUMENT...", "standard apart", 3, run_on_pipes},
 	{"server-spawns", "COMM PORT PROGRAM ARGUMENT...", "plain socket", 3, run_server_spawns},
 	{0},
 };

@@ -12,12 +12,14 @@
 #include <string.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { COMPAT_EXECVE = 11, COMPAT_SETUID32 = 213 };
@@ -262,6 +264,48 @@ static long run_capset(char **words)
 	return syscall(SYS_capset, &header, asked) < 0 ? -1 : syscall(SYS_capset, &header, had);
 }
 
+/* Gives root up, as servers do, keeps the right to change users, and is root again. */
+static long run_regain_root(char **words)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct kept[2];
+	static char *root[] = {"0", NULL};
+
+	(void)words;
+	prctl(PR_SET_KEEPCAPS, 1);
+	if (syscall(SYS_setresuid, 1000, 1000, 1000) < 0 || syscall(SYS_capget, &header, kept) < 0)
+		return -1;
+	for (int half = 0; half < 2; half++)
+		kept[half].effective = kept[half].permitted;
+	return syscall(SYS_capset, &header, kept) < 0 ? -1 : run_setuid(root);
+}
+
+/* words: UID PROGRAM ARGUMENT... */
+static long run_as_user(char **words)
+{
+	uid_t uid = atoi(words[0]);
+
+	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, uid, uid, uid) < 0 ||
+	    syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return -1;
+	return run_exec(words + 1);
+}
+
+/* Whoever runs the file may then send signals to everybody in the container. */
+static long run_file_capability(char **words)
+{
+	struct vfs_cap_data kill = {.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE};
+
+	kill.data[0].permitted = 1 << CAP_KILL;
+	return setxattr(words[0], "security.capability", &kill, sizeof(kill), 0);
+}
+
+static long run_personality(char **words)
+{
+	(void)words;
+	return personality(ADDR_NO_RANDOMIZE);
+}
+
 const struct command PROCESS_COMMANDS[] = {
 	{"exec", "PROGRAM ARGUMENT...", "execve fexecve proc-fd int80", 1, run_exec},
 	{"memfd-exec", "NAME PROGRAM ARGUMENT...", "fexecve proc-fd", 2, run_memfd_exec},
@@ -272,11 +316,15 @@ const struct command PROCESS_COMMANDS[] = {
 	{"vm-write", "", "write read", 0, run_vm_write},
 	{"proc-mem", "", "openat openat2 int80 uring", 0, run_proc_mem},
 	{"proc-of-child", "PATH", "openat openat2 int80 uring", 1, run_proc_of_child},
-	{"unshare", "NAMESPACE[|NAMESPACE...]", "unshare clone clone3", 1, run_unshare},
+	{"unshare", "NAMESPACE[,NAMESPACE...]", "unshare clone clone3", 1, run_unshare},
 	{"setns", "NAMESPACE PATH|PID", "file pidfd", 2, run_setns},
 	{"chroot", "PATH", NULL, 1, run_chroot},
 	{"pivot-root", "NEW OLD", NULL, 2, run_pivot_root},
 	{"setuid", "UID", "setuid setresuid setreuid int80", 1, run_setuid},
 	{"capset", "same|all", NULL, 1, run_capset},
+	{"regain-root", "", "setuid setresuid setreuid int80", 0, run_regain_root},
+	{"as-user", "UID PROGRAM ARGUMENT...", NULL, 2, run_as_user},
+	{"file-capability", "FILE", NULL, 1, run_file_capability},
+	{"personality", "", NULL, 0, run_personality},
 	{0},
 };
