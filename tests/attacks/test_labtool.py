@@ -139,7 +139,7 @@ def test_call_is_made(words: str, call: str, labtool: Path, tmp_path: Path) -> N
 def test_program_on_a_socket(way: str, labtool: Path) -> None:
     traced = f"strace -qq -a0 -e trace={way},execve $0 via {way} on-socket 127.0.0.1 4444 /bin/true"
     script = f"ip link set lo up; $0 serve 127.0.0.1 4444; exec 3>&2; {traced} 2>&3"
-    command = ["unshare", "--net", "sh", "-c", script, labtool]
+    command = ["unshare", "--net", "sh", "-c", script, str(labtool)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     assert re.search(r'execve\("/bin/true"', done.stderr)
     assert len(re.findall(rf"{way}\(\d, (?:F_DUPFD, )?[012](?:, 0)?\) += [012]\n", done.stderr)) >= 3, done.stderr

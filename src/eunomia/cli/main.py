@@ -24,6 +24,7 @@ _COMMANDS = {
     "trackers": "List the trackers, or show the columns and options of one.",
     "containers": "List the containers that run on this host.",
     "config": "Check a configuration file; print its JSON Schema.",
+    "lab": "See the rules at work, on attacks and their harmless twins.",
     "doctor": "Check what works on this kernel, and why something does not.",
     "completion": "Print the completion script for a shell.",
 }

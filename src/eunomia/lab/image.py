@@ -13,20 +13,22 @@ from eunomia.lab.labtool import LabError
 
 IMAGE = "eunomia-lab"
 _DIRECTORIES = (
-    "etc",
-    "proc",
-    "root",
-    "root/.ssh",
-    "root/.aws",
-    "tmp",
-    "usr/bin",
-    "usr/sbin",
-    "var/log",
-    "var/www",
-    "mnt",
+    *(
+        "dev",
+        "etc",
+        "etc/cron.d",
+        "etc/profile.d",
+        "etc/ssh",
+        "etc/sudoers.d",
+        "home/user",
+        "lib",
+        "mnt",
+        "opt",
+        "proc",
+    ),
+    *("root", "root/.aws", "root/.ssh", "run/secrets/kubernetes.io/serviceaccount", "tmp", "usr/bin", "usr/sbin"),
+    *("var/log", "var/www"),
 )
-_DIRECTORIES += ("dev", "etc/cron.d", "etc/profile.d", "etc/ssh", "etc/sudoers.d", "home/user", "lib", "opt", "run")
-_DIRECTORIES += ("run/secrets/kubernetes.io/serviceaccount",)
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
     "etc/group": "root:x:0:\nuser:x:1000:\n",
@@ -49,8 +51,10 @@ _FILES = {
     "var/log/syslog": "a line\n",
     "var/log/wtmp": "",
 }
-_NAMES = ("bin/labtool", "usr/sbin/nginx", "usr/bin/redis-server", "usr/bin/apt", "usr/bin/nmap", "usr/bin/kubectl")
-_NAMES += ("usr/bin/docker",)
+_NAMES = (
+    *("bin/labtool", "usr/bin/apt", "usr/bin/docker", "usr/bin/kubectl", "usr/bin/nmap", "usr/bin/redis-server"),
+    "usr/sbin/nginx",
+)
 _SETUID_NAMES = ("usr/bin/helper", "usr/bin/sudo")
 """labtool goes under all these names: rules may judge by the path of an executable."""
 
