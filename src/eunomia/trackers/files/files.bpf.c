@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "place.h"
+#include "place.bpf.h"
 #include "syscall.bpf.h"
 
 #define S_IFMT 0170000 /* include/uapi/linux/stat.h */
@@ -134,7 +134,7 @@ struct event {
 	errno_t error DOC("why it failed; none when it did not");
 	exit_code_t fd DOC("open, create: the descriptor");
 	u32 flags DOC("flags of the call");
-	exit_code_t mode DOC("permissions asked for");
+	exit_code_t mode DOC("permissions asked for; mknod: the kind of file, too");
 	exit_code_t owner DOC("chown: the new owner's user id; none when it stays");
 	exit_code_t group DOC("chown: the new group id; none when it stays");
 	u64 size DOC("truncate: the new size in bytes");
@@ -589,13 +589,13 @@ static __always_inline bool read_request(const struct returned *call, struct req
 	case CALL_MKNOD:
 		request->kind = call->call == CALL_MKDIR ? KIND_MKDIR : KIND_MKNOD;
 		request->name = args[0];
-		request->mode = args[1] & 07777;
+		request->mode = args[1] & (call->call == CALL_MKDIR ? 07777 : S_IFMT | 07777);
 		return true;
 	case CALL_MKDIRAT:
 	case CALL_MKNODAT:
 		request->kind = call->call == CALL_MKDIRAT ? KIND_MKDIR : KIND_MKNOD;
 		name_at(request, args, 0);
-		request->mode = args[2] & 07777;
+		request->mode = args[2] & (call->call == CALL_MKDIRAT ? 07777 : S_IFMT | 07777);
 		return true;
 	case CALL_CHMOD:
 		request->kind = KIND_CHMOD;
@@ -651,25 +651,6 @@ static __always_inline bool read_request(const struct returned *call, struct req
 		return true;
 	}
 	return false;
-}
-
-/* The place of a name that a call was given. */
-static __noinline int place_given(struct place *place, s32 dirfd, u64 name)
-{
-	struct path base = {};
-
-	if (!place)
-		return 0;
-	place->path_len = 0;
-	place->host_path_len = 0;
-	place->truncated = 0;
-	place->inode = 0;
-	place->device = 0;
-	if (place_read_name(place, (const char *)name) < 0)
-		place->truncated = 1;
-	else if (base_of(dirfd, place->name[0] == '/', &base))
-		place_name((u64)base.dentry, (u64)base.mnt);
-	return 0;
 }
 
 static __always_inline void fill_path(struct event *event, struct place *place, const struct request *request)
