@@ -141,3 +141,22 @@ class RunConfig:
     def is_shared(self, sink: str) -> bool:
         """Whether several trackers write to the same place there."""
         return len(self.sources(sink)) > 1 and not self.sinks[sink].apart
+
+
+@dataclass(frozen=True)
+class AlertSinkConfig:
+    """A place that alerts go to.
+
+    Attributes:
+        name: what it is called; its spool, too.
+        type: one of `sinks.alerts.making.TYPES`.
+        level: the least level that it is sent.
+        spool_bytes: bound on what waits for it on disk.
+        options: those of its type.
+    """
+
+    name: str
+    type: str
+    level: str = "event"
+    spool_bytes: int = 64 << 20
+    options: Mapping[str, Any] = field(default_factory=dict)
