@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,9 +75,9 @@ class RotatingFile(Destination):
     def _append(self, data: bytes) -> None:
         size = os.fstat(self._fd).st_size
         written = os.write(self._fd, data)
-        if written < len(data):  # the disk is full
+        if written < len(data):
             os.ftruncate(self._fd, size)
-            os.write(self._fd, data)  # says why
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Closes the file."""

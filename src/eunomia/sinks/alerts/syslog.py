@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -109,10 +110,9 @@ class Syslog(Destination):
         """Whether the server has closed a connection, which sending would only say the next time."""
         if not self._address.is_stream:
             return False
-        try:
-            return connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
+        readable = select.poll()
+        readable.register(connected, select.POLLIN)
+        return bool(readable.poll(0)) and connected.recv(1, socket.MSG_PEEK) == b""
 
     def _message(self, alert: Alert) -> bytes:
         priority = 8 * self._facility + _SEVERITIES[alert["level"]]
