@@ -160,3 +160,30 @@ class AlertSinkConfig:
     level: str = "event"
     spool_bytes: int = 64 << 20
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DaemonConfig:
+    """What a daemon is to do, but for its rules.
+
+    Attributes:
+        state_dir: what outlives it.
+        socket: where `eunomia status` asks it.
+        node: what the machine is called in alerts; None for its host name.
+        rules: files and directories of rules, laid over the default ones.
+        default_rules: whether those hold, too.
+        stdout: how alerts are printed: text, json or none.
+        filter: whom to watch.
+        docker_host: as in AgentConfig.
+        alerts: where alerts go.
+    """
+
+    state_dir: str = "/var/lib/eunomia"
+    socket: str = "/run/eunomia/status.sock"
+    node: str | None = None
+    rules: tuple[str, ...] = ()
+    default_rules: bool = True
+    stdout: str = "text"
+    filter: FilterConfig = FilterConfig()
+    docker_host: str | None = None
+    alerts: tuple[AlertSinkConfig, ...] = ()
