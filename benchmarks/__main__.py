@@ -11,7 +11,20 @@ import sys
 
 from benchmarks.measure import Row, show
 
-NAMES = ("decode", "sustained", "filtered", "exec", "tcp", "syscall", "files", "nginx", "startup", "record")
+NAMES = (
+    "decode",
+    "sustained",
+    "filtered",
+    "exec",
+    "tcp",
+    "syscall",
+    "files",
+    "request",
+    "nginx",
+    "memory",
+    "startup",
+    "record",
+)
 
 
 def _print_table(rows: list[Row]) -> None:

@@ -32,6 +32,7 @@ from eunomia.kernel.filter import KernelFilter, Kind
 from eunomia.kernel.hooks import Trial
 from eunomia.kernel.object import Settings
 from eunomia.kernel.paths import object_file
+from eunomia.kernel.relay import Relay
 from eunomia.kernel.ring import Records
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.kernel.tracing import Tracing
@@ -159,6 +160,7 @@ class Agent:
         self._on_appear = on_appear
         self._on_container = on_container
         self._resources = ExitStack()
+        self._relay = Relay()
         self._lines: list[_Line] = []
         self._queues: dict[str, Queue] = {}
         self._watches: dict[FilterConfig, _Watch] = {}
@@ -271,7 +273,9 @@ class Agent:
         if config.ring_bytes is not None and tracker.interval(options) is not None:
             raise UsageError(f"{config.label}: with these options it counts in tables, a ring has no say")
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
-        return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
+        return Tracing(
+            spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options), self._relay
+        )
 
     def _host_mnt_ns(self) -> int:
         """The mount namespace whose paths are the host's: its first process's, or ours where that one is hidden."""
@@ -346,7 +350,7 @@ class Agent:
     def _run(self) -> None:
         try:
             self._read_until_stopped()
-            for line in self._lines:
+            for line in reversed(self._lines):  # the first of a relay last, so that nobody takes its place
                 line.tracing.detach()
             wait_for_programs()
             while self._cycle(final=True):
