@@ -19,12 +19,14 @@ class FieldRef:
 
     Attributes:
         transforms: functions around it, the outermost first: `tolower(basename(proc.exe))` has ("tolower", "basename").
+        arguments: of `join`, `concat` and `getopt`, which take several and stand as the field's name; texts, or fields.
     """
 
     name: str
     argument: str | None
     span: Span
     transforms: tuple[str, ...] = ()
+    arguments: tuple[str | FieldRef, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,14 @@ import polars as pl
 
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
+from eunomia.schema.capabilities import capability_names
 from eunomia.schema.semantic import Column
-
-CAPABILITIES = (
-    *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
-    *("LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER"),
-    *("SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE"),
-    *("SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP"),
-    *("MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF"),
-    "CHECKPOINT_RESTORE",
-)
-"""By number, without CAP_: include/uapi/linux/capability.h."""
 
 COLUMNS = (
     Column("gained", pl.List(pl.String), "credentials: effective capabilities that are new"),
     Column("lost", pl.List(pl.String), "credentials: effective capabilities that are gone"),
     Column("change", pl.String, "credentials, namespace, comm: what changed, in words"),
 )
-_ALL = len(CAPABILITIES)
-
-
-def names(held: int) -> list[str]:
-    """The capabilities of a set, by their numbers; those that are not known yet as numbers."""
-    known = (name for number, name in enumerate(CAPABILITIES) if held >> number & 1)
-    return [f"CAP_{name}" for name in known] + [str(n) for n in range(_ALL, 64) if held >> n & 1]
 
 
 def _both(old: str, new: str) -> pl.Expr:
@@ -76,8 +60,8 @@ class Change(Handler):
         """Adds them to a batch."""
         old, new = batch.frame["old_effective"], batch.frame["effective"]
         sets = list(zip(old.to_list(), new.to_list(), strict=True))
-        gained = [None if a is None else names(b & ~a) for a, b in sets]
-        lost = [None if a is None else names(a & ~b) for a, b in sets]
+        gained = [None if a is None else capability_names(b & ~a) for a, b in sets]
+        lost = [None if a is None else capability_names(a & ~b) for a, b in sets]
         added = (pl.Series(name, values, pl.List(pl.String)) for name, values in (("gained", gained), ("lost", lost)))
         frame = batch.frame.with_columns(*added)
         frame = frame.with_columns(_in_words().alias("change"))

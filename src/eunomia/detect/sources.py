@@ -1,0 +1,171 @@
+"""Parts that fields are made of: columns that a tracker may or may not have, and what is derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from eunomia.schema.batch import Schema
+
+Names = Callable[[int], str | None]
+"""From a number, such as a user's, to a name."""
+
+_BASENAME = r"([^/]*)\z"
+
+
+def root_only(number: int) -> str | None:
+    """What can be said of users and groups without asking the host."""
+    return None if number else "root"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A tracker's columns.
+
+    Attributes:
+        tracker: its name.
+        schema: what its batches have.
+        users, groups: names of users and groups of the host.
+    """
+
+    tracker: str
+    schema: Schema
+    users: Names = field(default=root_only)
+    groups: Names = field(default=root_only)
+
+    def column(self, *names: str) -> pl.Expr | None:
+        """The first of these columns that there is."""
+        return next((pl.col(name) for name in names if name in self.schema), None)
+
+    def text(self, *names: str) -> pl.Expr | None:
+        """The same as text."""
+        found = self.column(*names)
+        return None if found is None else found.cast(pl.String)
+
+    def is_a(self, *trackers: str) -> bool:
+        """Whether it is one of these trackers."""
+        return self.tracker in trackers
+
+    def when_event(self, expr: pl.Expr | None, *events: str) -> pl.Expr | None:
+        """Null in other events."""
+        if expr is None or "event" not in self.schema:
+            return None
+        return pl.when(pl.col("event").cast(pl.String).is_in(events)).then(expr)
+
+    # Paths
+
+    def path(self) -> pl.Expr | None:
+        """The file that an event is about."""
+        return self.text("path") if self.is_a("files", "sensitive") else None
+
+    def directory(self) -> pl.Expr | None:
+        """Where that file lies."""
+        path = self.path()
+        if path is None:
+            return None
+        head = path.str.extract(r"\A(.*)/[^/]*\z")
+        return pl.when(head == "").then(pl.lit("/")).otherwise(head)
+
+    # Processes
+
+    def arguments(self) -> pl.Expr | None:
+        """The arguments as one text, without the program's own name."""
+        if "args" not in self.schema:
+            return None
+        return _without_name(pl.col("args"), is_list=self._has_list("args"))
+
+    def own_name(self) -> pl.Expr | None:
+        """The first argument: the name that the program was called by."""
+        if "args" not in self.schema:
+            return None
+        if self._has_list("args"):
+            return pl.col("args").list.get(0, null_on_oob=True)
+        return _first_word(pl.col("args"))
+
+    def _has_list(self, name: str) -> bool:
+        return isinstance(self.schema[name].dtype, pl.List)
+
+    def ancestor(self, part: str, number: int) -> pl.Expr | None:
+        """A part of the parent (1), that one's parent (2) …"""
+        known = [self._parent(part)] if number == 1 else []
+        if "ancestors" in self.schema:
+            known.append(pl.col("ancestors").list.get(number - 1, null_on_oob=True).struct.field(part).cast(pl.String))
+        there = [expr for expr in known if expr is not None]
+        return pl.coalesce(there) if there else None
+
+    def _parent(self, part: str) -> pl.Expr | None:
+        name = f"parent_{part}"
+        if name in self.schema and self._has_list(name):
+            return pl.col(name).list.join(" ")
+        return self.text(name)
+
+    def ancestors(self, part: str) -> pl.Expr | None:
+        """That part of all of them."""
+        if "ancestors" in self.schema:
+            return pl.col("ancestors").list.eval(pl.element().struct.field(part).cast(pl.String))
+        own = self.ancestor(part, 1)
+        return None if own is None else pl.concat_list(own).list.drop_nulls()
+
+    # Sockets
+
+    def is_ours(self, *, server: bool) -> pl.Expr:
+        """Whether this side of a connection is the server's, or the client's."""
+        return pl.col("direction").cast(pl.String) == ("in" if server else "out")
+
+    def side(self, kind: str, *, server: bool) -> pl.Expr | None:
+        """The `addr` or `port` of a connection's server or client."""
+        if self.is_a("tcp"):
+            ours, theirs = pl.col(f"s{kind}"), pl.col(f"d{kind}")
+            known = pl.col("direction").is_not_null()
+            return pl.when(known).then(pl.when(self.is_ours(server=server)).then(ours).otherwise(theirs))
+        return self.own_side(kind) if server else None
+
+    def own_side(self, kind: str) -> pl.Expr | None:
+        """The `addr` or `port` of this side."""
+        if self.is_a("tcp"):
+            return pl.col(f"s{kind}")
+        if not self.is_a("sensitive"):
+            return None
+        return self.column({"addr": "address", "port": "port"}[kind])
+
+    def other_side(self, kind: str) -> pl.Expr | None:
+        """The `addr` or `port` of the other side."""
+        return pl.col(f"d{kind}") if self.is_a("tcp") else None
+
+
+def _without_name(args: pl.Expr, *, is_list: bool) -> pl.Expr:
+    return args.list.slice(1).list.join(" ") if is_list else without_first_word(args)
+
+
+def without_first_word(args: pl.Expr) -> pl.Expr:
+    """Arguments in one text, without the first."""
+    return args.str.replace(r"\A\S+\s?", "")
+
+
+def _first_word(args: pl.Expr) -> pl.Expr:
+    return args.str.extract(r"\A(\S+)")
+
+
+def command_line(name: pl.Expr | None, arguments: pl.Expr | None) -> pl.Expr | None:
+    """A program's name and its arguments."""
+    if name is None or arguments is None:
+        return name
+    rest = pl.when(arguments != "").then(pl.concat_str(pl.lit(" "), arguments)).otherwise(pl.lit(""))
+    return pl.concat_str(name, rest.fill_null(""))
+
+
+def basename(path: pl.Expr) -> pl.Expr:
+    """A path's last part."""
+    return path.str.extract(_BASENAME)
+
+
+def named(numbers: pl.Expr, name: Names) -> pl.Expr:
+    """Names for numbers; each number that occurs is looked up once."""
+
+    def look_up(values: pl.Series) -> pl.Series:
+        known: Mapping[int, str | None] = {number: name(number) for number in values.drop_nulls().unique().to_list()}
+        return values.replace_strict(known, default=None, return_dtype=pl.String)
+
+    return numbers.map_batches(look_up, return_dtype=pl.String, is_elementwise=True)

@@ -1,0 +1,143 @@
+"""Noise: told once, then summed up; bounded for each rule and container; nothing vanishes without being counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eunomia.detect.noise import Equal, Noise
+from eunomia.detect.rule import Rate
+from eunomia.schema.alert import ALERT
+
+S = 1_000_000_000
+
+
+class Told:
+    """A noise, and all that it lets through: (seconds, message, count)."""
+
+    def __init__(self, **bounds: Any) -> None:
+        self.noise = Noise(**bounds)
+        self.out: list[tuple[float, str, int]] = []
+
+    def alert(
+        self, second: float, key: str = "shell", *, container: str = "web", rate: Rate | None = None, count: int = 1
+    ) -> bool:
+        at = round(second * S)
+        equal = Equal("rule", key, container, count, at, at)
+        admitted = self.noise.admit(equal, rate)
+        if admitted:
+            row = pl.DataFrame([{"message": key, "container_id": container, "pid": 7}], schema=ALERT.polars())
+            row = row.with_columns(count=pl.lit(count, pl.UInt64), last=pl.lit(at).cast(ALERT["last"].dtype))
+            self.noise.told(equal, row)
+            self._take([row])
+        return admitted
+
+    def due(self, second: float) -> None:
+        self._take(self.noise.due(round(second * S)))
+
+    def flush(self) -> None:
+        self._take(self.noise.flush())
+
+    def _take(self, alerts: list[pl.DataFrame]) -> None:
+        for row in alerts:
+            assert row.schema == ALERT.polars()
+            last, message, count = row.select(pl.col("last").cast(pl.Int64), "message", "count").row(0)
+            self.out.append((last / S, message, count))
+
+
+def test_the_first_goes_out_at_once_and_the_others_are_summed_up_when_the_window_ends() -> None:
+    told = Told()
+    assert told.alert(0)
+    assert [told.alert(second) for second in (1, 2, 59)] == [False] * 3
+    told.due(59.9)
+    assert told.out == [(0, "shell", 1)]
+    told.due(60)
+    assert told.out[1:] == [(59, "shell", 3)]
+    assert told.noise.merged == {"rule": 3}
+
+
+def test_the_window_doubles_while_more_come_up_to_an_hour() -> None:
+    told = Told()
+    for second in range(6 * 3600):
+        told.alert(second)
+        told.due(second)
+    sums = [at for at, _, _ in told.out[1:]]
+    gaps = [round(later - earlier) for earlier, later in zip(sums, sums[1:], strict=False)]
+    assert gaps[:6] == [120, 240, 480, 960, 1920, 3600]
+    assert set(gaps[6:]) == {3600}
+    assert len(told.out) < 15
+
+
+def test_after_a_quiet_window_the_next_one_goes_out_at_once() -> None:
+    told = Told()
+    told.alert(0)
+    told.due(61)
+    assert told.noise.remembered == 0
+    assert told.alert(62)
+
+
+def test_without_a_tick_the_events_end_the_window_themselves() -> None:
+    told = Told()
+    told.alert(0)
+    told.alert(5)
+    assert not told.alert(100), "held in the next, longer window"
+    told.flush()
+    assert told.out[1:] == [(5, "shell", 1), (100, "shell", 1)]
+
+
+def test_other_alerts_are_not_held() -> None:
+    told = Told()
+    assert told.alert(0, "one")
+    assert told.alert(0, "other")
+
+
+def test_a_rule_may_not_tell_more_than_its_rate_and_says_how_many_it_held() -> None:
+    told = Told()
+    rate = Rate(3, 10)
+    admitted = [told.alert(number / 10, f"path {number}", rate=rate) for number in range(50)]
+    assert sum(admitted) == 3
+    assert told.noise.rate_limited == {"rule": 47}
+    told.due(10)
+    (late,) = told.out[3:]
+    assert late == (4.9, "47 further alerts of this rule, which may tell 3 in 10 s; the last one told: path 2", 47)
+    assert told.alert(11, "another", rate=rate)
+
+
+def test_the_rate_is_counted_for_each_container() -> None:
+    told = Told()
+    rate = Rate(1, 60)
+    assert told.alert(0, "one", rate=rate)
+    assert not told.alert(1, "two", rate=rate)
+    assert told.alert(2, "three", container="database", rate=rate)
+
+
+def test_memory_is_bounded_and_what_is_forgotten_is_summed_up_first() -> None:
+    told = Told(most=10)
+    rate = Rate(1000, 60)
+    told.alert(0, "first", rate=rate)
+    told.alert(1, "first", rate=rate)
+    for number in range(100):
+        told.alert(2, f"path {number}", rate=rate)
+    told.due(3)
+    assert told.noise.remembered <= 10
+    assert (1, "first", 1) in told.out
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.sampled_from("abcdef"), st.sampled_from("xy"), st.integers(1, 3)), max_size=60
+    ),
+    st.integers(1, 4),
+    st.integers(1, 5),
+)
+def test_every_alert_is_told_sooner_or_later(alerts: list[Any], most: int, per_rate: int) -> None:
+    told = Told(window_s=20, longest_s=80, most=most)
+    for second, key, container, count in alerts:
+        told.alert(second, key + container, container=container, rate=Rate(per_rate, 30), count=count)
+        told.due(second)
+    told.flush()
+    assert sum(count for _, _, count in told.out) == sum(count for *_, count in alerts)
