@@ -24,6 +24,7 @@ NAMES = (
     "memory",
     "startup",
     "record",
+    "rules",
 )
 
 

@@ -422,6 +422,11 @@ class Agent:
     # For whoever runs it.
 
     @property
+    def config(self) -> AgentConfig:
+        """What it runs."""
+        return self._config
+
+    @property
     def alive(self) -> bool:
         """Whether it reads. A sink or handler that has failed does not end that."""
         return self._thread is not None and self._thread.is_alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -65,7 +66,7 @@ def test_the_window_doubles_while_more_come_up_to_an_hour() -> None:
         told.alert(second)
         told.due(second)
     sums = [at for at, _, _ in told.out[1:]]
-    gaps = [round(later - earlier) for earlier, later in zip(sums, sums[1:], strict=False)]
+    gaps = [round(later - earlier) for earlier, later in pairwise(sums)]
     assert gaps[:6] == [120, 240, 480, 960, 1920, 3600]
     assert set(gaps[6:]) == {3600}
     assert len(told.out) < 15

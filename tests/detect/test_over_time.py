@@ -29,20 +29,22 @@ def sequence(steps: int, within_s: float = 10) -> Rule:
     return rule(Sequence((STEP,) * (steps - 1), within_s, ("container.id",)))
 
 
-def over_time(*rules: Rule, **bounds: Any) -> OverTime[Any]:
-    store: OverTime[Any] = OverTime(**bounds)
+def over_time(*rules: Rule, **bounds: Any) -> OverTime:
+    store: OverTime = OverTime(**bounds)
     store.use(rules)
     return store
 
 
-def match(second: float, value: Any = None, step: int = 0, what: Any = "event") -> Match[Any]:
+def match(second: float, value: Any = None, step: int = 0, what: Any = "event") -> Match:
     return Match(round(second * S), -step, value, what)
 
 
 def reference_count(count: Count, matches: list[tuple[Any, int, Any]]) -> list[tuple[int, int]]:
-    """Which matches complete a count, and when the first of it was: by looking at all of the key's matches each time."""
+    """Which matches complete a count, and when its first one was: by looking at all of the key's matches each time."""
     within_ns = round(count.within_s * S)
-    found, kept, quiet = [], {}, {}
+    found: list[tuple[int, int]] = []
+    kept: dict[Any, list[tuple[int, Any]]] = {}
+    quiet: dict[Any, int] = {}
     for place, (key, time_ns, value) in enumerate(matches):
         if time_ns <= quiet.get(key, -1) or (count.distinct and value is None):
             continue

@@ -66,7 +66,9 @@ class StatusServer:
                 connection.sendall(json.dumps(self._status()).encode() + b"\n")
 
     def close(self) -> None:
-        """Answers nobody any more."""
+        """Answers nobody any more. Calling it again does nothing."""
+        if self._socket.fileno() < 0:
+            return
         self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
         self._socket.close()
         self._thread.join(_TIMEOUT_S)

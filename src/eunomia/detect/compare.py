@@ -149,6 +149,15 @@ def _bytes(text: str) -> str:
         raise ValueError(f"{text!r} are no bytes; write them as hexadecimal digits such as 7f454c46") from None
 
 
+ORDER: dict[str, Callable[[Any], Test]] = {
+    "=": lambda other: lambda expr: expr == other,
+    "==": lambda other: lambda expr: expr == other,
+    "!=": lambda other: lambda expr: expr != other,
+    "<": lambda other: lambda expr: expr < other,
+    "<=": lambda other: lambda expr: expr <= other,
+    ">": lambda other: lambda expr: expr > other,
+    ">=": lambda other: lambda expr: expr >= other,
+}
 _TEXT_TESTS: dict[str, Callable[[str], Test]] = {
     "=": ORDER["="],
     "==": ORDER["="],
@@ -202,15 +211,6 @@ def _number(operator: str, texts: tuple[str, ...]) -> Test:
     return ORDER[operator](numbers[0])
 
 
-ORDER: dict[str, Callable[[Any], Test]] = {
-    "=": lambda other: lambda expr: expr == other,
-    "==": lambda other: lambda expr: expr == other,
-    "!=": lambda other: lambda expr: expr != other,
-    "<": lambda other: lambda expr: expr < other,
-    "<=": lambda other: lambda expr: expr <= other,
-    ">": lambda other: lambda expr: expr > other,
-    ">=": lambda other: lambda expr: expr >= other,
-}
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 

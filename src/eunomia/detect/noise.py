@@ -1,7 +1,8 @@
 """Noise: equal alerts are told once and then summed up; what one rule may say in a time is bounded.
 
-The first of equal alerts goes out at once. While its window lasts, others like it are held; when it ends, one alert says
-how many there were, and the window doubles. A window in which nothing came ends it: the next one goes out at once again.
+The first of equal alerts goes out at once. While its window lasts, others like it are held; when it ends, one alert
+says how many there were, and the window doubles. After a window in which nothing came, the next one goes out at once
+again.
 """
 
 from __future__ import annotations
@@ -167,7 +168,9 @@ class Noise:
 
     def _bound(self, held: OrderedDict[Name, _Held] | OrderedDict[Name, _Period]) -> None:
         if len(held) > self._most:
-            self._tell(held.popitem(last=False)[1].sum_up())
+            oldest = next(iter(held))
+            self._tell(held[oldest].sum_up())
+            del held[oldest]
 
     def _end(self, name: Name, equal: _Held, now_ns: int) -> None:
         """A window is over: the next one is longer, or there is none when this one was empty."""

@@ -9,17 +9,17 @@ that it has not met for the longest time: nobody can make one rule forget by flo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import insort
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from eunomia.detect.rule import Count, Rule, Sequence
 
 Key = tuple[Any, ...]
 """The values that matches counted together have in common: texts, numbers, or None."""
-T = TypeVar("T")
 
 _NS = 1_000_000_000
 _LATE_NS = 10 * _NS
@@ -31,7 +31,7 @@ _EVENT_BYTES = 2000  # an event that is kept with it
 
 
 @dataclass(frozen=True)
-class Finding(Generic[T]):
+class Finding:
     """A rule's windows have come full.
 
     Attributes:
@@ -40,14 +40,14 @@ class Finding(Generic[T]):
         told: what to say about them.
     """
 
-    what: T
+    what: Any
     first_ns: int
     last_ns: int
     told: Mapping[str, Any]
 
 
 @dataclass(frozen=True, order=True)
-class Match(Generic[T]):
+class Match:
     """An event that met a step's condition.
 
     Attributes:
@@ -60,28 +60,42 @@ class Match(Generic[T]):
     time_ns: int
     rank: int = 0
     value: Any = field(default=None, compare=False)
-    what: T | None = field(default=None, compare=False)
+    what: Any = field(default=None, compare=False)
 
 
-class _Window(Protocol[T]):
+class _Window(ABC):
     """What is remembered of one key."""
 
     latest_ns: int
-    held: int
-    size: int
 
-    def add(self, match: Match[T]) -> Finding[T] | None: ...
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """Matches that are remembered."""
 
-    def state(self) -> Any: ...
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """About how many bytes they take."""
+
+    @abstractmethod
+    def add(self, match: Match) -> Finding | None:
+        """Takes a match, says whether the window has come full with it."""
+
+    @abstractmethod
+    def state(self) -> Any:
+        """What is remembered, as JSON can hold it."""
 
 
-class _Counted(Generic[T]):
+class _Counted(_Window):
     """Matches of one key, counted."""
 
     def __init__(self, count: Count, state: Any = None) -> None:
         self._needed = count.at_least
         self._within_ns = round(count.within_s * _NS)
-        self.latest_ns, self._quiet_until_ns, times = state or (0, -1, ())
+        latest_ns, quiet_until_ns, times = state or (0, -1, ())
+        self.latest_ns: int = latest_ns
+        self._quiet_until_ns: int = quiet_until_ns
         self._times: list[int] = list(times)
 
     @property
@@ -92,7 +106,7 @@ class _Counted(Generic[T]):
     def size(self) -> int:
         return _BYTES * (1 + len(self._times))
 
-    def add(self, match: Match[T]) -> Finding[T] | None:
+    def add(self, match: Match) -> Finding | None:
         """Counts a match. Once there are enough, counts anew, and not before the window has passed."""
         if match.time_ns <= self._quiet_until_ns:
             return None
@@ -108,28 +122,33 @@ class _Counted(Generic[T]):
         first_ns, last_ns = self._times[0], self._times[-1]
         self._times.clear()
         self._quiet_until_ns = last_ns + self._within_ns
-        assert match.what is not None
         return Finding(match.what, first_ns, last_ns, {"matches": self._needed})
 
     def state(self) -> Any:
         return [self.latest_ns, self._quiet_until_ns, self._times]
 
 
-class _Distinct(Generic[T]):
+class _Distinct(_Window):
     """Different values that matches of one key had, each with the time of its last."""
 
     def __init__(self, count: Count, state: Any = None) -> None:
         self._needed = count.at_least
         self._within_ns = round(count.within_s * _NS)
-        self.latest_ns, self._quiet_until_ns, times = state or (0, -1, ())
+        latest_ns, quiet_until_ns, times = state or (0, -1, ())
+        self.latest_ns: int = latest_ns
+        self._quiet_until_ns: int = quiet_until_ns
         self._times: dict[Any, int] = dict(times)
-        self.size = _BYTES + sum(map(_size, self._times))
+        self._bytes = sum(map(_size, self._times))
 
     @property
     def held(self) -> int:
         return len(self._times)
 
-    def add(self, match: Match[T]) -> Finding[T] | None:
+    @property
+    def size(self) -> int:
+        return _BYTES + self._bytes
+
+    def add(self, match: Match) -> Finding | None:
         """The same as for a count; a match without a value is none."""
         if match.value is None or match.time_ns <= self._quiet_until_ns:
             return None
@@ -139,7 +158,7 @@ class _Distinct(Generic[T]):
             return None
         known = self._times.get(match.value)
         if known is None:
-            self.size += _size(match.value)
+            self._bytes += _size(match.value)
         self._times[match.value] = match.time_ns if known is None else max(known, match.time_ns)
         if len(self._times) < self._needed:
             return None
@@ -150,28 +169,28 @@ class _Distinct(Generic[T]):
         values = sorted(self._times, key=lambda value: self._times[value])[:_SHOWN_VALUES]
         told = {"different": len(self._times), "values": values}
         self._times.clear()
-        self.size = _BYTES
+        self._bytes = 0
         self._quiet_until_ns = last_ns + self._within_ns
-        assert match.what is not None
         return Finding(match.what, first_ns, last_ns, told)
 
     def _forget(self, horizon: int) -> None:
         """Only asked for when there would be enough: until then it does no harm to have too many."""
         self._times = {value: time_ns for value, time_ns in self._times.items() if time_ns >= horizon}
-        self.size = _BYTES + sum(map(_size, self._times))
+        self._bytes = sum(map(_size, self._times))
 
     def state(self) -> Any:
         return [self.latest_ns, self._quiet_until_ns, list(self._times.items())]
 
 
-class _Steps(Generic[T]):
+class _Steps(_Window):
     """Matches of a sequence's steps of one key, in the order of time."""
 
     def __init__(self, sequence: Sequence, state: Any = None) -> None:
         self._last = len(sequence.steps)
         self._within_ns = round(sequence.within_s * _NS)
-        self.latest_ns, matches = state or (0, ())
-        self._matches = [Match[T](time_ns, rank) for time_ns, rank in matches]
+        latest_ns, matches = state or (0, ())
+        self.latest_ns: int = latest_ns
+        self._matches = [Match(time_ns, rank) for time_ns, rank in matches]
 
     @property
     def held(self) -> int:
@@ -181,7 +200,7 @@ class _Steps(Generic[T]):
     def size(self) -> int:
         return _BYTES * (1 + len(self._matches)) + _EVENT_BYTES * sum(one.what is not None for one in self._matches)
 
-    def add(self, match: Match[T]) -> Finding[T] | None:
+    def add(self, match: Match) -> Finding | None:
         """Puts a match in its place, and looks whether all steps have been met now."""
         self.latest_ns = max(self.latest_ns, match.time_ns)
         horizon = self.latest_ns - self._within_ns
@@ -200,7 +219,7 @@ class _Steps(Generic[T]):
         spare = next((place for place, (one, other) in enumerate(pairs) if one.rank == other.rank), 0)
         del self._matches[spare]
 
-    def _complete(self) -> Finding[T] | None:
+    def _complete(self) -> Finding | None:
         """Looks for the steps in order, each strictly later than the one before."""
         if len({match.rank for match in self._matches}) <= self._last:
             return None
@@ -221,7 +240,7 @@ class _Steps(Generic[T]):
         return [self.latest_ns, [(one.time_ns, one.rank) for one in self._matches if -one.rank < self._last]]
 
 
-class OverTime(Generic[T]):
+class OverTime:
     """The windows of all rules.
 
     Args:
@@ -233,7 +252,7 @@ class OverTime(Generic[T]):
         self._max_matches = max_matches
         self._max_bytes = max_bytes
         self._rules: dict[str, Rule] = {}
-        self._windows: dict[str, OrderedDict[Key, _Window[T]]] = {}
+        self._windows: dict[str, OrderedDict[Key, _Window]] = {}
         self._size: Counter[str] = Counter()
         self._latest_ns = 0
         self.held = 0
@@ -253,7 +272,7 @@ class OverTime(Generic[T]):
         self._windows = {name: self._windows.get(name, OrderedDict()) for name in new}
         self._rules = new
 
-    def add(self, rule: Rule, matches: Iterable[tuple[Key, Match[T]]]) -> list[Finding[T]]:
+    def add(self, rule: Rule, matches: Iterable[tuple[Key, Match]]) -> list[Finding]:
         """Takes matches of a rule, gives what has come full with them."""
         windows = self._windows[rule.name]
         found = []
@@ -294,9 +313,8 @@ class OverTime(Generic[T]):
     def expire(self) -> None:
         """Forgets keys whose windows have passed; called now and then."""
         for name, windows in self._windows.items():
-            over = self._rules[name].count or self._rules[name].sequence
-            assert over is not None
-            past_ns = self._latest_ns - 2 * round(over.within_s * _NS) - _LATE_NS  # a count is quiet for another window
+            quiet_ns = 2 * _within_ns(self._rules[name])  # a count is quiet for as long again
+            past_ns = self._latest_ns - quiet_ns - _LATE_NS
             while windows and next(iter(windows.values())).latest_ns < past_ns:
                 self._forget_oldest(name)
 
@@ -319,11 +337,17 @@ class OverTime(Generic[T]):
                 self._latest_ns = max(self._latest_ns, window.latest_ns)
 
 
-def _window(rule: Rule, state: Any = None) -> _Window[Any]:
+def _window(rule: Rule, state: Any = None) -> _Window:
     if rule.sequence is not None:
         return _Steps(rule.sequence, state)
-    assert rule.count is not None
+    if rule.count is None:
+        raise ValueError(f"rule {rule.name!r} is none over time")
     return _Counted(rule.count, state) if rule.count.distinct is None else _Distinct(rule.count, state)
+
+
+def _within_ns(rule: Rule) -> int:
+    over = rule.count or rule.sequence
+    return round(over.within_s * _NS) if over else 0
 
 
 def _form(rule: Rule) -> str:

@@ -50,6 +50,15 @@ def parse(text: str) -> Node:
     return _Parser(text).condition()
 
 
+def parse_field(text: str) -> FieldRef:
+    """A field alone, with its argument and the functions around it.
+
+    Raises:
+        ConditionError: it is none.
+    """
+    return _Parser(text).field()
+
+
 def unquoted(token: str) -> str:
     """What a quoted text says. An escape that has no meaning stays as it is, as regular expressions need it."""
     return _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[0]), token[1:-1])
@@ -70,6 +79,12 @@ class _Parser:
         if self._at < len(self._text):
             raise self._unexpected("'and' or 'or'", (*_RESERVED[:2], *OPERATORS))
         return node
+
+    def field(self) -> FieldRef:
+        found = self._inner()
+        if self._blanks() < len(self._text):
+            raise self._unexpected("the end of the field")
+        return found
 
     # Boolean operators
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from eunomia.trackers.process.change import names
+from eunomia.schema.capabilities import capability_names
 from tests.collect import Run, collecting
 
 pytestmark = pytest.mark.kernel
@@ -99,8 +99,13 @@ def test_capabilities() -> None:
 
 
 def test_names_of_capabilities() -> None:
-    assert names(0) == []
-    assert names(1 | 1 << 21 | 1 << 40 | 1 << 50) == ["CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE", "50"]
+    assert capability_names(0) == []
+    assert capability_names(1 | 1 << 21 | 1 << 40 | 1 << 50) == [
+        "CAP_CHOWN",
+        "CAP_SYS_ADMIN",
+        "CAP_CHECKPOINT_RESTORE",
+        "50",
+    ]
 
 
 def test_refused_ones_only_when_asked_for() -> None:
