@@ -26,3 +26,16 @@ def schema_of(name: str, given: Mapping[str, Any]) -> Schema:
     for handler in tracker.handlers(options, schema, Roots()):
         schema = handler.columns(schema)
     return schema
+
+
+_FOR_RULES: Mapping[str, Mapping[str, Any]] = {
+    "files": {"events": True},
+    "process": {"credentials": True, "namespaces": True, "comms": True},
+    "syscall": {"events": True},
+}
+"""Options with which a tracker reports every event that a rule can be about."""
+
+
+def rule_schemas() -> dict[str, Schema]:
+    """The columns of each tracker's events, as rules can be about them. Needs no privileges."""
+    return {name: schema_of(name, _FOR_RULES.get(name, {})) for name in registry.names()}
