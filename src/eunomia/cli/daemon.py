@@ -95,8 +95,8 @@ def command(
     SIGHUP reads rules and configuration again: all of it, or when something is wrong with it nothing.
     """
 
-    def load() -> Loaded:
-        return _load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
+    def loaded() -> Loaded:
+        return load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
 
     from eunomia.cli.recording import Recording
 
@@ -112,7 +112,7 @@ def command(
         )
         beside = recording.beside
     try:
-        _run(load, beside, recording, verbose=verbose)
+        _run(loaded, beside, recording, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
             click.echo(error.log, err=True)
@@ -122,22 +122,26 @@ def command(
             recording.close()
 
 
-def _load(
+def load(
     file: Path | None,
-    containers: tuple[str, ...],
-    pids: tuple[int, ...],
-    rules: tuple[Path, ...],
-    fmt: str | None,
+    containers: tuple[str, ...] = (),
+    pids: tuple[int, ...] = (),
+    rules: tuple[Path, ...] = (),
+    fmt: str | None = None,
     *,
-    default_rules: bool,
+    default_rules: bool = True,
 ) -> Loaded:
-    """What files and the command line ask for; the latter has the last word."""
+    """What files and the command line ask for; the latter has the last word.
+
+    Raises:
+        UsageError: with all mistakes, a line each as if each had been said by itself.
+    """
     from eunomia.config import DaemonConfig, FilterConfig
     from eunomia.configfile.columns import rule_schemas
     from eunomia.configfile.daemon import DaemonFile, read_daemon
     from eunomia.configfile.document import ConfigError
     from eunomia.daemon.daemon import Loaded
-    from eunomia.detect.loading import load
+    from eunomia.detect import loading
 
     try:
         given = DaemonFile(DaemonConfig(docker_host=values.docker_host()))
@@ -153,7 +157,7 @@ def _load(
     config = replace(config, filter=replace(config.filter, wait=named), stdout=fmt or config.stdout)
     paths = [*map(Path, config.rules), *rules]
     holds = config.default_rules and default_rules
-    return Loaded(config, load(paths, default=holds, schemas=rule_schemas(), extra=given.rules))
+    return Loaded(config, loading.load(paths, default=holds, schemas=rule_schemas(), extra=given.rules))
 
 
 def _stdout(how: str) -> Handler | None:

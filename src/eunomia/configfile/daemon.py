@@ -116,8 +116,8 @@ class _Reader(Tables):
 
     def _simple(self, settled: dict[str, Any], path: Path) -> Rule:
         level = Level[settled.get("level", "warning").upper()]
-        of = (settled[name] for name in ("name", "type", "trigger", "message"))
-        return simple_rule(*of, self._place(path), level)
+        name, kind, trigger, message = (settled[name] for name in ("name", "type", "trigger", "message"))
+        return simple_rule(name, kind, trigger, message, self._place(path), level)
 
     def _rule(self, path: Path, make: Callable[[], Rule]) -> list[Rule]:
         try:
