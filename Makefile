@@ -19,7 +19,7 @@ run: build ## watch this machine's processes for 15 seconds
 
 test: build ## every test: installs what they need, runs as root
 	@scripts/install.sh test
-	scripts/as-root.sh $(BIN)/python -m pytest $(ARGS)
+	scripts/as-root.sh scripts/test.sh $(BIN)/python $(ARGS)
 
 test-unit: build ## the quick tests, which need neither root nor a kernel
 	$(BIN)/python -m pytest -m "not kernel and not docker and not guest" $(ARGS)

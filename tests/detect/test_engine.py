@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.detect.events import NOON_NS, SCHEMAS, S, batch, rule, rules, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from eunomia.detect.parse import parse
 from eunomia.detect.rule import Count, Level, Rate, Rule, Sequence
 from eunomia.schema.alert import ALERT, SOURCE
 from eunomia.schema.batch import Batch
+from tests.detect.events import NOON_NS, SCHEMAS, S, batch, rule, rules, step
 
 SHADOW = rule(
     "Password hashes read",
