@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from eunomia.trackers.files.calls import flag_names
-from eunomia.trackers.files.paths import check_pattern, chosen, tidy
-from eunomia.trackers.files.texts import device_name
+from eunomia.trackers.paths import check_pattern, chosen, tidy
+from eunomia.trackers.texts import device_name
 
 
 @pytest.mark.parametrize(

@@ -322,14 +322,21 @@ static __always_inline u32 task_mnt_ns(struct task_struct *task)
 }
 
 /* The namespace the task lives in, which unlike nsproxy's does not change by unshare(): task_active_pid_ns(). */
-static __always_inline u32 task_pid_ns(struct task_struct *task)
+static __always_inline struct pid_namespace *task_pid_namespace(struct task_struct *task)
 {
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	u64 level = BPF_CORE_READ(pid, level);
 	struct upid *upid =
 		(void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
 
-	return BPF_CORE_READ(upid, ns, ns.inum);
+	return BPF_CORE_READ(upid, ns);
+}
+
+static __always_inline u32 task_pid_ns(struct task_struct *task)
+{
+	struct pid_namespace *namespace = task_pid_namespace(task);
+
+	return BPF_CORE_READ(namespace, ns.inum);
 }
 
 /*

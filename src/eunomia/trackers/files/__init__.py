@@ -6,7 +6,7 @@ from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
-from eunomia.trackers.files.paths import check_pattern
+from eunomia.trackers.paths import check_pattern
 
 _SORTS = (
     *("bytes", "opens", "reads", "read_bytes", "writes", "write_bytes"),
@@ -32,8 +32,8 @@ def _handlers(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handl
 
 def _fold(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
     from eunomia.pipeline.selecting import Chosen, Top
-    from eunomia.trackers.files.paths import chosen
     from eunomia.trackers.files.rows import Rows
+    from eunomia.trackers.paths import chosen
 
     steps: list[Handler] = [Rows(options, schema)]
     condition = chosen(options["include"], options["exclude"], ("path", "host_path"))

@@ -11,8 +11,8 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.semantic import Column
 from eunomia.trackers.declaration import Options
-from eunomia.trackers.files.paths import chosen, tidy
-from eunomia.trackers.files.texts import DEVICE, device_name, written
+from eunomia.trackers.paths import chosen, tidy
+from eunomia.trackers.texts import DEVICE, device_name, written
 
 _PATHS = ("path", "host_path", "new_path", "new_host_path")
 _NAMED = ("named", "new_named")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "latency.bpf.h"
-#include "place.h"
+#include "place.bpf.h"
 
 #define S_IFMT 0170000 /* include/uapi/linux/stat.h */
 #define S_IFREG 0100000
@@ -627,25 +627,6 @@ static __always_inline bool read_request(const struct returned *call, struct req
 		return true;
 	}
 	return false;
-}
-
-/* The place of a name that a call was given. */
-static __noinline int place_given(struct place *place, s32 dirfd, u64 name)
-{
-	struct path base = {};
-
-	if (!place)
-		return 0;
-	place->path_len = 0;
-	place->host_path_len = 0;
-	place->truncated = 0;
-	place->inode = 0;
-	place->device = 0;
-	if (place_read_name(place, (const char *)name) < 0)
-		place->truncated = 1;
-	else if (base_of(dirfd, place->name[0] == '/', &base))
-		place_name((u64)base.dentry, (u64)base.mnt);
-	return 0;
 }
 
 static __always_inline void fill_path(struct event *event, struct place *place, const struct request *request)

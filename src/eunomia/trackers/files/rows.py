@@ -7,8 +7,8 @@ import polars as pl
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.trackers.declaration import Options
-from eunomia.trackers.files.paths import tidy
-from eunomia.trackers.files.texts import DEVICE, device_name, written
+from eunomia.trackers.paths import tidy
+from eunomia.trackers.texts import DEVICE, device_name, written
 
 COUNTERS = ("opens", "reads", "read_bytes", "writes", "write_bytes", "deletes", "renames", "errors")
 _KEYS = ("cgroup_id", "pid", "path", "host_path")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Kernel types that only this tracker looks into; see vmlinux.h. ___x is a flavour: the kernel's type without it. */
-#ifndef __FILES_TYPES_H
-#define __FILES_TYPES_H
+/* Kernel types of files and mounts; see vmlinux.h. ___x is a flavour: the kernel's type without it. */
+#ifndef __FILE_TYPES_H
+#define __FILE_TYPES_H
 
 #include "eunomia.bpf.h"
 

@@ -7,11 +7,11 @@
  * file's own mount begins; the host's mount of the same file system, if it has one, leads on from there. So no runtime
  * has to be asked, and nothing depends on a container still being there when user space reads.
  */
-#ifndef __FILES_PLACE_H
-#define __FILES_PLACE_H
+#ifndef __PLACE_BPF_H
+#define __PLACE_BPF_H
 
 #include "path.bpf.h"
-#include "types.h"
+#include "file_types.h"
 
 #define NAMED_BYTES PATH_BYTES	/* of a name as the caller gives it */
 #define ROUNDS (2 * PATH_DEPTH) /* components and mounts; one walk */
@@ -363,10 +363,9 @@ __noinline int place_walk(u64 dentry_address, u64 mnt_address)
 	return 0;
 }
 
-/* The place of an open file, or of anything of which the kernel still has the path. */
-static __always_inline void place_path(struct place *place, const struct path *path)
+/* What has been walked, as people write it. */
+static __always_inline void place_end(struct place *place)
 {
-	place_walk((u64)path->dentry, (u64)path->mnt);
 	limit(place);
 	if (!place->path_len) {
 		place->path[0] = '/';
@@ -376,6 +375,13 @@ static __always_inline void place_path(struct place *place, const struct path *p
 		place->host_path[0] = '/';
 		place->host_path_len = 1;
 	}
+}
+
+/* The place of an open file, or of anything of which the kernel still has the path. */
+static __always_inline void place_path(struct place *place, const struct path *path)
+{
+	place_walk((u64)path->dentry, (u64)path->mnt);
+	place_end(place);
 }
 
 /* Reads a name that the caller has given, zeros behind it; its length, or less than 0. */
@@ -497,6 +503,25 @@ static __always_inline bool base_of(s32 dirfd, bool absolute, struct path *base)
 			path_of(directory, base);
 	}
 	return base->dentry;
+}
+
+/* The place of a name that a call was given. */
+static __noinline __attribute__((unused)) int place_given(struct place *place, s32 dirfd, u64 name)
+{
+	struct path base = {};
+
+	if (!place)
+		return 0;
+	place->path_len = 0;
+	place->host_path_len = 0;
+	place->truncated = 0;
+	place->inode = 0;
+	place->device = 0;
+	if (place_read_name(place, (const char *)name) < 0)
+		place->truncated = 1;
+	else if (base_of(dirfd, place->name[0] == '/', &base))
+		place_name((u64)base.dentry, (u64)base.mnt);
+	return 0;
 }
 
 #endif

@@ -12,8 +12,8 @@ _MINOR_BITS = 20  # of a device number inside the kernel: include/linux/kdev_t.h
 DEVICE = Column("device", pl.String, "device of its file system, major:minor as in /proc/self/mountinfo")
 
 
-def written(values: pl.Series, write: Callable[[int], str]) -> pl.Series:
-    """Each number as text; null stays null."""
+def written(values: pl.Series, write: Callable[[int], str | None]) -> pl.Series:
+    """Each number as text; null stays null, and what has no text becomes it."""
     texts = {value: write(value) for value in values.drop_nulls().unique().to_list()}
     return values.replace_strict(texts, default=None, return_dtype=pl.String)
 
