@@ -12,6 +12,7 @@ import click
 
 from eunomia.cli import values
 from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
+from eunomia.cli.recording import Recording
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import coloured, say
 from eunomia.errors import LoadError, UsageError
@@ -98,21 +99,9 @@ def command(
     def loaded() -> Loaded:
         return load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
 
-    from eunomia.cli.recording import Recording
-
-    recording = None
-    beside = None
-    if record is not None:
-        from eunomia.daemon.watching import agent_config
-        from eunomia.detect.needs import needs
-
-        loaded = load()
-        recording = Recording(
-            record, record_max_bytes, record_max_age, agent_config(loaded.config, needs(loaded.rules))
-        )
-        beside = recording.beside
+    recording = None if record is None else _recording(loaded(), record, record_max_bytes, record_max_age)
     try:
-        _run(loaded, beside, recording, verbose=verbose)
+        _run(loaded, recording, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
             click.echo(error.log, err=True)
@@ -120,6 +109,13 @@ def command(
     finally:
         if recording is not None:
             recording.close()
+
+
+def _recording(loaded: Loaded, directory: Path, max_bytes: int | None, max_age_s: float | None) -> Recording:
+    from eunomia.daemon.watching import agent_config
+    from eunomia.detect.needs import needs
+
+    return Recording(directory, max_bytes, max_age_s, agent_config(loaded.config, needs(loaded.rules)))
 
 
 def load(
@@ -173,12 +169,13 @@ def _stdout(how: str) -> Handler | None:
     return TerminalText(open_output(None))
 
 
-def _run(load: Callable[[], Loaded], beside: Any, recording: Any, *, verbose: bool) -> None:
+def _run(loaded: Callable[[], Loaded], recording: Recording | None, *, verbose: bool) -> None:
     from eunomia.daemon.daemon import Daemon
     from eunomia.daemon.notify import Notifier
 
     notifier = Notifier.of(os.environ)
-    with Stop(reader=False, reloads=True) as stop, Daemon(load, say, _stdout, notifier, beside) as daemon:
+    beside = None if recording is None else recording.beside
+    with Stop(reader=False, reloads=True) as stop, Daemon(loaded, say, _stdout, notifier, beside) as daemon:
         if verbose:
             from eunomia.cli.run import say_ways
 

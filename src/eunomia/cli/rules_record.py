@@ -57,8 +57,12 @@ def test(
     """
     trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
     out = _alerts_to(fmt)
+
+    def tell(alerts: Batch) -> None:
+        out.handle(alerts)
+
     try:
-        trial.run(on_alerts=out.handle)
+        trial.run(tell)
         out.flush()
     finally:
         out.close()
@@ -98,7 +102,7 @@ def learn(
     from eunomia.detect.learning import Matches, written
 
     trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
-    trial.run(on_alerts=lambda _alerts: None)
+    trial.run(lambda _alerts: None)
     fired = [rule for rule in trial.rules.enabled if trial.detector.counters.fired[rule.name]]
     matches = Matches(fired)
     for batch in trial.batches():
@@ -169,7 +173,7 @@ class _Trial:
 
         return (batch for _, batch in Replay(self._record, self._trackers, self._selection, paced=True))
 
-    def run(self, on_alerts: Callable[[Batch], object]) -> None:
+    def run(self, on_alerts: Callable[[Batch], None]) -> None:
         """Shows everything to the rules."""
         from eunomia.detect.engine import Detector
         from eunomia.record.selection import ID_DIGITS
@@ -179,7 +183,7 @@ class _Trial:
         }
         self.detector: Detector = Detector(
             self.rules,
-            lambda alerts: on_alerts(alerts) and None,
+            on_alerts,
             node=next((run.host for run in reversed(self._record.runs)), ""),
             image_of=lambda container: images.get(container, (None, None)),
             clock=None,

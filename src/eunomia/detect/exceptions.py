@@ -108,15 +108,13 @@ class Exceptions:
             yield from self._single(one)
             return
         for row in one.values:
-            if not isinstance(row, Sequence) or len(row.items) != len(one.fields):
+            items = row.items if isinstance(row, Sequence) else (row,)
+            if len(items) != len(one.fields):
                 self._mistakes.add(row.place, f"a sequence of {len(one.fields)} values is expected, one for each field")
                 continue
+            compared = zip(one.fields, one.comparisons, items, strict=True)
             yield self._located(
-                row,
-                tuple(
-                    Check(field, comparison, self._value(item, comparison), _NOWHERE)
-                    for field, comparison, item in zip(one.fields, one.comparisons, row.items, strict=True)
-                ),
+                row, tuple(Check(field, how, self._value(item, how), _NOWHERE) for field, how, item in compared)
             )
 
     def _single(self, one: _Exception) -> Iterator[Located]:

@@ -31,6 +31,10 @@ class Mistakes:
         self._wrong: list[tuple[Place, str]] = []
         self._tolerated: list[tuple[Place, str]] = []
 
+    def reading(self, file: str) -> None:
+        """A file's turn has come: its mistakes are told behind those of files before it."""
+        self._files.setdefault(file, len(self._files))
+
     def add(self, place: Place, what: str) -> None:
         """Something that makes the rules useless."""
         self._note(self._wrong, place, what)
@@ -40,7 +44,7 @@ class Mistakes:
         self._note(self._tolerated, place, what)
 
     def _note(self, notes: list[tuple[Place, str]], place: Place, what: str) -> None:
-        self._files.setdefault(place.file, len(self._files))
+        self.reading(place.file)
         if (place, what) not in notes:
             notes.append((place, what))
 

@@ -133,6 +133,7 @@ class _WrongError(Exception):
 def read(file: Path, mistakes: Mistakes) -> list[Node]:
     """The documents of a file; what is wrong with it is noted, and then there are none."""
     place = Place(str(file), 1, 1)
+    mistakes.reading(place.file)
     try:
         if file.stat().st_size > BYTES:
             mistakes.add(place, f"larger than {BYTES >> 20} MiB, which no rule file is")
@@ -226,5 +227,5 @@ class _Composer:
         while not isinstance(event, ends):
             found.append(self._node(event, depth + 1))
             event = next(self._events)
-        end: int = event.end_mark.index
+        end: int = event.end_mark.index  # type: ignore[union-attr]
         return found, end
