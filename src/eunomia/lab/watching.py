@@ -80,7 +80,7 @@ def watching(docker_host: str | None, options: Sequence[str] = ()) -> Iterator[W
             **({"DOCKER_HOST": docker_host} if docker_host else {}),
         }
         config = directory / "lab.toml"
-        config.write_text(f'[daemon]\nstate_dir = "{directory}/state"\nrun_dir = "{directory}/run"\n', "utf-8")
+        config.write_text(f'[daemon]\nstate_dir = "{directory}/state"\nsocket = "{directory}/status.sock"\n', "utf-8")
         command = ["env", *(f"{key}={value}" for key, value in variables.items()), sys.executable, "-m", "eunomia"]
         command += ["daemon", "--fmt", "json", "--config", str(config), *options]
         alerts, log = directory / "alerts.jsonl", directory / "log"
