@@ -214,7 +214,7 @@ static long run_open_by_handle(char **words)
 
 	if (name_to_handle_at(AT_FDCWD, words[0], &made.handle, &mount, 0) < 0)
 		return -1;
-	return open_by_handle_at(open("/", O_RDONLY | O_DIRECTORY), &made.handle, O_RDONLY);
+	return open_by_handle_at(open(words[0], O_RDONLY), &made.handle, O_RDONLY);
 }
 
 const struct command FILE_COMMANDS[] = {

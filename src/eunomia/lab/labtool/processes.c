@@ -291,13 +291,13 @@ static long run_as_user(char **words)
 	return run_exec(words + 1);
 }
 
-/* Whoever runs the file may then send signals to everybody in the container. */
+/* Whoever runs the file may then read and write all files of the container. */
 static long run_file_capability(char **words)
 {
-	struct vfs_cap_data kill = {.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE};
+	struct vfs_cap_data all_files = {.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE};
 
-	kill.data[0].permitted = 1 << CAP_KILL;
-	return setxattr(words[0], "security.capability", &kill, sizeof(kill), 0);
+	all_files.data[0].permitted = 1 << CAP_DAC_OVERRIDE;
+	return setxattr(words[0], "security.capability", &all_files, sizeof(all_files), 0);
 }
 
 static long run_personality(char **words)
