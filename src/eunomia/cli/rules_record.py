@@ -51,9 +51,9 @@ def test(
     names: tuple[str, ...],
     fmt: str,
 ) -> None:
-    """Replay a record against the rules: the alerts, and what each rule found.
+    """Replay a record against the rules.
 
-    FILEs are laid over the default rules. JSON is one alert a line, without the summary.
+    Printed are the alerts and, but as JSON, what each rule found. FILEs are laid over the default rules.
     """
     trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
     out = _alerts_to(fmt)
@@ -94,9 +94,10 @@ def learn(
     names: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    """Propose exceptions for what fires in a record of normal work.
+    """Propose exceptions from a record of normal work.
 
-    It is a rule file for a person to look through: what is left in it will not be told any more.
+    They are for what fires in it. FILEs are laid over the default rules. What is written is a rule file for a person to
+    look through: what is left in it will not be told any more.
     """
     from eunomia.cli.output import write_text
     from eunomia.detect.learning import Matches, written
@@ -160,8 +161,9 @@ class _Trial:
     def _say_what_is_missing(self) -> None:
         """A rule that finds nothing because nothing was recorded of its kind is no proof of anything."""
         needed = {tracker for rule in self.rules.enabled for tracker, _ in rule.on}
+        recorded = set(self._record)
         for tracker in sorted(needed - set(self._trackers)):
-            counted = tracker in self._record
+            counted = tracker in recorded
             why = "was counted instead of recorded event by event" if counted else "is not in the record"
             say(f"note: {tracker} {why}: rules about it find nothing")
         if not self._trackers:
