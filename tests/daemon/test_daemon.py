@@ -57,7 +57,10 @@ def test_an_alert_everywhere_at_once(tmp_path: Path) -> None:
         shown = eunomia("status", "--socket", daemon.socket)
         assert shown.returncode == 1
         assert "alerts to away: " in shown.stdout
-        assert json.loads(eunomia("status", "--fmt", "json", "--socket", daemon.socket).stdout)["pid"] == daemon.process.pid
+        assert (
+            json.loads(eunomia("status", "--fmt", "json", "--socket", daemon.socket).stdout)["pid"]
+            == daemon.process.pid
+        )
         assert daemon.stop() == 0
     assert "alerts (cat: " in daemon.stderr
     assert not daemon.socket.exists()
@@ -95,7 +98,13 @@ def test_reload(tmp_path: Path) -> None:
         daemon.until(lambda: '"marked"' in (tmp_path / "alerts.json").read_text())
 
         for wrong, told in (
-            ({"rules": CAT + "- rule: bad\n  desc: d\n  on: process.exec\n  condition: proc.nam = x\n  output: o\n"}, "proc.name"),
+            (
+                {
+                    "rules": CAT
+                    + "- rule: bad\n  desc: d\n  on: process.exec\n  condition: proc.nam = x\n  output: o\n  level: alert\n"
+                },
+                "proc.name",
+            ),
             ({"more": '[alerts.x]\ntype = "file"\nfile = "/no/such/file"\n'}, "create its directory first"),
             ({"more": '[alerts.x]\ntype = "fil"\n'}, "daemon.toml:7: type in [alerts.x]"),
             ({"rules": ""}, "no rule is in use"),
@@ -118,7 +127,9 @@ def test_reload(tmp_path: Path) -> None:
 
 
 def test_nothing_is_missed_or_told_twice_while_trackers_change(tmp_path: Path) -> None:
-    rule = CAT.replace("proc.name = cat", "proc.cmdline startswith 'true eunomia-'").replace("%proc.cmdline", "%proc.args")
+    rule = CAT.replace("proc.name = cat", "proc.cmdline startswith 'true eunomia-'").replace(
+        "%proc.cmdline", "%proc.args"
+    )
     write_config(tmp_path, rules=rule + "  rate: {alerts: 100000, per: 1s}\n")
     made = 0
     go_on = threading.Event()
@@ -203,7 +214,9 @@ def test_a_record_beside(tmp_path: Path) -> None:
         write_config(tmp_path, rules=MARKED)
         assert "start anew" in daemon.hang_up()
         assert daemon.stop() == 0
-    found = eunomia("query", "--record", tmp_path / "record", f"select args from process where pid = {pid} and event = 'exec'")
+    found = eunomia(
+        "query", "--record", tmp_path / "record", f"select args from process where pid = {pid} and event = 'exec'"
+    )
     assert "/dev/null" in found.stdout, found.stderr
 
 
@@ -244,5 +257,7 @@ def test_what_is_written_is_for_its_user_only(tmp_path: Path) -> None:
     with running(tmp_path) as daemon:
         cat()
         daemon.until(lambda: daemon.alerts)
-        modes = {path: path.stat().st_mode & 0o077 for path in (tmp_path / "state", daemon.socket, tmp_path / "alerts.json")}
+        modes = {
+            path: path.stat().st_mode & 0o077 for path in (tmp_path / "state", daemon.socket, tmp_path / "alerts.json")
+        }
         assert not any(modes.values()), modes
