@@ -1,7 +1,7 @@
 """Rules: what evaluating them costs for each event, with few rules and many, on small batches and large ones.
 
-The events are those of a busy machine: opens of libraries and data, a few of which look like something; connections to a
-few ports. Nothing matches, as on a good day; one case has a match in every batch.
+The events are those of a busy server, which opens libraries and data. Nothing matches, as on a good day; or one event
+of each batch does, and its alert is merged with those before it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from eunomia.schema.semantic import Column
 
 _START = 1_795_262_400_000_000_000
 _NUMBERS = ("cgroup_id", "pid", "tid", "ppid", "uid", "gid", "mnt_ns", "pid_ns", "user_ns")
+_TEXTS = ("error", "flags", "mode", "name", "path", "host_path", "new_path")
 SCHEMA = Schema(
     (
         Column("time", pl.Datetime("ns", "UTC"), "when"),
@@ -28,7 +29,7 @@ SCHEMA = Schema(
         *(Column(name, pl.UInt64 if name == "cgroup_id" else pl.UInt32, name) for name in _NUMBERS),
         Column("comm", pl.String, "program"),
         Column("event", pl.Enum(["open", "create", "unlink", "rename", "chmod"]), "what"),
-        *(Column(name, pl.String, name) for name in ("error", "flags", "mode", "name", "path", "host_path", "new_path")),
+        *(Column(name, pl.String, name) for name in _TEXTS),
         Column("args", pl.List(pl.String), "arguments"),
     )
 )
@@ -43,9 +44,7 @@ _SHAPES = (
 
 def rules(count: int) -> RuleSet:
     """So many rules of a few usual shapes, each with names of its own; one more that matches `/etc/shadow`."""
-    made = []
-    for number in range(count):
-        made.append(_rule(f"rule {number}", _SHAPES[number % len(_SHAPES)].format(number)))
+    made = [_rule(f"rule {number}", _SHAPES[number % len(_SHAPES)].format(number)) for number in range(count)]
     made.append(_rule("hashes", "container.id != host and fd.name = /etc/shadow"))
     return RuleSet({rule.name: rule for rule in made})
 
@@ -58,8 +57,8 @@ def _rule(name: str, condition: str) -> Rule:
 def events(count: int, *, match: bool) -> Batch:
     """A batch of opens."""
     number = pl.int_range(count)
-    path = pl.when(number % 3 == 0).then(pl.format("/usr/lib/x86_64-linux-gnu/lib{}.so", number % 97))
-    path = path.otherwise(pl.format("/var/lib/app/data/{}.bin", number))
+    library = pl.format("/usr/lib/x86_64-linux-gnu/lib{}.so", number % 97)
+    path = pl.when(number % 3 == 0).then(library).otherwise(pl.format("/var/lib/app/data/{}.bin", number))
     given = {
         "time": (pl.lit(_START) + number * 1000).cast(pl.Datetime("ns", "UTC")),
         "container_id": pl.lit("0123456789ab"),
@@ -71,10 +70,11 @@ def events(count: int, *, match: bool) -> Batch:
         "args": pl.concat_list(pl.lit("nginx"), pl.lit("-g"), pl.lit("daemon off;")),
     }
     columns = [
-        given.get(column.name, number if column.name in _NUMBERS else pl.lit(None)).cast(column.dtype).alias(column.name)
+        given.get(column.name, number if column.name in _NUMBERS else pl.lit(None)).cast(column.dtype)
         for column in SCHEMA
     ]
-    return Batch("files", SCHEMA, pl.select(number.alias("number")).select(columns))
+    named = [made.alias(column.name) for made, column in zip(columns, SCHEMA, strict=True)]
+    return Batch("files", SCHEMA, pl.select(number.alias("number")).select(named))
 
 
 def _cost_ns(sink: Handler, batch: Batch, seconds: float) -> float:

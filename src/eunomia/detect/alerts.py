@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 
+from eunomia.detect.render import fields_in
 from eunomia.detect.rule import Rule
 from eunomia.schema.alert import ALERT, PROCESS
 from eunomia.schema.batch import Schema
@@ -22,16 +22,24 @@ _RFC3339 = "%Y-%m-%dT%H:%M:%S%.9fZ"
 _EXECUTABLES = ("exe", "executable")
 _OWN_COLUMNS = ("ancestors",)  # they have a place of their own in an alert
 _LATER = ("count", "first", "last", "image", "pod", "user")  # not made of a column
-_VOLATILE = re.compile(
-    r"%\{?(?:evt\.(?:time|time\.\w+|datetime|rawtime\w*|reltime\w*|latency\w*|num)|time"
-    r"|proc\.(?:pid|ppid|vpid|vppid|pid\.ts|ppid\.ts|duration|ppid\.duration|sid|pgid|apid\[\d+\]|apid)"
-    r"|thread\.(?:tid|vtid)|pid|tid|ppid|fd\.num|fd\.cport|fd\.lport|sport|duration)(?![\w.\[])\}?"
+_VOLATILE = frozenset(
+    {
+        *("evt.num", "evt.time", "evt.datetime", "evt.rawtime", "evt.reltime", "evt.latency", "time", "duration"),
+        *("proc.pid", "proc.ppid", "proc.vpid", "proc.pvpid", "proc.apid", "proc.sid", "proc.vsid", "proc.vpgid"),
+        *("proc.duration", "proc.ppid.duration", "proc.pid.ts", "proc.ppid.ts", "thread.tid", "thread.vtid"),
+        *("pid", "tid", "ppid", "fd.num", "fd.cport", "fd.lport", "sport"),
+    }
 )
 
 
 def lasting(template: str) -> str:
     """A message's template without what is another each time, such as process ids: the rest makes alerts equal."""
-    return _VOLATILE.sub("", template)
+    kept, done = [], 0
+    for field in fields_in(template):
+        if field.name in _VOLATILE or field.name.startswith(("evt.time.", "evt.rawtime.", "evt.latency.")):
+            kept.append(template[done : field.span.start])
+            done = field.span.end
+    return "".join((*kept, template[done:]))
 
 
 class Events:

@@ -70,10 +70,13 @@ def compare(value: Value, operator: str, texts: Sequence[str], modifier: str | N
         return bool(_passing(value.names or (), test))
     if not value.exprs:
         return False
-    return _any([_applied(value, expr, operator, test) for expr in value.exprs])
+    parts = [_applied(value, expr, operator, test) for expr in value.exprs]
+    return _any([part for part in parts if not isinstance(part, bool)])
 
 
-def _any(parts: Sequence[pl.Expr]) -> pl.Expr:
+def _any(parts: Sequence[pl.Expr]) -> pl.Expr | bool:
+    if not parts:
+        return False
     return parts[0] if len(parts) == 1 else pl.any_horizontal(parts)
 
 
@@ -85,7 +88,7 @@ def accepted(names: Sequence[str], operator: str, texts: Sequence[str], modifier
     return _passing(names, _test(Kind.TEXT, operator, tuple(texts), modifier))
 
 
-def _applied(value: Value, expr: pl.Expr, operator: str, test: Test) -> pl.Expr:
+def _applied(value: Value, expr: pl.Expr, operator: str, test: Test) -> pl.Expr | bool:
     if value.kind in (Kind.LIST, Kind.ANY):
         found = expr.list.eval(test(pl.element()))
         if operator == "in" and value.kind is Kind.LIST:
@@ -94,7 +97,7 @@ def _applied(value: Value, expr: pl.Expr, operator: str, test: Test) -> pl.Expr:
     if value.names is None:
         return test(expr)
     names = _passing(value.names, test)
-    return expr.is_in(pl.lit(pl.Series(names, dtype=pl.Enum(value.names))).implode()) if names else pl.lit(value=False)
+    return expr.is_in(pl.lit(pl.Series(names, dtype=pl.Enum(value.names))).implode()) if names else False
 
 
 def _passing(names: Sequence[str], test: Test) -> list[str]:

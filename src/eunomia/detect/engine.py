@@ -13,10 +13,12 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from eunomia.detect.alerts import ImageOf, UserOf, complete
+from eunomia.detect.fields import Fields
 from eunomia.detect.noise import Equal, Noise
 from eunomia.detect.over_time import Finding, Match, OverTime
 from eunomia.detect.plan import Ask, Plan
 from eunomia.detect.rule import Rule, RuleSet
+from eunomia.detect.sources import root_only
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.alert import ALERT, SOURCE
 from eunomia.schema.batch import Batch, Schema
@@ -98,7 +100,7 @@ class Detector:
         on_alerts: takes the alerts, in the order of their time, within the call that brought the event.
         node: name of the machine.
         image_of: container id -> image and pod.
-        user_of: user id -> name.
+        user_of, group_of: user or group id -> name, of the host's.
         clock: nanoseconds since 1970, for when sums of held alerts are due; None to go by the events' time, as a
             replay must.
         first_match: an event that one rule matches is not shown to the rules behind it, as Falco does by default; rules
@@ -113,7 +115,8 @@ class Detector:
         *,
         node: str,
         image_of: ImageOf = lambda _: (None, None),
-        user_of: UserOf = lambda _: None,
+        user_of: UserOf = root_only,
+        group_of: UserOf = root_only,
         clock: Callable[[], int] | None = time.time_ns,
         first_match: bool = False,
         on_failure: OnFailure = lambda _rule, _error: None,
@@ -124,6 +127,7 @@ class Detector:
         self._node = node
         self._image_of = image_of
         self._user_of = user_of
+        self._group_of = group_of
         self._clock = clock
         self._first_match = first_match
         self._on_failure = on_failure
@@ -152,7 +156,7 @@ class Detector:
         """
         sink = _Sink(self, tracker, schema)
         rules = self._program.rules
-        plans = {**self._program.plans, sink: Plan(rules, tracker, schema, self._node)}
+        plans = {**self._program.plans, sink: self._plan(rules, sink)}
         self._sinks.append(sink)
         self._program = self._running = _Program(rules, plans)
         return sink
@@ -164,9 +168,11 @@ class Detector:
             ConditionError: a rule names a field that the batches cannot have; nothing is replaced then.
         """
         enabled = rules.enabled
-        self._program = _Program(
-            enabled, {sink: Plan(enabled, sink.tracker, sink.schema, self._node) for sink in self._sinks}
-        )
+        self._program = _Program(enabled, {sink: self._plan(enabled, sink) for sink in self._sinks})
+
+    def _plan(self, rules: Iterable[Rule], sink: _Sink) -> Plan:
+        fields = Fields(sink.tracker, sink.schema, users=self._user_of, groups=self._group_of)
+        return Plan(rules, fields, self._node)
 
     def _take_up(self) -> _Program:
         """The rules to go by. Those that were replaced are let go here, on the thread that uses them."""
@@ -202,15 +208,14 @@ class Detector:
         self._counters.seconds[sink.tracker] += time.perf_counter() - began
 
     def _match(self, asks: list[Ask], frame: pl.DataFrame) -> None:
-        taken = pl.repeat(value=False, n=frame.height, eager=True)
+        taken: pl.Series | None = None
         for ask, met in zip(asks, self._evaluate(asks, frame), strict=True):
-            if met is None:
+            if met is None or not met.any():
                 continue
-            alone = self._first_match and not ask.over_time
-            rows = met & ~taken if alone else met
-            taken = taken | met if alone else taken
-            if rows.any():
-                self._guard(ask.rule, partial(self._met, ask, frame, rows))
+            rows = met
+            if self._first_match and not ask.over_time:
+                rows, taken = (met, met) if taken is None else (met & ~taken, met | taken)
+            self._guard(ask.rule, partial(self._met, ask, frame, rows))
 
     def _evaluate(self, asks: list[Ask], frame: pl.DataFrame) -> list[pl.Series | None]:
         """Which rows meet which condition; None for one that fails. All of them are one pass unless one does."""
@@ -239,6 +244,8 @@ class Detector:
     def _met(self, ask: Ask, frame: pl.DataFrame, rows: pl.Series) -> None:
         """Events that meet a condition: alerts at once, or something to remember."""
         events = frame.filter(rows)
+        if events.is_empty():  # another rule has matched them first
+            return
         self._counters.matched[ask.rule.name] += events.height
         if not ask.over_time:
             self._tell(ask, events)

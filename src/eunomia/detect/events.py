@@ -31,6 +31,7 @@ TRACKED: Mapping[str, tuple[str, ...]] = {
         *("reboot", "swapon", "settimeofday", "clock_settime", "sethostname", "personality", "quotactl", "acct"),
         *("iopl", "ioperm", "bind", "listen", "dup_stdio", "mprotect_exec"),
     ),
+    "syscall": ("call", "first"),
     "cgroup": ("created", "removed"),
 }
 """The trackers that rules are asked of, and the events they report."""

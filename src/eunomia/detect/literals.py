@@ -6,124 +6,155 @@ them at once costs about as much as one expression; evaluating every rule's expr
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Literal
 
 import polars as pl
 
+from eunomia.detect.compare import Kind, Value, number
+from eunomia.detect.fields import Fields
+from eunomia.detect.regex_part import certain_part
 from eunomia.detect.tree import And, Check, FieldRef, Node, Or, Span
-from eunomia.schema.batch import Schema
 
-Kind = Literal["whole", "start", "part"]
+How = Literal["whole", "start", "part"]
 
-TEXTS = frozenset(
-    {
-        *("fd.name", "fd.directory", "fd.filename", "fd.nameraw", "evt.arg.path", "evt.arg.name", "evt.arg.filename"),
-        *("proc.name", "proc.exe", "proc.exepath", "proc.pname", "proc.pexe", "proc.pexepath", "proc.cmdline"),
-        *("proc.pcmdline", "proc.cwd", "container.name", "container.image.repository"),
-        *("path", "host_path", "new_path", "new_host_path", "name", "path2", "text", "command"),
-        *("comm", "exe", "executable", "filename", "parent_comm", "old_comm", "cwd"),
-    }
-)
-"""Fields that are plain text, so that comparing them is comparing texts."""
-
-_KINDS: Mapping[str, Kind] = {
+_HOW: Mapping[str, How] = {
     "=": "whole",
     "==": "whole",
     "in": "whole",
+    "intersects": "whole",
     "startswith": "start",
+    "glob": "start",
+    "pmatch": "start",
     "contains": "part",
     "endswith": "part",
+    "regex": "part",
 }
-_COST: Mapping[Kind, int] = {"whole": 1, "start": 2, "part": 8}
+_KINDS = (Kind.TEXT, Kind.ADDRESS, Kind.NUMBER, Kind.LIST, Kind.ANY)
+_COST: Mapping[How, int] = {"whole": 1, "start": 2, "part": 8}
 _STARTS = (48, 24, 12, 8, 4)
 _SHORTEST = _STARTS[-1]
+_SHORTEST_PART = 2
 _MANY_ROWS = 256
 _MANY_PARTS = 10_000
-_NO_TEXTS = ("", "<NA>")
-
-
-class Expressions(Protocol):
-    """What gives a field's expression."""
-
-    def expression(self, ref: FieldRef) -> pl.Expr:
-        """The value of a field in each row."""
+_PATTERN = re.compile(r"[*?+@!(\[\\]")
+_NOWHERE = Span(0, 0)
+_USUAL = frozenset({"event", "evt.type", "container.id", "container_id", "user.uid", "uid", "user.name", "evt.res"})
+"""Fields whose values are in every batch: looking for one of them tells nothing."""
 
 
 @dataclass(frozen=True)
-class Text:
-    """A text that must stand in a field: as all of it, at its start, or anywhere."""
+class Needed:
+    """What must stand in a field, written the same way always: as all of it, at its start, or anywhere.
 
-    field: tuple[str, str | None, tuple[str, ...]]
-    kind: Kind
-    text: str
+    Attributes:
+        field: without its place in a condition.
+        how: where in the field.
+        value: a text, or a number.
+    """
+
+    field: FieldRef
+    how: How
+    value: str | int | float
 
 
-def necessary(node: Node) -> frozenset[Text] | None:
-    """Texts of which at least one must be there for a condition to be true; None when nothing is known."""
-    match node:
-        case Check():
-            return _of_check(node)
-        case Or():
-            parts = [necessary(part) for part in node.parts]
-            return None if None in parts else frozenset[Text]().union(*(part for part in parts if part is not None))
-        case And():
-            known = [texts for part in node.parts if (texts := necessary(part)) is not None]
-            return min(known, key=_cost) if known else None
-        case _:
+class _Finder:
+    """Tells what a condition needs.
+
+    Args:
+        fields: say how fields compare, and which of them this tracker has.
+    """
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+
+    def needed(self, node: Node) -> frozenset[Needed] | None:
+        """Of these at least one must be there for a condition to be true; None when nothing is known."""
+        match node:
+            case Check():
+                return self._of_check(node)
+            case Or():
+                parts = [self.needed(part) for part in node.parts]
+                known = [part for part in parts if part is not None]
+                return frozenset[Needed]().union(*known) if len(known) == len(parts) else None
+            case And():
+                known = [part for part in map(self.needed, node.parts) if part is not None]
+                return min(known, key=_cost) if known else None
+            case _:
+                return None
+
+    def _of_check(self, check: Check) -> frozenset[Needed] | None:
+        how, value = _HOW.get(check.operator), self._fields.value(check.field)
+        texts = [text for text in check.values if isinstance(text, str)]
+        if how is None or check.modifier == "allof" or len(texts) < len(check.values) or value.is_constant:
             return None
+        if not value.exprs:
+            return frozenset()  # this tracker does not have the field: the check is never met
+        if value.names is not None or check.field.name in _USUAL:
+            return None
+        if value.kind is Kind.ADDRESS and any("/" in text for text in texts):
+            return None
+        ref = replace(check.field, span=_NOWHERE)
+        needed = frozenset(Needed(ref, how, _written(text, check.operator, value.kind)) for text in texts)
+        return None if value.kind not in _KINDS or any(map(_too_short, needed)) else needed
 
 
-def _cost(texts: frozenset[Text]) -> int:
-    return sum(_COST[text.kind] for text in texts)
+def _written(text: str, operator: str, kind: Kind | None) -> str | int | float:
+    """A value as the column has it."""
+    if kind is Kind.NUMBER:
+        return number(text)
+    if kind is Kind.ADDRESS and _HOW[operator] == "whole":
+        return str(ip_address(text))
+    if operator == "regex":
+        return certain_part(text)
+    return _PATTERN.split(text, maxsplit=1)[0].rstrip("/") if operator in ("glob", "pmatch") else text
 
 
-def _of_check(check: Check) -> frozenset[Text] | None:
-    kind, field = _KINDS.get(check.operator), check.field
-    if kind is None or field.name not in TEXTS or field.transforms or check.modifier == "allof":
-        return None
-    if any(not isinstance(value, str) or value in _NO_TEXTS for value in check.values):
-        return None
-    name = (field.name, field.argument, field.transforms)
-    texts = {Text(name, kind, value) for value in check.values if isinstance(value, str)}
-    shortest = min((len(text.text) for text in texts), default=0)
-    too_short = kind != "whole" and shortest < (_SHORTEST if kind == "start" else 2)
-    return None if too_short else frozenset(texts)
+def _too_short(needed: Needed) -> bool:
+    """Whether so many values have it that looking for it is not worth while."""
+    if isinstance(needed.value, str) and needed.how != "whole":
+        return len(needed.value) < (_SHORTEST if needed.how == "start" else _SHORTEST_PART)
+    return False
+
+
+def _cost(needed: frozenset[Needed]) -> int:
+    return sum(_COST[one.how] for one in needed)
 
 
 class _Column:
-    """The texts that are looked for in one field, and for whom."""
+    """What is looked for in one column, and for which conditions."""
 
     def __init__(self) -> None:
-        self._wholes: dict[str, set[int]] = defaultdict(set)
+        self._wholes: dict[str | int | float, set[int]] = defaultdict(set)
         self._starts: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         self._heads: set[str] = set()
         self._parts: dict[str, set[int]] = defaultdict(set)
 
-    def add(self, text: Text, number: int) -> None:
-        if text.kind == "whole":
-            self._wholes[text.text].add(number)
-        elif text.kind == "start":
-            length = next(length for length in _STARTS if length <= len(text.text))
-            self._starts[length][text.text[:length]].add(number)
-            self._heads.add(text.text[:_SHORTEST])
+    def add(self, needed: Needed, condition: int) -> None:
+        """A condition needs this."""
+        if needed.how == "whole" or not isinstance(needed.value, str):
+            self._wholes[needed.value].add(condition)
+        elif needed.how == "start":
+            length = next(length for length in _STARTS if length <= len(needed.value))
+            self._starts[length][needed.value[:length]].add(condition)
+            self._heads.add(needed.value[:_SHORTEST])
         else:
-            self._parts[text.text].add(number)
+            self._parts[needed.value].add(condition)
 
-    def find(self, values: pl.Series) -> set[int]:
-        """Whose texts are there."""
+    def find(self, values: pl.Series, found: set[int]) -> None:
+        """Adds the conditions that find what they need."""
         there = set((values.unique() if len(values) > _MANY_ROWS else values).to_list())
         there.discard(None)
-        found: set[int] = set()
-        for text in self._wholes.keys() & there:
-            found |= self._wholes[text]
+        for value in self._wholes.keys() & there:
+            found |= self._wholes[value]
         if self._starts:
             self._find_starts(there, found)
         if self._parts:
             self._find_parts(values, there, found)
-        return found
 
     def _find_starts(self, there: set[str], found: set[int]) -> None:
         likely = [value for value in there if value[:_SHORTEST] in self._heads]
@@ -133,57 +164,49 @@ class _Column:
 
     def _find_parts(self, values: pl.Series, there: set[str], found: set[int]) -> None:
         if len(there) * len(self._parts) > _MANY_PARTS:  # setting up the search for all at once takes its time, too
-            there = set(values.filter(values.str.contains_any(list(self._parts))).to_list())
+            there = set(values.filter(values.cast(pl.String).str.contains_any(list(self._parts))).to_list())
         everything = "\n".join(there)
-        for text, numbers in self._parts.items():
+        for text, conditions in self._parts.items():
             if text in everything:
-                found |= numbers
+                found |= conditions
 
 
 class Literals:
-    """Finds the conditions that can be true of some row of a batch.
+    """Finds the conditions that some row of a batch can meet.
 
     Args:
         conditions: they are known by their place here afterwards.
-        fields: gives the expressions of fields.
-        schema: the batches' columns.
+        fields: of the tracker.
     """
 
-    def __init__(self, conditions: Sequence[Node], fields: Expressions, schema: Schema) -> None:
-        self._columns: dict[str, _Column] = {}
-        self._expressions: list[pl.Expr] = []
-        self.always: frozenset[int] = frozenset()
-        """Conditions of which no text is known that they need."""
-        empty = pl.DataFrame(schema=schema.polars())
-        names: dict[tuple[str, str | None, tuple[str, ...]], str | None] = {}
+    def __init__(self, conditions: Sequence[Node], fields: Fields) -> None:
+        self._columns: list[tuple[pl.Expr, _Column]] = []
+        finder, opened = _Finder(fields), dict[FieldRef, list[_Column]]()
         always = set()
-        for number, condition in enumerate(conditions):
-            texts = necessary(condition)
-            for text in texts or ():
-                if text.field not in names:
-                    names[text.field] = self._open(text.field, fields, empty)
-            if texts is None or any(names[text.field] is None for text in texts):
-                always.add(number)
-                continue
-            for text in texts:
-                self._columns[names[text.field] or ""].add(text, number)
+        for place, condition in enumerate(conditions):
+            needed = finder.needed(condition)
+            if needed is None:
+                always.add(place)
+            for one in needed or ():
+                if one.field not in opened:
+                    opened[one.field] = self._open(fields.value(one.field))
+                for column in opened[one.field]:
+                    column.add(one, place)
         self.always = frozenset(always)
+        """Conditions of which it is not known what they need."""
 
-    def _open(
-        self, field: tuple[str, str | None, tuple[str, ...]], fields: Expressions, empty: pl.DataFrame
-    ) -> str | None:
-        name = str(len(self._columns))
-        expression = fields.expression(FieldRef(field[0], field[1], Span(0, 0), field[2])).alias(name)
-        if empty.select(expression).schema[name] != pl.String:
-            return None
-        self._columns[name] = _Column()
-        self._expressions.append(expression)
-        return name
+    def _open(self, value: Value) -> list[_Column]:
+        columns = []
+        for expr in value.exprs:
+            columns.append(_Column())
+            self._columns.append((expr.alias(str(len(self._columns))), columns[-1]))
+        return columns
 
     def candidates(self, frame: pl.DataFrame) -> set[int]:
         """The conditions that have to be evaluated for a batch."""
         found = set(self.always)
-        if self._expressions:
-            for values in frame.select(self._expressions):
-                found |= self._columns[values.name].find(values)
+        if self._columns:
+            looked_at = frame.select(expr for expr, _ in self._columns)
+            for values, (_, column) in zip(looked_at, self._columns, strict=True):
+                column.find(values.explode() if isinstance(values.dtype, pl.List) else values, found)
         return found

@@ -12,7 +12,7 @@ from eunomia.detect.tree import And, Check, Exists, FieldRef, MacroRef, Node, No
 
 MOST_CHECKS = 20_000
 """In one condition, when its macros are replaced."""
-_MOST_LEVELS = 300
+_MOST_LEVELS = 320
 _TOKEN = re.compile(rf"""{QUOTED.pattern}|[^\s(),="']+""", re.DOTALL)
 _BEFORE_LIST = re.compile(rf"\b({'|'.join((*LIST_OPERATORS, *MODIFIERS))})\s*$")
 _COMMA_BEFORE = re.compile(r"\s*,\s*$")

@@ -168,9 +168,7 @@ class Noise:
 
     def _bound(self, held: OrderedDict[Name, _Held] | OrderedDict[Name, _Period]) -> None:
         if len(held) > self._most:
-            oldest = next(iter(held))
-            self._tell(held[oldest].sum_up())
-            del held[oldest]
+            self._tell(held.popitem(last=False)[1].sum_up())
 
     def _end(self, name: Name, equal: _Held, now_ns: int) -> None:
         """A window is over: the next one is longer, or there is none when this one was empty."""
@@ -199,8 +197,10 @@ class Noise:
 
     def flush(self) -> list[pl.DataFrame]:
         """The sums of all that is held."""
-        for held in (*self._equal.values(), *self._periods.values()):
-            self._tell(held.sum_up())
+        for equal in self._equal.values():
+            self._tell(equal.sum_up())
+        for period in self._periods.values():
+            self._tell(period.sum_up())
         return self._take()
 
     def _take(self) -> list[pl.DataFrame]:

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from eunomia.detect.alerts import Events, lasting
-from eunomia.detect.compile import compile_condition
-from eunomia.detect.errors import ConditionError
+from eunomia.detect.compile import NEVER, compile_condition
 from eunomia.detect.fields import Fields
 from eunomia.detect.literals import Literals
-from eunomia.detect.parse import parse
+from eunomia.detect.parse import parse_field
 from eunomia.detect.render import message
 from eunomia.detect.rule import Rule, Step
-from eunomia.detect.tree import Exists, FieldRef, Span
-from eunomia.schema.batch import Schema
 
 _MANY_ROWS = 256
 
@@ -63,32 +60,36 @@ class Plan:
 
     Args:
         rules: those in use.
-        tracker: the tracker's name.
-        schema: the columns that its batches have.
+        fields: of the tracker, with the columns that its batches have.
         node: name of the machine.
 
     Raises:
-        ConditionError: a rule names a field that these batches cannot have.
+        ConditionError: a rule names a field that there is not.
     """
 
-    def __init__(self, rules: Iterable[Rule], tracker: str, schema: Schema, node: str) -> None:
-        self._fields = Fields(tracker, schema)
-        self._events = Events(tracker, schema, node)
-        self._has_event = "event" in schema
-        self._kinds = frozenset(_categories(schema["event"].dtype)) if self._has_event else frozenset[str]()
+    def __init__(self, rules: Iterable[Rule], fields: Fields, node: str) -> None:
+        self._fields = fields
+        self._events = Events(fields.tracker, fields.schema, node)
+        self._dtype = fields.schema["event"].dtype if "event" in fields.schema else None
         asked = [
-            (rule, number, step, events)
+            (ask, step.condition)
             for rule in rules
             for number, step in enumerate(steps_of(rule))
-            if (events := frozenset(event for name, event in step.on if name == tracker))
+            if (ask := self._ask(rule, number, step)) is not None
         ]
-        self.asks = tuple(self._ask(rule, number, step, events) for rule, number, step, events in asked)
-        self._literals = Literals([step.condition for _, _, step, _ in asked], self._fields, schema)
+        self.asks = tuple(ask for ask, _ in asked)
+        self._literals = Literals([condition for _, condition in asked], fields)
 
-    def _ask(self, rule: Rule, number: int, step: Step, events: frozenset[str]) -> Ask:
+    def _ask(self, rule: Rule, number: int, step: Step) -> Ask | None:
+        """None when no event of this tracker can meet the step."""
+        events = frozenset(event for tracker, event in step.on if tracker == self._fields.tracker)
+        possible = frozenset(self._dtype.categories) if isinstance(self._dtype, pl.Enum) else events
         condition = compile_condition(step.condition, self._fields)
-        if self._has_event and not (self._kinds and self._kinds <= events):
-            condition = pl.col("event").cast(pl.String).is_in(sorted(events)).fill_null(value=False) & condition
+        if not events & possible or condition is NEVER:
+            return None
+        if self._dtype is not None and not (isinstance(self._dtype, pl.Enum) and possible <= events):
+            named = pl.lit(pl.Series(sorted(events & possible), dtype=self._dtype)).implode()
+            condition = pl.col("event").is_in(named).fill_null(value=False) & condition
         over = rule.count or rule.sequence
         distinct = rule.count.distinct if rule.count else None
         key = pl.concat_str(
@@ -111,7 +112,7 @@ class Plan:
         )
 
     def _value(self, name: str) -> pl.Expr:
-        return self._fields.expression(field_ref(name))
+        return self._fields.expression(parse_field(name))
 
     def candidates(self, frame: pl.DataFrame) -> Iterator[Ask]:
         """What some row of a batch could meet, in the rules' order."""
@@ -125,7 +126,7 @@ class Plan:
 
     def _present(self, frame: pl.DataFrame) -> set[str] | None:
         """The events that are in a batch; None where a tracker has but one kind."""
-        if not self._has_event:
+        if self._dtype is None:
             return None
         events = frame["event"]
         return set((events.unique() if len(events) > _MANY_ROWS else events).to_list())
@@ -134,15 +135,3 @@ class Plan:
 def steps_of(rule: Rule) -> tuple[Step, ...]:
     """A rule's steps, its own condition first."""
     return (rule.step, *(rule.sequence.steps if rule.sequence else ()))
-
-
-def field_ref(text: str) -> FieldRef:
-    """A field as it is written, such as `proc.aname[2]`."""
-    node = parse(f"{text} exists")
-    if not isinstance(node, Exists):
-        raise ConditionError(f"{text!r} is no field", Span(0, len(text)))
-    return node.field
-
-
-def _categories(dtype: object) -> list[str]:
-    return dtype.categories.to_list() if isinstance(dtype, pl.Enum) else []

@@ -40,9 +40,9 @@ class Source:
         return next((pl.col(name) for name in names if name in self.schema), None)
 
     def text(self, *names: str) -> pl.Expr | None:
-        """The same as text."""
-        found = self.column(*names)
-        return None if found is None else found.cast(pl.String)
+        """As text, the first of these columns that has a value."""
+        found = [pl.col(name).cast(pl.String) for name in names if name in self.schema]
+        return (found[0] if len(found) == 1 else pl.coalesce(found)) if found else None
 
     def is_a(self, *trackers: str) -> bool:
         """Whether it is one of these trackers."""
