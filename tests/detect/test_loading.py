@@ -9,7 +9,7 @@ import pytest
 from eunomia.detect.loading import find, load
 from eunomia.detect.mistakes import RulesError
 from eunomia.detect.rule import Count, Level, Place, Rate
-from tests.detect.files import SCHEMAS, Files, files, shown
+from tests.detect.files import Files, files, shown
 
 __all__ = ["files"]
 
@@ -331,9 +331,7 @@ def test_what_a_falco_file_may_hold(files: Files) -> None:
             "1:114: there is no field 'fd.nam'; did you mean fd.name",
         ),
         (
-            rule(
-                "on: files.open, condition: path = /x, sequence: {within: 1s, then: [{condition: pat = /x, on: files.open}]}"
-            ),
+            rule("on: files.open, condition: path = /x, sequence: {within: 1s, then: [{condition: pat = /x}]}"),
             "1:118: no tracker has a column 'pat'",
         ),
         (
@@ -464,18 +462,21 @@ def test_a_directory_is_its_files(tmp_path: Path, files: Files) -> None:
 
 def test_without_schemas_any_name_may_be_a_column(files: Files) -> None:
     assert files.load(rule("on: files.open, condition: pat = /x"), schemas={}).rules
-    with pytest.raises(RulesError, match="there is no field 'fd.nam'"):
+    with pytest.raises(RulesError, match=r"there is no field 'fd\.nam'"):
         files.load(rule("on: files.open, condition: fd.nam = /x"), schemas={})
 
 
 def test_rules_are_found_whatever_the_case(files: Files) -> None:
     rules = files.load(WHOLE)
     assert find(rules, "password HASHES read").name == "Password hashes read"
-    with pytest.raises(KeyError, match="did you mean Password hashes read?"):
+    with pytest.raises(KeyError, match=r"did you mean Password hashes read\?"):
         find(rules, "Password hash read")
 
 
-def test_the_default_rules_are_right() -> None:
-    rules = load([], schemas=SCHEMAS())
-    assert rules.rules
-    assert {rule.origin for rule in rules.rules.values()} == {"eunomia"}
+def test_the_default_rules_come_first(files: Files) -> None:
+    default = load([])
+    assert {one.origin for one in default.rules.values()} == {"eunomia"}
+    first = next(iter(default.rules))
+    changed = load(files.write(f"- {{rule: {first}, enabled: false}}"))
+    assert list(changed.rules) == list(default.rules)
+    assert not changed.rules[first].enabled

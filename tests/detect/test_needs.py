@@ -100,8 +100,8 @@ def test_of_files_only_names_that_are_looked_for(files: Files) -> None:
 def test_steps_of_a_sequence_count(files: Files) -> None:
     found = of(
         files,
-        "on: files.create, condition: uid = 0, "
-        "sequence: {within: 1s, then: [{on: process.fork, condition: uid = 0}, {on: files.open, condition: path = /x}]}",
+        "on: files.create, condition: uid = 0, sequence: {within: 1s, then: "
+        "[{on: process.fork, condition: uid = 0}, {on: files.open, condition: path = /x}]}",
     )
     assert found == {"process": {"forks": True}, "files": {"events": True, "failed": False, "reads_of": ("x",)}}
 

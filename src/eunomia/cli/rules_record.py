@@ -160,8 +160,9 @@ class _Trial:
     def _say_what_is_missing(self) -> None:
         """A rule that finds nothing because nothing was recorded of its kind is no proof of anything."""
         needed = {tracker for rule in self.rules.enabled for tracker, _ in rule.on}
+        recorded = set(self._record)
         for tracker in sorted(needed - set(self._trackers)):
-            counted = tracker in self._record
+            counted = tracker in recorded
             why = "was counted instead of recorded event by event" if counted else "is not in the record"
             say(f"note: {tracker} {why}: rules about it find nothing")
         if not self._trackers:

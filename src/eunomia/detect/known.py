@@ -374,6 +374,7 @@ _FIELDS = (
     ),
     FieldInfo("fd.sip.name", _T, "the server's name, with tcp's option resolve", "", _of("tcp", _text("peer_name"))),
     FieldInfo("fd.cip.name", _T, f"the client's name{_NOT_SEEN}"),
+    FieldInfo("fd.lip.name", _T, f"this side's name{_NOT_SEEN}"),
     FieldInfo(
         "fd.rip.name", _T, "the other side's name, with tcp's option resolve", "", _of("tcp", _text("peer_name"))
     ),
@@ -422,6 +423,12 @@ _FIELDS = (
     FieldInfo("proc.is_exe_from_memfd", _B, "whether the executable lies in memory only", "", _column("exe_memfd")),
     FieldInfo("proc.is_exe_writable", _B, f"whether the user may write the executable{_NOT_SEEN}"),
     FieldInfo("proc.exe_ino", _N, "inode number of the executable", "", _column("exe_inode")),
+    FieldInfo(
+        "proc.exe_ino.ctime", _N, "when the executable's inode last changed, ns since 1970", "", _column("exe_ctime_ns")
+    ),
+    FieldInfo("proc.exe_ino.ctime_duration_proc_start", _N, f"how long before the exec that was{_NOT_SEEN}"),
+    FieldInfo("proc.exe_ino.ctime_duration_pidns_start", _N, f"likewise, before the PID namespace{_NOT_SEEN}"),
+    FieldInfo("proc.exe_ino.mtime", _N, f"when the executable was last written, ns since 1970{_NOT_SEEN}"),
     FieldInfo("thread.tid", _N, "thread id as the host sees it", "", _column("tid")),
     FieldInfo("thread.cap_effective", _F, "effective capabilities, where they change", "", _capabilities("effective")),
     FieldInfo("thread.cap_permitted", _F, "permitted capabilities, where they change", "", _capabilities("permitted")),

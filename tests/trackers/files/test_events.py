@@ -72,7 +72,7 @@ def test_every_kind(tmp_path: Path) -> None:
         ("link", "one", "two", "0", None, None, None, None),
         ("symlink", "../nowhere", "three", "0", None, None, None, None),
         ("rename", "two", "three", "0", None, None, None, None),
-        ("mknod", "four", None, "0", "0622", None, None, None),
+        ("mknod", "four", None, "0", "10622", None, None, None),
         ("mkdir", "five", None, "0", "0750", None, None, None),
         ("rmdir", "five", None, "0", None, None, None, None),
         ("unlink", "four", None, "0", None, None, None, None),

@@ -134,7 +134,7 @@ struct event {
 	errno_t error DOC("why it failed; none when it did not");
 	exit_code_t fd DOC("open, create: the descriptor");
 	u32 flags DOC("flags of the call");
-	exit_code_t mode DOC("permissions asked for");
+	exit_code_t mode DOC("permissions asked for; mknod: the kind of file, too");
 	exit_code_t owner DOC("chown: the new owner's user id; none when it stays");
 	exit_code_t group DOC("chown: the new group id; none when it stays");
 	u64 size DOC("truncate: the new size in bytes");
@@ -565,13 +565,13 @@ static __always_inline bool read_request(const struct returned *call, struct req
 	case CALL_MKNOD:
 		request->kind = call->call == CALL_MKDIR ? KIND_MKDIR : KIND_MKNOD;
 		request->name = args[0];
-		request->mode = args[1] & 07777;
+		request->mode = args[1] & (call->call == CALL_MKDIR ? 07777 : S_IFMT | 07777);
 		return true;
 	case CALL_MKDIRAT:
 	case CALL_MKNODAT:
 		request->kind = call->call == CALL_MKDIRAT ? KIND_MKDIR : KIND_MKNOD;
 		name_at(request, args, 0);
-		request->mode = args[2] & 07777;
+		request->mode = args[2] & (call->call == CALL_MKDIRAT ? 07777 : S_IFMT | 07777);
 		return true;
 	case CALL_CHMOD:
 		request->kind = KIND_CHMOD;
