@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -154,8 +155,7 @@ EXAMPLES: list[Any] = [_DAEMON_EXAMPLE.read_text(), *examples(DAEMON_PAGE.read_t
 def test_examples_work(text: str, tmp_path: Path) -> None:
     from_text(text, tmp_path)
     VALIDATOR.validate(tomllib.loads(text))
-    whole = "\n".join(line[1:] if line.startswith("#") and " = " in line else line for line in text.splitlines())
-    assert tomllib.loads(whole) is not None
+    from_text(re.sub(r"(?m)^#(?=[a-z\[])", "", text), tmp_path)  # what is a comment works, too
 
 
 def test_check(tmp_path: Path) -> None:
