@@ -209,7 +209,7 @@ def met(condition: str, event: str) -> bool:
         # what is missing
         ("bare", "not fd.name = /x and not fd.name != /x and not fd.name in (/x) and not fd.name exists"),
         ("bare", "not (fd.name contains x or fd.name pmatch (/x) or fd.num > 0 or fd.num <= 0 or fd.num != 1)"),
-        ("bare", "not evt.is_open_read = true and not evt.is_open_read = false and not evt.is_open_read != true"),
+        ("bare", "not evt.is_open_read = true and not evt.is_open_exec = true and not evt.is_open_exec = false"),
         ("bare", "not proc.aname = x and not proc.aname != x and not proc.aname exists and not fd.directory = /"),
         ("bare", "not dport = 80 and not dport != 80 and not dport in (80, 81) and not dport exists"),
         ("bare", "not fd.sip = 1.2.3.4 and not fd.snet != 1.2.3.0/24 and not flags contains O_CREAT"),
@@ -255,6 +255,7 @@ def test_met(event: str, condition: str) -> None:
         ("a = 1 and len(tolower(fd.num)) = 1", "takes a text", "len(tolower(fd.num))"),
         ("a = 1 and fd.name glob val(proc.name)", "cannot compare two fields", "fd.name glob val(proc.name)"),
         ("a = 1 and concat(fd.name) = 1", "two texts or more", "concat(fd.name)"),
+        ("a = 1 and concat(fd.name, proc.aname) = 1", "see join", "concat(fd.name, proc.aname)"),
         ("a = 1 and join(fd.name, fd.name) = 1", "takes a list and a text", "join(fd.name, fd.name)"),
         ("a = 1 and ancestors = x", "see proc.aname", "ancestors"),
     ],
@@ -284,6 +285,43 @@ def test_what_is_known_beforehand() -> None:
     assert frame.select(NEVER)["literal"].to_list() == [False] * 3
     assert frame.filter(ALWAYS).height == 3
     assert frame.head(0).select(ALWAYS).height == 0
+
+
+def test_what_is_known_of_certain_events() -> None:
+    fields = Fields("files", schemas()["files"], all_columns())
+    opened = fields.only({"open", "create"})
+    assert compile_condition(parse("evt.type in (open, openat)"), opened) is ALWAYS
+    assert compile_condition(parse("evt.type = unlink and path = /x"), opened) is NEVER
+    assert compile_condition(parse("event in (open, create) or path = /x"), opened) is ALWAYS
+    assert compile_condition(parse("not event != open"), opened) is not ALWAYS
+    frame = frame_of(schemas()["files"], {"event": "open"}, {"event": "create"})
+    created = compile_condition(parse("evt.type = creat and not event = open"), opened)
+    assert frame.select(created.alias("met"))["met"].to_list() == [False, True]
+    process = Fields("process", schemas()["process"]).only({"credentials"})
+    frame = frame_of(
+        schemas()["process"], *({"event": "credentials", "syscall": name} for name in ("setuid", "setgid"))
+    )
+    by_call = compile_condition(parse("evt.type = setuid"), process)
+    assert frame.select(by_call.alias("met"))["met"].to_list() == [True, False]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_what_is_known_changes_nothing(event: str, data: st.DataObject) -> None:
+    tracker, row = EVENTS[event]
+    names = data.draw(st.lists(st.sampled_from(sorted(FALCO)), min_size=1, max_size=4))
+    own = data.draw(st.lists(st.sampled_from(TRACKED[tracker]), min_size=1, max_size=3))
+    condition = data.draw(
+        st.sampled_from(["evt.type in ({0}) and not event in ({1})", "not evt.type in ({0}) or event in ({1})"])
+    ).format(", ".join(names), ", ".join(own))
+    others = data.draw(st.sets(st.sampled_from(TRACKED[tracker])))
+    schema = with_context()[tracker]
+    fields = Fields(tracker, schema, all_columns())
+    frame = frame_of(schema, row)
+    exprs = (compile_condition(parse(condition), one) for one in (fields, fields.only({row["event"], *others})))
+    one, other = (frame.select(expr.alias("met"))["met"].to_list() for expr in exprs)
+    assert one == other
 
 
 def test_a_large_list_is_one_look_up() -> None:

@@ -331,8 +331,11 @@ def test_what_a_falco_file_may_hold(files: Files) -> None:
             "1:114: there is no field 'fd.nam'; did you mean fd.name",
         ),
         (
-            rule("on: files.open, condition: path = /x, sequence: {within: 1s, then: [{condition: pat = /x}]}"),
-            "1:118: no tracker has a column 'pat'",
+            "- {macro: m, condition: uid = 0}\n"
+            + rule(
+                "on: files.open, condition: m, sequence: {within: 1s, then: [{condition: event = open and pat = /x}]}"
+            ),
+            "2:127: no tracker has a column 'pat'",
         ),
         (
             rule(

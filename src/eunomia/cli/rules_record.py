@@ -51,9 +51,9 @@ def test(
     names: tuple[str, ...],
     fmt: str,
 ) -> None:
-    """Replay a record against the rules: the alerts, and what each rule found.
+    """Replay a record against the rules.
 
-    FILEs are laid over the default rules. JSON is one alert a line, without the summary.
+    Printed are the alerts and, but as JSON, what each rule found. FILEs are laid over the default rules.
     """
     trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
     out = _alerts_to(fmt)
@@ -94,9 +94,10 @@ def learn(
     names: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    """Propose exceptions for what fires in a record of normal work.
+    """Propose exceptions from a record of normal work.
 
-    It is a rule file for a person to look through: what is left in it will not be told any more.
+    They are for what fires in it. FILEs are laid over the default rules. What is written is a rule file for a person to
+    look through: what is left in it will not be told any more.
     """
     from eunomia.cli.output import write_text
     from eunomia.detect.learning import Matches, written

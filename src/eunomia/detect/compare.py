@@ -38,11 +38,13 @@ class Value:
         exprs: its values, of which any may match; none when this tracker does not have the field.
         names: the only texts there can be, if that is known: of an Enum its categories; where there is no expression,
             the one text that it always is.
+        certain: whether it has one of these names in each event.
     """
 
     kind: Kind | None
     exprs: tuple[pl.Expr, ...] = ()
     names: tuple[str, ...] | None = None
+    certain: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -50,6 +52,9 @@ class Value:
         return not self.exprs and self.names is not None
 
 
+_EQUALS = ("=", "==", "in", "intersects")
+_FEW = 4
+"""So many texts are looked for in a list one by one; a look at each of its elements costs more."""
 _SYMMETRIC = ("=", "==", "!=")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _FRACTION = re.compile(r"^(?!0[xX]).*[.eE]")
@@ -66,12 +71,11 @@ def compare(value: Value, operator: str, texts: Sequence[str], modifier: str | N
     if value.kind is None:
         return False
     test = _test(value.kind, operator, tuple(texts), modifier)
+    wanted = None if modifier or operator not in _EQUALS else texts
     if value.is_constant:
-        return bool(_passing(value.names or (), test))
-    if not value.exprs:
-        return False
-    parts = [_applied(value, expr, operator, test) for expr in value.exprs]
-    return _any([part for part in parts if not isinstance(part, bool)])
+        return bool(_passing(value.names or (), test, wanted))
+    parts = [_applied(value, expr, operator, test, wanted) for expr in value.exprs]
+    return any(part is True for part in parts) or _any([part for part in parts if not isinstance(part, bool)])
 
 
 def _any(parts: Sequence[pl.Expr]) -> pl.Expr | bool:
@@ -85,23 +89,45 @@ Test = Callable[[pl.Expr], pl.Expr]
 
 def accepted(names: Sequence[str], operator: str, texts: Sequence[str], modifier: str | None = None) -> list[str]:
     """Those of a few texts that meet what is asked for."""
-    return _passing(names, _test(Kind.TEXT, operator, tuple(texts), modifier))
+    test = _test(Kind.TEXT, operator, tuple(texts), modifier)
+    return _passing(names, test, None if modifier or operator not in _EQUALS else texts)
 
 
-def _applied(value: Value, expr: pl.Expr, operator: str, test: Test) -> pl.Expr | bool:
+def _applied(value: Value, expr: pl.Expr, operator: str, test: Test, wanted: Sequence[str] | None) -> pl.Expr | bool:
+    """A test of one expression.
+
+    Args:
+        value: what the expression is of.
+        expr: one of its expressions.
+        operator: as it is written.
+        test: what it means.
+        wanted: the texts, if it asks for one of them and no more.
+    """
     if value.kind in (Kind.LIST, Kind.ANY):
-        found = expr.list.eval(test(pl.element()))
-        if operator == "in" and value.kind is Kind.LIST:
-            return found.list.all() & (expr.list.len() > 0)
-        return found.list.any()
+        return _applied_to_list(value, expr, operator, test, wanted)
     if value.names is None:
         return test(expr)
-    names = _passing(value.names, test)
-    return expr.is_in(pl.lit(pl.Series(names, dtype=pl.Enum(value.names))).implode()) if names else False
+    names = _passing(value.names, test, wanted)
+    if not names or (value.certain and len(names) == len(value.names)):
+        return bool(names)
+    return expr == names[0] if len(names) == 1 else expr.is_in(names)
 
 
-def _passing(names: Sequence[str], test: Test) -> list[str]:
+def _applied_to_list(
+    value: Value, expr: pl.Expr, operator: str, test: Test, wanted: Sequence[str] | None
+) -> pl.Expr | bool:
+    if operator == "in" and value.kind is Kind.LIST:
+        found = expr.list.eval(test(pl.element()))
+        return found.list.all() & (expr.list.len() > 0)
+    if wanted is not None and len(wanted) <= _FEW:
+        return _any([expr.list.contains(text) for text in wanted])
+    return expr.list.eval(test(pl.element())).list.any()
+
+
+def _passing(names: Sequence[str], test: Test, wanted: Sequence[str] | None) -> list[str]:
     """Those of a few texts that pass: what there can be is compared once and for all."""
+    if wanted is not None:
+        return [name for name in names if name in wanted]
     return pl.Series("name", names, pl.String).to_frame().filter(test(pl.col("name")))["name"].to_list()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -32,7 +32,7 @@ def compile_condition(node: Node, fields: Fields) -> pl.Expr:
     met = _node(node, fields)
     if isinstance(met, bool):
         return ALWAYS if met else NEVER
-    return met
+    return _without_null(met)
 
 
 def check_condition(node: Node, fields: Fields) -> None:
@@ -47,6 +47,11 @@ def check_condition(node: Node, fields: Fields) -> None:
 
 
 def _node(node: Node, fields: Fields) -> Met:
+    """Whether a condition is met; null counts as not.
+
+    `and` and `or` may take null as it comes, since what it does to them is undone when it is made false later; `not`
+    may not.
+    """
     match node:
         case And(parts):
             return _all([_node(part, fields) for part in parts])
@@ -54,7 +59,7 @@ def _node(node: Node, fields: Fields) -> Met:
             return _any([_node(part, fields) for part in parts])
         case Not(part):
             met = _node(part, fields)
-            return (not met) if isinstance(met, bool) else ~met
+            return (not met) if isinstance(met, bool) else ~_without_null(met)
         case Exists(field):
             value = fields.value(field)
             if value.is_constant or not value.exprs:
@@ -63,22 +68,29 @@ def _node(node: Node, fields: Fields) -> Met:
         case MacroRef(name, span):
             raise ConditionError(f"there is no macro {name!r}", span)
         case Check():
-            met = _checked(node, fields)
-            return met if isinstance(met, bool) else met.fill_null(value=False)
+            return _checked(node, fields)
+
+
+def _without_null(met: pl.Expr) -> pl.Expr:
+    return met.fill_null(value=False)
 
 
 def _all(parts: Sequence[Met]) -> Met:
     open_ones = [part for part in parts if not isinstance(part, bool)]
-    if False in [part for part in parts if isinstance(part, bool)] or not open_ones:
-        return False not in [part for part in parts if isinstance(part, bool)]
-    return open_ones[0] if len(open_ones) == 1 else pl.all_horizontal(open_ones)
+    if any(part is False for part in parts):
+        return False
+    return _joined(open_ones, pl.all_horizontal) if open_ones else True
 
 
 def _any(parts: Sequence[Met]) -> Met:
     open_ones = [part for part in parts if not isinstance(part, bool)]
-    if True in [part for part in parts if isinstance(part, bool)] or not open_ones:
-        return True in [part for part in parts if isinstance(part, bool)]
-    return open_ones[0] if len(open_ones) == 1 else pl.any_horizontal(open_ones)
+    if any(part is True for part in parts):
+        return True
+    return _joined(open_ones, pl.any_horizontal) if open_ones else False
+
+
+def _joined(parts: Sequence[pl.Expr], join: Callable[[Sequence[pl.Expr]], pl.Expr]) -> pl.Expr:
+    return parts[0] if len(parts) == 1 else join(parts)
 
 
 def _checked(check: Check, fields: Fields) -> Met:
@@ -119,6 +131,4 @@ def _of_type(types: Sequence[str], fields: Fields) -> Met:
         return False
     by_event = compare(fields.value(FieldRef("event", None, span)), "in", events)
     by_call = compare(call, "in", types)
-    if isinstance(by_event, bool) or isinstance(by_call, bool):
-        return by_event
-    return by_event & by_call.fill_null(value=True)
+    return by_event if isinstance(by_call, bool) else _all([by_event, by_call.fill_null(value=True)])

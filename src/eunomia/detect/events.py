@@ -150,15 +150,15 @@ def known_names(check: Check, known: Iterable[str]) -> list[str]:
         ConditionError: it asks for a name that there is not, or for something that cannot be compared so.
     """
     texts = [value for value in check.values if isinstance(value, str)]
-    names = sorted(known)
+    names = known if isinstance(known, frozenset) else frozenset(known)
     if len(texts) < len(check.values):  # another field's value: anything is possible
-        return names
+        return sorted(names)
     if check.operator in _EXACT:
         for text in texts:
             if text not in names:
                 hint = nearest(text, names)
                 raise ConditionError(f"there is no {check.field.name} {text!r}{hint}", check.span)
     try:
-        return accepted(names, check.operator, texts, check.modifier)
+        return accepted(sorted(names), check.operator, texts, check.modifier)
     except ValueError as error:
         raise ConditionError(str(error), check.span) from None

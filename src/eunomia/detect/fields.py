@@ -8,10 +8,11 @@ import polars as pl
 
 from eunomia.detect.compare import Kind, Value, as_text
 from eunomia.detect.errors import ConditionError, nearest
+from eunomia.detect.events import EVENT
 from eunomia.detect.getopt import getopt
 from eunomia.detect.known import ARGUMENT_NAMES, KNOWN, FieldInfo, Made
 from eunomia.detect.parse import CALLS
-from eunomia.detect.sources import Names, Source, basename, root_only
+from eunomia.detect.sources import Names, Source, basename, decoded, named, root_only
 from eunomia.detect.tree import FieldRef
 from eunomia.schema.batch import Schema
 from eunomia.schema.semantic import Column
@@ -45,6 +46,14 @@ class Fields:
     ) -> None:
         self._source = Source(tracker, schema, users, groups)
         self._columns = columns
+        self._events: frozenset[str] | None = None
+
+    def only(self, events: Collection[str]) -> Fields:
+        """The same for rows that are known to be of these events, which need not be looked at any more to tell."""
+        source = self._source
+        narrowed = Fields(source.tracker, source.schema, self._columns, users=source.users, groups=source.groups)
+        narrowed._events = frozenset(events)
+        return narrowed
 
     @property
     def tracker(self) -> str:
@@ -97,7 +106,11 @@ class Fields:
         if ref.name in self.schema:
             if ref.argument is not None:
                 raise ConditionError(f"the column {ref.name} takes no argument", ref.span)
-            return _column_value(self.schema[ref.name], ref)
+            value = _column_value(self.schema[ref.name], ref)
+            if ref.name != EVENT or self._events is None or value.names is None:
+                return value
+            names = tuple(name for name in value.names if name in self._events)
+            return Value(value.kind, value.exprs, names, certain=True)
         if self._columns is not None and ref.name not in self._columns:
             hint = nearest(ref.name, self._all_names())
             raise ConditionError(f"no tracker has a column {ref.name!r}{hint}", ref.span)
@@ -113,6 +126,8 @@ class Fields:
         if ref.name == "concat":
             if len(arguments) < _FEW:
                 raise ConditionError("concat() joins two texts or more", ref.span)
+            if any(argument.kind in (Kind.LIST, Kind.ANY) for argument in arguments):
+                raise ConditionError("concat() joins texts, and one of these is a list; see join()", ref.span)
             parts = [_single(argument) for argument in arguments]
             there = [part for part in parts if part is not None]
             return Value(Kind.TEXT, (pl.concat_str(there),) if len(there) == len(parts) else ())
@@ -193,6 +208,8 @@ def _transformed(name: str, value: Value, ref: FieldRef) -> Value:
         return Value(Kind.NUMBER, tuple(lengths))
     if value.kind in (Kind.NUMBER, Kind.TRUTH):
         raise ConditionError(f"{name}() takes a text, and {ref.name} is none", ref.span)
+    if is_list and name == "b64":
+        raise ConditionError(f"b64() takes one text, and {ref.name} is a list", ref.span)
     if is_list:
         return Value(value.kind, tuple(expr.list.eval(_TRANSFORMS[name](pl.element())) for expr in value.exprs))
     return Value(Kind.TEXT, tuple(_TRANSFORMS[name](as_text(value, expr)) for expr in value.exprs))
@@ -201,6 +218,6 @@ def _transformed(name: str, value: Value, ref: FieldRef) -> Value:
 _TRANSFORMS = {
     "tolower": lambda expr: expr.str.to_lowercase(),
     "toupper": lambda expr: expr.str.to_uppercase(),
-    "b64": lambda expr: expr.str.decode("base64", strict=False).cast(pl.String, strict=False),
+    "b64": lambda expr: named(expr, decoded),
     "basename": basename,
 }

@@ -97,9 +97,11 @@ def _failed(source: Source, _: str) -> Made:
 
 
 def _opened(pattern: str) -> Make:
+    """By flags that only calls have which open; of other events it is false."""
+
     def make(source: Source, _: str) -> Made:
         flags = source.text("flags") if source.is_a("files") else None
-        return source.when_event(None if flags is None else flags.str.contains(pattern), "open", "create")
+        return None if flags is None else flags.str.contains(pattern).fill_null(value=False)
 
     return make
 
@@ -234,10 +236,9 @@ def _ancestor(part: str) -> Make:
 def _ancestor_line(source: Source, argument: str) -> Made:
     number = int(argument or 1)
     if not number:
-        return command_line(source.text("comm"), source.arguments())
-    arguments = source.ancestor("args", number)
-    rest = None if arguments is None else arguments.str.replace(r"\A\S+\s?", "")
-    return command_line(source.ancestor("comm", number), rest)
+        return source.command_line()
+    name, args = source.ancestor("comm", number), source.ancestor("args", number)
+    return name if name is None or args is None else command_line(name, args)
 
 
 def _ancestor_name(source: Source, argument: str) -> Made:
@@ -389,10 +390,10 @@ _FIELDS = (
     FieldInfo("proc.pexe", _T, "the same of the parent", "", _ancestor_name),
     FieldInfo("proc.exepath", _T, "path of the executable", "", _text("exe", "executable", "exe_path")),
     FieldInfo("proc.pexepath", _T, "the same of the parent", "", lambda source, _: source.ancestor("exe", 1)),
-    FieldInfo("proc.cmdline", _T, "name and arguments", "", lambda s, _: command_line(s.text("comm"), s.arguments())),
+    FieldInfo("proc.cmdline", _T, "name and arguments", "", lambda s, _: s.command_line()),
     FieldInfo("proc.pcmdline", _T, "name and arguments of the parent", "", lambda s, _: _ancestor_line(s, "1")),
     FieldInfo("proc.acmdline", _T, "name and arguments of an ancestor, [1] the parent", "required", _ancestor_line),
-    FieldInfo("proc.exeline", _T, "the arguments with the first", "", lambda s, _: _whole_line(s)),
+    FieldInfo("proc.exeline", _T, "the arguments with the first", "", lambda s, _: s.whole_line()),
     FieldInfo("proc.args", _T, "the arguments without the first", "", lambda source, _: source.arguments()),
     FieldInfo("proc.env", _T, f"an environment variable{_NOT_SEEN}", "optional"),
     FieldInfo("proc.cwd", _T, "working directory, with a slash at its end", "", _directory),
@@ -468,11 +469,6 @@ def _nanoseconds(source: Source) -> Made:
 
 def _is_tcp(source: Source) -> Made:
     return pl.col("event").cast(pl.String) == "connect" if source.is_a("tcp") else None
-
-
-def _whole_line(source: Source) -> Made:
-    name, arguments = source.own_name(), source.arguments()
-    return command_line(name, arguments)
 
 
 KNOWN: Mapping[str, FieldInfo] = {info.name: info for info in _FIELDS}

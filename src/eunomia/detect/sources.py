@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -41,8 +43,11 @@ class Source:
 
     def text(self, *names: str) -> pl.Expr | None:
         """As text, the first of these columns that has a value."""
-        found = [pl.col(name).cast(pl.String) for name in names if name in self.schema]
+        found = [self._as_text(name) for name in names if name in self.schema]
         return (found[0] if len(found) == 1 else pl.coalesce(found)) if found else None
+
+    def _as_text(self, name: str) -> pl.Expr:
+        return pl.col(name) if self.schema[name].dtype == pl.String else pl.col(name).cast(pl.String)
 
     def is_a(self, *trackers: str) -> bool:
         """Whether it is one of these trackers."""
@@ -74,7 +79,23 @@ class Source:
         """The arguments as one text, without the program's own name."""
         if "args" not in self.schema:
             return None
-        return _without_name(pl.col("args"), is_list=self._has_list("args"))
+        if self._has_list("args"):
+            return pl.col("args").list.slice(1).list.join(" ")
+        return without_first_word(pl.col("args"))
+
+    def command_line(self) -> pl.Expr | None:
+        """The program's name and its arguments."""
+        if "args" not in self.schema:
+            return self.text("comm")
+        if not self._has_list("args"):
+            return command_line(pl.col("comm"), pl.col("args"))
+        return pl.concat_list("comm", pl.col("args").list.slice(1)).list.join(" ").fill_null(pl.col("comm"))
+
+    def whole_line(self) -> pl.Expr | None:
+        """All arguments, the first too."""
+        if "args" not in self.schema:
+            return None
+        return pl.col("args").list.join(" ") if self._has_list("args") else pl.col("args")
 
     def own_name(self) -> pl.Expr | None:
         """The first argument: the name that the program was called by."""
@@ -91,9 +112,9 @@ class Source:
         """A part of the parent (1), that one's parent (2) …"""
         known = [self._parent(part)] if number == 1 else []
         if "ancestors" in self.schema:
-            known.append(pl.col("ancestors").list.get(number - 1, null_on_oob=True).struct.field(part).cast(pl.String))
+            known.append(_part(pl.col("ancestors").list.get(number - 1, null_on_oob=True), part))
         there = [expr for expr in known if expr is not None]
-        return pl.coalesce(there) if there else None
+        return (there[0] if len(there) == 1 else pl.coalesce(there)) if there else None
 
     def _parent(self, part: str) -> pl.Expr | None:
         name = f"parent_{part}"
@@ -104,7 +125,7 @@ class Source:
     def ancestors(self, part: str) -> pl.Expr | None:
         """That part of all of them."""
         if "ancestors" in self.schema:
-            return pl.col("ancestors").list.eval(pl.element().struct.field(part).cast(pl.String))
+            return pl.col("ancestors").list.eval(_part(pl.element(), part))
         own = self.ancestor(part, 1)
         return None if own is None else pl.concat_list(own).list.drop_nulls()
 
@@ -135,8 +156,9 @@ class Source:
         return pl.col(f"d{kind}") if self.is_a("tcp") else None
 
 
-def _without_name(args: pl.Expr, *, is_list: bool) -> pl.Expr:
-    return args.list.slice(1).list.join(" ") if is_list else without_first_word(args)
+def _part(process: pl.Expr, part: str) -> pl.Expr:
+    found = process.struct.field(part)
+    return found.cast(pl.String) if part == "pid" else found
 
 
 def without_first_word(args: pl.Expr) -> pl.Expr:
@@ -148,12 +170,9 @@ def _first_word(args: pl.Expr) -> pl.Expr:
     return args.str.extract(r"\A(\S+)")
 
 
-def command_line(name: pl.Expr | None, arguments: pl.Expr | None) -> pl.Expr | None:
-    """A program's name and its arguments."""
-    if name is None or arguments is None:
-        return name
-    rest = pl.when(arguments != "").then(pl.concat_str(pl.lit(" "), arguments)).otherwise(pl.lit(""))
-    return pl.concat_str(name, rest.fill_null(""))
+def command_line(name: pl.Expr, args: pl.Expr) -> pl.Expr:
+    """A program's name in place of the first of its arguments, which are one text."""
+    return pl.concat_str(name, args.str.replace(r"\A\S+", "").fill_null(""))
 
 
 def basename(path: pl.Expr) -> pl.Expr:
@@ -161,11 +180,19 @@ def basename(path: pl.Expr) -> pl.Expr:
     return path.str.extract(_BASENAME)
 
 
-def named(numbers: pl.Expr, name: Names) -> pl.Expr:
-    """Names for numbers; each number that occurs is looked up once."""
+def named(values: pl.Expr, name: Callable[[Any], str | None]) -> pl.Expr:
+    """Texts for values; each value that occurs is looked up once."""
 
-    def look_up(values: pl.Series) -> pl.Series:
-        known: Mapping[int, str | None] = {number: name(number) for number in values.drop_nulls().unique().to_list()}
-        return values.replace_strict(known, default=None, return_dtype=pl.String)
+    def look_up(found: pl.Series) -> pl.Series:
+        known: Mapping[Any, str | None] = {value: name(value) for value in found.drop_nulls().unique().to_list()}
+        return found.replace_strict(known, default=None, return_dtype=pl.String)
 
-    return numbers.map_batches(look_up, return_dtype=pl.String, is_elementwise=True)
+    return values.map_batches(look_up, return_dtype=pl.String, is_elementwise=True)
+
+
+def decoded(text: str) -> str | None:
+    """What is written in base 64; nothing when that is no text."""
+    try:
+        return b64decode(text, validate=True).decode()
+    except ValueError:
+        return None
