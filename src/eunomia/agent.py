@@ -394,7 +394,9 @@ class Agent:
         busy = False
         for line, records in drained:
             if records is not None:
-                self._pass_on(line, self._batch(line.tracing, records, line.name))
+                batch = self._batch(line.tracing, records, line.name)
+                line.tracing.forget()
+                self._pass_on(line, batch)
                 busy |= len(records.data) > line.tracing.busy_bytes
             list(line.chain.tick())
         return busy

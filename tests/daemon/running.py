@@ -41,7 +41,9 @@ class Running:
         directory: its state, socket, rules and output are there.
     """
 
-    def __init__(self, directory: Path, *args: str | Path, env: dict[str, str] | None = None, fmt: str = "json") -> None:
+    def __init__(
+        self, directory: Path, *args: str | Path, env: dict[str, str] | None = None, fmt: str = "json"
+    ) -> None:
         self.directory = directory
         self.config = directory / "daemon.toml"
         self.socket = directory / "status.sock"
@@ -108,7 +110,9 @@ def write_config(directory: Path, more: str = "", rules: str = CAT) -> None:
 
 
 @contextmanager
-def running(directory: Path, *args: str | Path, env: dict[str, str] | None = None, fmt: str = "json") -> Iterator[Running]:
+def running(
+    directory: Path, *args: str | Path, env: dict[str, str] | None = None, fmt: str = "json"
+) -> Iterator[Running]:
     """A daemon from when it watches; killed at the end if need be."""
     made = Running(directory, *args, env=env, fmt=fmt)
     try:

