@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 READY := .venv/.ready
-BPF_SOURCES = find src tests benchmarks -name '*.bpf.[ch]' -print0
+C_SOURCES = find src tests benchmarks \( -name '*.bpf.[ch]' -o -path '*/labtool/*.[ch]' \) -print0
 # Arguments of one's own: make test ARGS="-k files"
 ARGS ?=
 
@@ -19,7 +19,7 @@ run: build ## watch this machine's processes for 15 seconds
 
 test: build ## every test: installs what they need, runs as root
 	@scripts/install.sh test
-	scripts/as-root.sh $(BIN)/python -m pytest $(ARGS)
+	scripts/as-root.sh scripts/test.sh $(BIN)/python $(ARGS)
 
 test-unit: build ## the quick tests, which need neither root nor a kernel
 	$(BIN)/python -m pytest -m "not kernel and not docker and not guest" $(ARGS)
@@ -29,12 +29,12 @@ check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(BPF_SOURCES) | xargs -0r $(BIN)/clang-format --dry-run --Werror
+	@$(C_SOURCES) | xargs -0r $(BIN)/clang-format --dry-run --Werror
 
 format: $(READY) ## put everything into the house format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	$(BPF_SOURCES) | xargs -0r $(BIN)/clang-format -i
+	$(C_SOURCES) | xargs -0r $(BIN)/clang-format -i
 
 bench: build ## measure the cost, next to other tools
 	@scripts/install.sh bench

@@ -11,7 +11,21 @@ import sys
 
 from benchmarks.measure import Row, show
 
-NAMES = ("decode", "sustained", "filtered", "exec", "tcp", "syscall", "files", "nginx", "startup", "record", "rules")
+NAMES = (
+    "decode",
+    "sustained",
+    "filtered",
+    "exec",
+    "tcp",
+    "syscall",
+    "files",
+    "request",
+    "nginx",
+    "memory",
+    "startup",
+    "record",
+    "rules",
+)
 
 
 def _print_table(rows: list[Row]) -> None:

@@ -34,7 +34,8 @@ def sections(trackers: Sequence[str]) -> list[str]:
     return [section for section in found if not section.startswith("iter/")]  # those run once
 
 
-def _compile(wanted: Sequence[str]) -> ObjectSpec:
+def compiled(wanted: Sequence[str]) -> ObjectSpec:
+    """One empty program for each of these sections."""
     programs = [_PROGRAM.format(section=section, number=number) for number, section in enumerate(wanted)]
     with tempfile.TemporaryDirectory(prefix="eunomia-empty-") as folder, contextlib.redirect_stdout(sys.stderr):
         source = Path(folder, "empty.bpf.c")
@@ -44,9 +45,8 @@ def _compile(wanted: Sequence[str]) -> ObjectSpec:
 
 
 @contextmanager
-def attached(wanted: Sequence[str]) -> Iterator[None]:
-    """One empty program for each of these sections."""
-    spec = _compile(wanted)
+def attached(spec: ObjectSpec) -> Iterator[None]:
+    """Them at work."""
     with BpfObject(spec, spec.programs, Settings()) as programs:
         for name in spec.programs:
             programs.attach(name)

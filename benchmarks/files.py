@@ -81,7 +81,7 @@ def _eunomia(*options: str) -> Iterator[int]:
 
 @contextmanager
 def _empty() -> Iterator[None]:
-    with empty.attached(["tp_btf/sys_exit"]):
+    with empty.attached(empty.compiled(["tp_btf/sys_exit"])):
         time.sleep(0.5)
         yield
 

@@ -64,7 +64,7 @@ def events(count: int, *, match: bool) -> Batch:
         "container_id": pl.lit("0123456789ab"),
         "container_name": pl.lit("web"),
         "comm": pl.when(number % 2 == 0).then(pl.lit("nginx")).otherwise(pl.lit("python3")),
-        "event": pl.when(number % 7 == 0).then(pl.lit("create")).otherwise(pl.lit("open")),
+        "event": pl.when(number % 9 == 1).then(pl.lit("create")).otherwise(pl.lit("open")),
         "flags": pl.lit("O_RDONLY|O_CLOEXEC"),
         "path": pl.when((number == count // 2) & match).then(pl.lit("/etc/shadow")).otherwise(path),
         "args": pl.concat_list(pl.lit("nginx"), pl.lit("-g"), pl.lit("daemon off;")),

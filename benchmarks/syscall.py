@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from benchmarks.empty import attached
+from benchmarks.empty import attached, compiled
 from benchmarks.measure import Row, median_ratio, take_turns
 from benchmarks.tools import EUNOMIA, peer, running, with_tracefs
 from eunomia.host.roots import Roots
@@ -98,7 +98,7 @@ def _tool(*command: str) -> Case:
 
 @contextmanager
 def _empty() -> Iterator[None]:
-    with attached(["tp_btf/sys_exit"]):
+    with attached(compiled(["tp_btf/sys_exit"])):
         time.sleep(_SETTLE_S)
         yield
 

@@ -73,7 +73,7 @@ def _nothing() -> Iterator[None]:
 
 @contextmanager
 def _empty() -> Iterator[None]:
-    with empty.attached(_HOOKS):
+    with empty.attached(empty.compiled(_HOOKS)):
         time.sleep(0.5)
         yield
 

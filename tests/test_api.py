@@ -164,6 +164,23 @@ def test_a_timed_watch_gives_everything_and_ends(shell: Shell) -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_timed_watch_ends_however_busy_it_is_and_whoever_reads(shell: Shell, *, reads: bool) -> None:
+    shell.keep_busy()  # there is always a next batch
+    with watch(shell, seconds=1) as events:
+        end = time.monotonic() + 15
+        while events.summary is None and time.monotonic() < end:
+            if reads:
+                next(events, None)
+            else:
+                time.sleep(0.05)
+        assert events.summary is not None
+        assert 0.9 < events.summary.duration_s < 10
+        rows = sum(len(batch) for batch in events)
+        assert rows > 0 or reads, "what was seen can still be read"
+
+
+@pytest.mark.kernel
 def test_what_is_not_read_is_lost_and_told(shell: Shell) -> None:
     with watch(shell) as events:
         shell.do("/bin/true")

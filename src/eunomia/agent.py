@@ -32,6 +32,7 @@ from eunomia.kernel.filter import KernelFilter, Kind
 from eunomia.kernel.hooks import Trial
 from eunomia.kernel.object import Settings
 from eunomia.kernel.paths import object_file
+from eunomia.kernel.relay import Relay
 from eunomia.kernel.ring import Records
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.kernel.tracing import Tracing
@@ -159,6 +160,7 @@ class Agent:
         self._on_appear = on_appear
         self._on_container = on_container
         self._resources = ExitStack()
+        self._relay = Relay()
         self._lines: list[_Line] = []
         self._queues: dict[str, Queue] = {}
         self._watches: dict[FilterConfig, _Watch] = {}
@@ -271,7 +273,9 @@ class Agent:
         if config.ring_bytes is not None and tracker.interval(options) is not None:
             raise UsageError(f"{config.label}: with these options it counts in tables, a ring has no say")
         sizes = {} if config.ring_bytes is None else {"events": config.ring_bytes}
-        return Tracing(spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options))
+        return Tracing(
+            spec, hooks, Settings(constants, shared, sizes), self._roots, tracker.interval(options), self._relay
+        )
 
     def _host_mnt_ns(self) -> int:
         """The mount namespace whose paths are the host's: its first process's, or ours where that one is hidden."""
@@ -346,7 +350,7 @@ class Agent:
     def _run(self) -> None:
         try:
             self._read_until_stopped()
-            for line in self._lines:
+            for line in reversed(self._lines):  # the first of a relay last, so that nobody takes its place
                 line.tracing.detach()
             wait_for_programs()
             while self._cycle(final=True):
@@ -390,7 +394,9 @@ class Agent:
         busy = False
         for line, records in drained:
             if records is not None:
-                self._pass_on(line, self._batch(line.tracing, records, line.name))
+                batch = self._batch(line.tracing, records, line.name)
+                line.tracing.forget()
+                self._pass_on(line, batch)
                 busy |= len(records.data) > line.tracing.busy_bytes
             list(line.chain.tick())
         return busy
@@ -416,6 +422,28 @@ class Agent:
         return Batch(source, layout.schema, frame)
 
     # For whoever runs it.
+
+    @property
+    def config(self) -> AgentConfig:
+        """What it runs."""
+        return self._config
+
+    @property
+    def alive(self) -> bool:
+        """Whether it reads. A sink or handler that has failed does not end that."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def queues(self) -> dict[str, Queue]:
+        """The sinks' queues by name."""
+        return dict(self._queues)
+
+    def accounts(self) -> tuple[Account, ...]:
+        """What has become of the events so far, for every tracker and each of its sinks.
+
+        While it runs the sums do not come out: some events are under way.
+        """
+        return self._account_all([line.tracing.counters() for line in self._lines])
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits until the run has ended by itself, which it does after a failure only; says whether it has."""
@@ -456,11 +484,7 @@ class Agent:
 
     def _summarise(self) -> Summary:
         counters = [line.tracing.counters() for line in self._lines]
-        accounts = [
-            self._account(line, counted, name)
-            for line, counted in zip(self._lines, counters, strict=True)
-            for name in line.sinks
-        ]
+        accounts = self._account_all(counters)
         total = add_up(accounts)
         announced = self._announcer.counters()
         missed = {
@@ -477,7 +501,14 @@ class Agent:
             {what: times for what, times in missed.items() if times},
             time.monotonic() - self._started_s,
             time.process_time() - self._cpu_s,
-            tuple(accounts),
+            accounts,
+        )
+
+    def _account_all(self, counters: list[Counters]) -> tuple[Account, ...]:
+        return tuple(
+            self._account(line, counted, name)
+            for line, counted in zip(self._lines, counters, strict=True)
+            for name in line.sinks
         )
 
     def _account(self, line: _Line, counted: Counters, name: str) -> Account:
@@ -489,7 +520,7 @@ class Agent:
         lost["table full"] += counted.totals_full
         emitted = line.emitted(counted)
         delivered, filtered = line.losses.delivered + sink.delivered, line.losses.filtered
-        if self._failure is not None:  # what a failed step still held must not vanish from the account
+        if self._failure is not None and not self.alive:  # what a failed step still held must not vanish
             lost["held by what failed"] = max(emitted - delivered - filtered - lost.total(), 0)
         causes = {cause: events for cause, events in lost.items() if events}
         return Account(line.name, name, emitted, delivered, filtered, causes)

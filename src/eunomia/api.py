@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -135,7 +134,6 @@ class Watch:
         self._seconds = seconds
         self._record = record
         self._run: _Run | None = None
-        self._until_s: float | None = None
 
     def __enter__(self) -> Watch:
         self._start()
@@ -148,10 +146,9 @@ class Watch:
 
     def _start(self) -> _Run:
         if self._run is None:
-            run = _Run(self._config, self._record)
+            run = _Run(self._config, self._record, self._seconds)
             self._end = weakref.finalize(self, run.end)
             self._run = run
-            self._until_s = None if self._seconds is None else time.monotonic() + self._seconds
         return self._run
 
     def stop(self) -> None:
@@ -182,14 +179,14 @@ class Watch:
             if run.ended:
                 run.raise_failure()
                 raise StopIteration
-            if run.agent.wait(0) or (self._until_s is not None and time.monotonic() >= self._until_s):
+            if run.agent.wait(0):
                 run.finish()
 
 
 class _Run:
     """What a watch holds while it goes on. It does not know its watch, so that this can be let go of."""
 
-    def __init__(self, config: AgentConfig, record: Path | None) -> None:
+    def __init__(self, config: AgentConfig, record: Path | None, seconds: float | None) -> None:
         self.feed = _Feed()
         self.ended = False
         self.summary: Summary | None = None
@@ -206,6 +203,10 @@ class _Run:
             raise
         if self._recorder is not None:
             self._recorder.know(self.agent.containers())
+        self._timer = None if seconds is None else threading.Timer(seconds, self.finish)
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
 
     def _sink(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
         sinks: dict[str, Handler] = {"reader": self.feed}
@@ -229,6 +230,8 @@ class _Run:
     def _stop(self) -> None:
         with self._ending:
             if not self.ended:
+                if self._timer is not None:
+                    self._timer.cancel()
                 try:
                     self.summary = self._unread(self.agent.stop())
                     self._end_record()

@@ -121,6 +121,8 @@ struct meanings {
 	bytes_t m_bytes_t;
 	optional_bytes_t m_optional_bytes_t;
 	hex_t m_hex_t;
+	capability_t m_capability_t;
+	u8 _pad[7];
 };
 SHAPE(meanings);
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from eunomia.configfile.columns import schema_of
 from tests.cli.command import eunomia, refused
-from tests.detect.files import SCHEMAS
 from tests.record.records import DB, HOST, batch, write
 from tests.record.records import SCHEMAS as RECORDED
 
@@ -62,7 +62,7 @@ def mine(tmp_path: Path) -> Path:
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
     """A record of files opened, and of system calls counted."""
-    opened = batch("files", *OPENED, of=SCHEMAS()["files"])
+    opened = batch("files", *({"pid": 9, "ppid": 1, **row} for row in OPENED), of=schema_of("files", {"events": True}))
     counted = batch("syscall", {"syscall": "read", "count": 1}, of=RECORDED["syscall"])
     write(tmp_path / "rec", opened, counted)
     return tmp_path / "rec"
@@ -187,3 +187,26 @@ def test_what_is_learnt_silences_normal_work(mine: Path, record: Path, tmp_path:
     assert '- ["cat", "/etc/shadow"]  # 2' in made.read_text()
     as_json, _ = said("test", "--record", record, mine, made, "--fmt", "json")
     assert as_json == ""
+
+
+def test_alerts_of_a_record_tell_who_started_it(mine: Path, tmp_path: Path) -> None:
+    started = [
+        {
+            "event": "exec",
+            "pid": 5,
+            "tid": 5,
+            "ppid": 1,
+            "comm": "sh",
+            "executable": "/bin/sh",
+            "args": ["sh", "-c", "x"],
+        },
+        {"event": "exec", "pid": 7, "tid": 7, "ppid": 5, "comm": "cat", "executable": "/bin/cat", "args": ["cat"]},
+    ]
+    # Both in the same moment, the file first in the record: a run, too, hears of processes first.
+    opened = batch("files", {**OPENED[0], "ppid": 5, "at": 0.005}, of=schema_of("files", {"events": True}))
+    processes = batch("process", *({**row, "at": 0.001} for row in started), of=schema_of("process", {}))
+    write(tmp_path / "rec", opened, processes)
+    as_json, notes = said("test", "--record", tmp_path / "rec", mine, "--rule", "Password hashes read", "--fmt", "json")
+    (alert,) = map(json.loads, as_json.splitlines())
+    assert (alert["exe"], alert["args"], notes) == ("/bin/cat", "cat", "")
+    assert [one["exe"] for one in alert["ancestors"]] == ["/bin/sh"]

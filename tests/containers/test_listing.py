@@ -13,8 +13,8 @@ import pytest
 
 from eunomia.containers.description import DESCRIPTIONS, Description
 from eunomia.containers.listing import LookUp, list_containers
-from eunomia.host.capabilities import NAMES
 from eunomia.host.roots import Roots
+from eunomia.schema.capabilities import NAMES
 from tests.containers.runtime import A, B
 from tests.dockerd import DockerDaemon, docker_daemon
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from eunomia.configfile.columns import schema_of
+from eunomia.detect.events import TRACKED
 from eunomia.schema.alert import PROCESS
 from eunomia.schema.batch import Schema
 from eunomia.schema.semantic import Column
@@ -65,9 +66,9 @@ def added(schema: Schema, columns: tuple[Column, ...]) -> Schema:
 
 @cache
 def schemas() -> dict[str, Schema]:
-    """All trackers', with `sensitive` as rules count on it."""
+    """All that rules are asked of, with `sensitive` as rules count on it."""
     own: dict[str, Schema] = {}
-    for name in registry.names():
+    for name in sorted(TRACKED.keys() & set(registry.names())):
         options: dict[str, Any] = OPTIONS.get(name, {})
         own[name] = schema_of(name, options)
     if "sensitive" not in own:

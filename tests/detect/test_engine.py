@@ -115,6 +115,13 @@ def test_a_rule_is_asked_only_of_its_events() -> None:
     assert run.names("process", {"event": "exec", "filename": "/x"}) == []
 
 
+def test_a_part_that_is_known_beforehand_counts_for_every_row() -> None:
+    run = Run(rule("never refused", "not error = EPERM", "files.open"), rule("refused", "error = EPERM", "files.open"))
+    rows = ({"event": "open", "path": path} for path in ("/a", "/b", "/c"))
+    assert run.names("files", *rows) == ["never refused"] * 3
+    assert run.detector.counters.failed == {}
+
+
 def test_disabled_rules_do_nothing() -> None:
     assert Run(rule("off", "proc.name = sh", "process.exec", enabled=False)).names("process", {"event": "exec"}) == []
 
@@ -195,6 +202,15 @@ def test_a_count_fires_once_its_key_is_full() -> None:
     assert run.give("tcp", *others) == []
 
 
+def test_lists_and_names_may_tell_matches_apart() -> None:
+    several = rule("several", "proc.name = sh", "process.exec", count=Count(2, 10, ("event", "args"), "proc.name"))
+    run = Run(rule("one", "proc.name exists", "process.exec", count=Count(2, 10, ("event",), "args")), several)
+    rows = ({"event": "exec", "args": ["sh", "-c", argument], "at": 1} for argument in ("a", "b"))
+    assert run.names("process", *rows) == ["one"]
+    json.dumps(run.detector.state())
+    assert run.detector.counters.failed == {}
+
+
 DROPPED = rule(
     "dropped",
     "fd.name startswith /tmp/",
@@ -273,12 +289,15 @@ _FIELDS = {
     "proc.name": ["sh", "bash", "cat", "s"],
     "fd.name": ["/etc/shadow", "/etc/passwd", "/tmp/a/b", "/tmp", "/etc"],
     "comm": ["sh", "cat"],
+    "error": ["ENOENT", "EPERM"],
+    "flags": ["O_RDONLY", "O_RDWR"],
 }
+_OPERATORS = st.sampled_from(["=", "!=", "startswith", "endswith", "contains", "glob", "regex", "pmatch"])
 _CHECKS = st.sampled_from(sorted(_FIELDS)).flatmap(
     lambda name: st.one_of(
-        st.tuples(
-            st.sampled_from(["=", "!=", "startswith", "endswith", "contains"]), st.sampled_from(_FIELDS[name])
-        ).map(lambda check: f"{name} {check[0]} {check[1]}"),
+        st.tuples(_OPERATORS, st.sampled_from(_FIELDS[name])).map(
+            lambda check: f"{name} {check[0]} {f'({check[1]})' if check[0] == 'pmatch' else check[1]}"
+        ),
         st.lists(st.sampled_from(_FIELDS[name]), min_size=1, max_size=3).map(
             lambda values: f"{name} in ({', '.join(values)})"
         ),
@@ -296,12 +315,14 @@ _ROWS = st.fixed_dictionaries(
     {
         "event": st.sampled_from(["open", "create"]),
         "comm": st.sampled_from(["sh", "bash", "cat", "dash"]),
+        "error": st.sampled_from([None, "ENOENT", "EACCES"]),
+        "flags": st.sampled_from([None, "O_RDONLY", "O_RDWR|O_CREAT"]),
         "path": st.sampled_from([None, "/etc/shadow", "/tmp/a/b", "/tmp/b", "/etc/passwd2", "/"]),
     }
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(_CONDITIONS, st.sampled_from(["files.open", "files.create"])), min_size=1, max_size=8),
     st.lists(_ROWS, min_size=1, max_size=8),

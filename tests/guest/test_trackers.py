@@ -36,11 +36,13 @@ def _pytest(
 def test_every_way_and_every_event(kernel: str) -> None:
     tests = (
         "trackers/test_ways.py",
+        "trackers/test_relay.py",
         "trackers/process/test_process.py",
         "trackers/process/test_changes.py",
         "trackers/syscall/test_syscall.py",
         "trackers/ipc/test_ipc.py",
         "trackers/ipc/test_traffic.py",
+        "trackers/capable/test_capable.py",
         "guest/inside_taint.py",
     )
     passed = _pytest(kernel, *(f"tests/{test}" for test in tests), environment={ALL_WAYS: "1"})

@@ -1,6 +1,7 @@
 """Names of capabilities."""
 
-from eunomia.host.capabilities import NAMES, names
+from eunomia.host.capabilities import names
+from eunomia.schema.capabilities import NAMES
 
 
 def test_names() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eunomia.cli import values
-from eunomia.cli.recorded import CONTAINER, FROM, TIMES, open_record
+from eunomia.cli.recorded import CONTAINER, FROM, TIMES
 from eunomia.cli.ruleset import DEFAULT, FORMAT, load_rules
 from eunomia.cli.terminal import print_table, say
+from eunomia.cli.trial import Trial
 from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
-    from eunomia.detect.engine import Detector
     from eunomia.detect.rule import RuleSet
     from eunomia.pipeline.handler import Handler
     from eunomia.schema.batch import Batch
@@ -55,20 +55,19 @@ def test(
 
     Printed are the alerts and, but as JSON, what each rule found. FILEs are laid over the default rules.
     """
-    trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
+    trial = Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
     out = _alerts_to(fmt)
 
     def tell(alerts: Batch) -> None:
         out.handle(alerts)
 
     try:
-        trial.run(tell)
+        counters = trial.run(tell)
         out.flush()
     finally:
         out.close()
     if fmt == "json":
         return
-    counters = trial.detector.counters
     rows = [
         (rule.name, rule.level.label, f"{counters.matched[rule.name]}", f"{counters.fired[rule.name]}")
         for rule in trial.rules.enabled
@@ -102,14 +101,14 @@ def learn(
     from eunomia.cli.output import write_text
     from eunomia.detect.learning import Matches, written
 
-    trial = _Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
-    trial.run(lambda _alerts: None)
-    fired = [rule for rule in trial.rules.enabled if trial.detector.counters.fired[rule.name]]
+    trial = Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
+    counters = trial.run(lambda _alerts: None)
+    fired = [rule for rule in trial.rules.enabled if counters.fired[rule.name]]
     matches = Matches(fired)
-    for batch in trial.batches():
+    for batch in trial:
         matches.add(batch)
     proposals = list(matches.proposals())
-    about = {"Record": str(record), "Events": f"{sum(trial.detector.counters.events.values())}"}
+    about = {"Record": str(record), "Events": f"{sum(counters.events.values())}"}
     write_text(written(proposals, about), output)
     made = sum(bool(one.rows) for one in proposals)
     say(f"{made} exceptions for {len(fired)} rules that fired; look through them, then give the file to --rules")
@@ -137,62 +136,3 @@ def _alerts_to(fmt: str) -> Handler:
     if fmt == "json":
         return JsonLinesSink(open_output(None), ALERT)
     return table_sink(ALERT, _SHOWN, open_output(None), to_file=False)
-
-
-class _Trial:
-    """Rules on a record."""
-
-    def __init__(
-        self,
-        directory: Path,
-        container: tuple[str, ...],
-        since: datetime | None,
-        until: datetime | None,
-        rules: RuleSet,
-    ) -> None:
-        from eunomia.record.selection import Selection
-
-        self.rules = rules
-        self._record = open_record(directory)
-        self._selection = Selection(container, since=since, until=until).resolved(self._record)
-        self._trackers = [tracker for tracker in self._record if "event" in self._record.schema(tracker)]
-        self._say_what_is_missing()
-
-    def _say_what_is_missing(self) -> None:
-        """A rule that finds nothing because nothing was recorded of its kind is no proof of anything."""
-        needed = {tracker for rule in self.rules.enabled for tracker, _ in rule.on}
-        recorded = set(self._record)
-        for tracker in sorted(needed - set(self._trackers)):
-            counted = tracker in recorded
-            why = "was counted instead of recorded event by event" if counted else "is not in the record"
-            say(f"note: {tracker} {why}: rules about it find nothing")
-        if not self._trackers:
-            raise UsageError(f"{self._record.directory} holds no single events, which rules are about")
-
-    def batches(self) -> Iterator[Batch]:
-        """The record's batches, in the order of time, short ones as in a run."""
-        from eunomia.record.replay import Replay
-
-        return (batch for _, batch in Replay(self._record, self._trackers, self._selection, paced=True))
-
-    def run(self, on_alerts: Callable[[Batch], None]) -> None:
-        """Shows everything to the rules."""
-        from eunomia.detect.engine import Detector
-        from eunomia.record.selection import ID_DIGITS
-
-        images = {
-            one["id"][:ID_DIGITS]: (one.get("image"), None) for run in self._record.runs for one in run.containers
-        }
-        self.detector: Detector = Detector(
-            self.rules,
-            on_alerts,
-            node=next((run.host for run in reversed(self._record.runs)), ""),
-            image_of=lambda container: images.get(container, (None, None)),
-            clock=None,
-            on_failure=lambda rule, error: say(f"note: rule {rule} failed and is out of use: {error}"),
-        )
-        sinks = {tracker: self.detector.sink(tracker, self._record.schema(tracker)) for tracker in self._trackers}
-        for batch in self.batches():
-            sinks[batch.source].handle(batch)
-            self.detector.tick()
-        self.detector.flush()

@@ -7,6 +7,8 @@ from typing import Any
 
 from eunomia.containers.identify import COLUMNS
 from eunomia.containers.peers import with_peers
+from eunomia.detect.context import Context
+from eunomia.detect.processes import Processes
 from eunomia.host.roots import Roots
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
@@ -38,4 +40,5 @@ _FOR_RULES: Mapping[str, Mapping[str, Any]] = {
 
 def rule_schemas() -> dict[str, Schema]:
     """The columns of each tracker's events, as rules can be about them. Needs no privileges."""
-    return {name: schema_of(name, _FOR_RULES.get(name, {})) for name in registry.names()}
+    context = Context(Processes())
+    return {name: context.columns(schema_of(name, _FOR_RULES.get(name, {}))) for name in registry.names()}

@@ -49,7 +49,8 @@ class Context(Handler):
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
         self._schemas: dict[str, Schema] = {}
-        self._lists: dict[_Chain, pl.Series] = {(): _as_series(())}
+        self._lists: dict[_Chain, pl.Series] = {}
+        self._none = pl.Series("ancestors", [], dtype=pl.List(PROCESS))
 
     def columns(self, schema: Schema) -> Schema:
         """More behind the command's name."""
@@ -113,13 +114,14 @@ class Context(Handler):
         }
         series = [pl.Series(name, values, dtype=pl.String) for name, values in texts.items()]
         # Of lists that are series Polars makes a column without looking into them.
-        return pl.DataFrame([*series, pl.Series("ancestors", [self._list(view.chain) for view in views])])
+        lists = [self._list(view.chain) for view in views]
+        return pl.DataFrame([*series, pl.Series("ancestors", lists) if lists else self._none])
 
     def _list(self, chain: _Chain) -> pl.Series:
         found = self._lists.get(chain)
         if found is None:
             if len(self._lists) >= _LISTS_KEPT:
-                self._lists = {(): self._lists[()]}
+                self._lists.clear()
             found = self._lists[chain] = _as_series(chain)
         return found
 

@@ -201,35 +201,31 @@ class Detector:
         self._counters.events[sink.tracker] += len(batch)
         asks = [ask for ask in plan.candidates(batch.frame) if ask.rule.name not in self._counters.failed]
         if asks:
-            self._match(asks, batch.frame)
+            self._match(plan, asks, batch.frame)
         if self._clock is None and len(batch) and "time" in batch.schema:
             self._event_ns = max(self._event_ns, int(batch.frame["time"].cast(pl.Int64).max() or 0))  # type: ignore[arg-type]
         self._emit()
         self._counters.seconds[sink.tracker] += time.perf_counter() - began
 
-    def _match(self, asks: list[Ask], frame: pl.DataFrame) -> None:
+    def _match(self, plan: Plan, asks: list[Ask], frame: pl.DataFrame) -> None:
+        for ask in asks:
+            self._counters.evaluated[ask.rule.name] += frame.height
         taken: pl.Series | None = None
-        for ask, met in zip(asks, self._evaluate(asks, frame), strict=True):
-            if met is None or not met.any():
-                continue
+        for ask, met in self._evaluate(plan, asks, frame):
             rows = met
             if self._first_match and not ask.over_time:
                 rows, taken = (met, met) if taken is None else (met & ~taken, met | taken)
             self._guard(ask.rule, partial(self._met, ask, frame, rows))
 
-    def _evaluate(self, asks: list[Ask], frame: pl.DataFrame) -> list[pl.Series | None]:
-        """Which rows meet which condition; None for one that fails. All of them are one pass unless one does."""
-        for ask in asks:
-            self._counters.evaluated[ask.rule.name] += frame.height
+    def _evaluate(self, plan: Plan, asks: list[Ask], frame: pl.DataFrame) -> list[tuple[Ask, pl.Series]]:
+        """Which rows meet which condition. All conditions share their passes, unless one of them fails."""
         try:
-            return list(frame.select(ask.condition.alias(str(place)) for place, ask in enumerate(asks)))
+            return list(plan.evaluate(frame, asks))
         except PolarsError:  # the one that fails is found, counted and reported; the others go on
-            return [self._evaluate_one(ask, frame) for ask in asks]
-
-    def _evaluate_one(self, ask: Ask, frame: pl.DataFrame) -> pl.Series | None:
-        found: list[pl.Series] = []
-        self._guard(ask.rule, lambda: found.append(frame.select(ask.condition).to_series()))
-        return found[0] if found else None
+            met: list[tuple[Ask, pl.Series]] = []
+            for ask in asks:
+                self._guard(ask.rule, lambda ask=ask: met.extend(plan.evaluate(frame, [ask])))  # type: ignore[misc]
+            return met
 
     def _guard(self, rule: Rule, work: Callable[[], None]) -> None:
         """A rule that fails is out of use, and nothing else."""

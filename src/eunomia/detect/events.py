@@ -24,12 +24,13 @@ TRACKED: Mapping[str, tuple[str, ...]] = {
         *("unix_pair", "unix_send", "signal_sent", "signal_received"),
     ),
     "sensitive": (
-        *("mount", "umount", "pivot_root", "chroot", "ptrace", "process_vm_readv", "process_vm_writev", "bpf"),
-        *("init_module", "finit_module", "delete_module", "setns", "unshare", "clone_ns", "memfd_create"),
-        *("userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key", "open_by_handle_at", "open_tree"),
-        *("move_mount", "fsopen", "fsmount", "perf_event_open", "socket", "kexec_load", "kexec_file_load"),
-        *("reboot", "swapon", "settimeofday", "clock_settime", "sethostname", "personality", "quotactl", "acct"),
-        *("iopl", "ioperm", "bind", "listen", "dup_stdio", "mprotect_exec"),
+        *("mount", "umount", "mount_setattr", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount"),
+        *("pivot_root", "chroot", "setns", "unshare", "clone_ns", "ptrace", "process_vm_readv"),
+        *("process_vm_writev", "pidfd_getfd", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup"),
+        *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon"),
+        *("settimeofday", "clock_settime", "sethostname", "personality", "quotactl", "acct", "iopl", "ioperm"),
+        *("keyctl", "add_key", "request_key", "memfd_create", "open_by_handle_at", "ioctl", "socket", "bind"),
+        *("listen", "dup_stdio", "mprotect_exec"),
     ),
     "syscall": ("call", "first"),
     "cgroup": ("created", "removed"),
@@ -46,13 +47,13 @@ def _origins(tracker: str, **types: str) -> dict[str, tuple[Origin, ...]]:
     return found
 
 
-_OWN_NAMES = (
-    *("mount", "pivot_root", "chroot", "ptrace", "process_vm_readv", "process_vm_writev", "bpf", "init_module"),
-    *("finit_module", "delete_module", "setns", "unshare", "memfd_create", "userfaultfd", "io_uring_setup"),
-    *("keyctl", "add_key", "request_key", "open_by_handle_at", "open_tree", "move_mount", "fsopen", "fsmount"),
-    *("perf_event_open", "socket", "kexec_load", "kexec_file_load", "reboot", "swapon", "settimeofday"),
-    *("clock_settime", "sethostname", "personality", "quotactl", "acct", "iopl", "ioperm", "bind", "listen"),
-)
+_OTHERWISE = {
+    "umount": "umount2 umount",
+    "clone_ns": "clone clone3",
+    "dup_stdio": "dup2 dup dup3",
+    "mprotect_exec": "mprotect",
+}
+"""The events of `sensitive` that are not called as the system call is."""
 FALCO: Mapping[str, tuple[Origin, ...]] = {
     **_origins(
         "process",
@@ -77,11 +78,9 @@ FALCO: Mapping[str, tuple[Origin, ...]] = {
         truncate="truncate ftruncate",
     ),
     **_origins("tcp", connect="connect", accept="accept4 accept", fail="connect"),
-    **_origins("sensitive", **{name: name for name in _OWN_NAMES}),
-    **_origins("sensitive", umount="umount2 umount", dup_stdio="dup2 dup dup3", mprotect_exec="mprotect"),
+    **_origins("sensitive", **{name: _OTHERWISE.get(name, name) for name in TRACKED["sensitive"]}),
     # Both trackers see a clone: one that it happened, the other what namespaces it made.
-    "clone": (("process", "fork"), ("sensitive", "clone_ns")),
-    "clone3": (("process", "fork"), ("sensitive", "clone_ns")),
+    **dict.fromkeys(("clone", "clone3"), (("process", "fork"), ("sensitive", "clone_ns"))),
     **_origins("ipc", signal_sent="kill tkill tgkill", pipe="pipe2 pipe", unix_pair="socketpair"),
 }
 """Falco's event types -> the events of ours that stand for them; those we do not watch are missing."""

@@ -16,6 +16,8 @@ from typing import Literal
 import polars as pl
 
 from eunomia.detect.compare import Kind, Value, number
+from eunomia.detect.compile import NEVER, compile_condition
+from eunomia.detect.events import TYPE
 from eunomia.detect.fields import Fields
 from eunomia.detect.regex_part import certain_part
 from eunomia.detect.tree import And, Check, FieldRef, Node, Or, Span
@@ -43,7 +45,7 @@ _MANY_ROWS = 256
 _MANY_PARTS = 10_000
 _PATTERN = re.compile(r"[*?+@!(\[\\]")
 _NOWHERE = Span(0, 0)
-_USUAL = frozenset({"event", "evt.type", "container.id", "container_id", "user.uid", "uid", "user.name", "evt.res"})
+_USUAL = frozenset({"container.id", "container_id", "user.uid", "uid", "user.name", "evt.res"})
 """Fields whose values are in every batch: looking for one of them tells nothing."""
 
 
@@ -90,10 +92,12 @@ class _Finder:
     def _of_check(self, check: Check) -> frozenset[Needed] | None:
         how, value = _HOW.get(check.operator), self._fields.value(check.field)
         texts = [text for text in check.values if isinstance(text, str)]
-        if how is None or check.modifier == "allof" or len(texts) < len(check.values) or value.is_constant:
+        if value.is_constant or check.field.name == TYPE:
+            return frozenset() if compile_condition(check, self._fields) is NEVER else None
+        if how is None or check.modifier == "allof" or len(texts) < len(check.values):
             return None
-        if not value.exprs:
-            return frozenset()  # this tracker does not have the field: the check is never met
+        if not value.exprs or (value.names is not None and how == "whole" and not {*texts} & {*value.names}):
+            return frozenset()  # this tracker has no such field, or never this value: the check is never met
         if value.names is not None or check.field.name in _USUAL:
             return None
         if value.kind is Kind.ADDRESS and any("/" in text for text in texts):
@@ -196,17 +200,21 @@ class Literals:
         """Conditions of which it is not known what they need."""
 
     def _open(self, value: Value) -> list[_Column]:
-        columns = []
-        for expr in value.exprs:
-            columns.append(_Column())
-            self._columns.append((expr.alias(str(len(self._columns))), columns[-1]))
-        return columns
+        return [self._column(expr) for expr in value.exprs]
+
+    def _column(self, expr: pl.Expr) -> _Column:
+        """The column of an expression; several fields may be the same one."""
+        for known, column in self._columns:
+            if known.meta.eq(expr):
+                return column
+        self._columns.append((expr, _Column()))
+        return self._columns[-1][1]
 
     def candidates(self, frame: pl.DataFrame) -> set[int]:
         """The conditions that have to be evaluated for a batch."""
         found = set(self.always)
         if self._columns:
-            looked_at = frame.select(expr for expr, _ in self._columns)
+            looked_at = frame.select(expr.alias(str(place)) for place, (expr, _) in enumerate(self._columns))
             for values, (_, column) in zip(looked_at, self._columns, strict=True):
                 column.find(values.explode() if isinstance(values.dtype, pl.List) else values, found)
         return found

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from eunomia.detect.alerts import Events, lasting
+from eunomia.detect.compare import Kind
 from eunomia.detect.compile import NEVER, compile_condition
 from eunomia.detect.fields import Fields
 from eunomia.detect.literals import Literals
 from eunomia.detect.parse import parse_field
 from eunomia.detect.render import message
 from eunomia.detect.rule import Rule, Step
+from eunomia.detect.tree import And, Check, Node, Not, Or
 
 _MANY_ROWS = 256
+_MANY_VALUES = 8
+_SHORT = 3
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,9 @@ class Ask:
         rule: the rule.
         number: which step; the rule's own condition is 0.
         events: the tracker's events that can meet it.
-        condition: which rows meet it, never null.
+        guards: numbers of the plan's shared tests, which are parts of its condition: all of them have to be met.
+        rest: the other parts; None when there are none.
+        condition: all of it: which rows meet it, never null.
         by: the values that tell apart what belongs together over time.
         distinct: what has to differ.
         message: what to say.
@@ -37,6 +45,8 @@ class Ask:
     rule: Rule
     number: int
     events: frozenset[str]
+    guards: tuple[int, ...]
+    rest: pl.Expr | None
     condition: pl.Expr
     by: tuple[pl.Expr, ...]
     distinct: pl.Expr | None
@@ -70,6 +80,7 @@ class Plan:
     def __init__(self, rules: Iterable[Rule], fields: Fields, node: str) -> None:
         self._fields = fields
         self._events = Events(fields.tracker, fields.schema, node)
+        self._tests: dict[Node | frozenset[str], tuple[int, pl.Expr]] = {}
         self._dtype = fields.schema["event"].dtype if "event" in fields.schema else None
         asked = [
             (ask, step.condition)
@@ -78,6 +89,7 @@ class Plan:
             if (ask := self._ask(rule, number, step)) is not None
         ]
         self.asks = tuple(ask for ask, _ in asked)
+        self._exprs = [expr for _, expr in self._tests.values()]
         self._literals = Literals([condition for _, condition in asked], fields)
 
     def _ask(self, rule: Rule, number: int, step: Step) -> Ask | None:
@@ -87,9 +99,12 @@ class Plan:
         condition = compile_condition(step.condition, self._fields)
         if not events & possible or condition is NEVER:
             return None
+        guards, rest = self._parted(step.condition)
         if self._dtype is not None and not (isinstance(self._dtype, pl.Enum) and possible <= events):
             named = pl.lit(pl.Series(sorted(events & possible), dtype=self._dtype)).implode()
-            condition = pl.col("event").is_in(named).fill_null(value=False) & condition
+            of_events = pl.col("event").is_in(named).fill_null(value=False)
+            guards.append(self._tests.setdefault(events, (len(self._tests), of_events))[0])
+            condition = of_events & condition
         over = rule.count or rule.sequence
         distinct = rule.count.distinct if rule.count else None
         key = pl.concat_str(
@@ -103,6 +118,8 @@ class Plan:
             rule,
             number,
             events,
+            tuple(guards),
+            rest,
             condition,
             tuple(self._value(name) for name in (over.by if over else ())),
             None if distinct is None else self._value(distinct),
@@ -111,8 +128,40 @@ class Plan:
             self._events,
         )
 
+    def _parted(self, condition: Node) -> tuple[list[int], pl.Expr | None]:
+        """The short parts of a condition, which many rules share, and what remains."""
+        parts = _parts(condition)
+        short = [part for part in parts if _checks(part) <= _SHORT]
+        long = tuple(part for part in parts if _checks(part) > _SHORT)
+        guards = [
+            self._tests.setdefault(part, (len(self._tests), compile_condition(part, self._fields)))[0] for part in short
+        ]
+        return guards, compile_condition(And(long), self._fields) if long else None
+
+    def evaluate(self, frame: pl.DataFrame, asks: Sequence[Ask]) -> Iterator[tuple[Ask, pl.Series]]:
+        """The rows that meet what is asked, of those asks that are met at all.
+
+        What short tests rule out is not planned: planning a long expression takes longer than a small batch.
+        """
+        numbers = sorted({number for ask in asks for number in ask.guards})
+        tests = _columns(frame, [self._exprs[number] for number in numbers])
+        of_number = {number: place for place, number in enumerate(numbers)}
+        met = [tests[:, [of_number[number] for number in ask.guards]].all(axis=1) for ask in asks]
+        left = [(ask, rows) for ask, rows in zip(asks, met, strict=True) if rows.any()]
+        rests = [ask.rest for ask, _ in left if ask.rest is not None]
+        columns = iter(_columns(frame, rests).T if rests else ())
+        for ask, rows in left:
+            both = rows if ask.rest is None else rows & next(columns)
+            if both.any():
+                yield ask, pl.Series(both)
+
     def _value(self, name: str) -> pl.Expr:
-        return self._fields.expression(parse_field(name))
+        """A field's value as a number or a text, which can be remembered and written down."""
+        ref = parse_field(name)
+        value, expr = self._fields.value(ref), self._fields.expression(ref)
+        if value.kind in (Kind.LIST, Kind.ANY) and value.exprs:
+            return expr.list.join(" ", ignore_nulls=True)
+        return expr if value.kind is Kind.NUMBER else expr.cast(pl.String)
 
     def candidates(self, frame: pl.DataFrame) -> Iterator[Ask]:
         """What some row of a batch could meet, in the rules' order."""
@@ -135,3 +184,27 @@ class Plan:
 def steps_of(rule: Rule) -> tuple[Step, ...]:
     """A rule's steps, its own condition first."""
     return (rule.step, *(rule.sequence.steps if rule.sequence else ()))
+
+
+def _columns(frame: pl.DataFrame, tests: Sequence[pl.Expr]) -> npt.NDArray[np.bool_]:
+    """What rows meet each of these tests. The first column gives one that is a single value its length."""
+    rows = pl.repeat(pl.lit(value=True), pl.len(), dtype=pl.Boolean)
+    named = [rows.alias("rows"), *(test.alias(str(place)) for place, test in enumerate(tests))]
+    return frame.select(named).to_numpy()[:, 1:]
+
+
+def _parts(node: Node) -> list[Node]:
+    return [part for inner in node.parts for part in _parts(inner)] if isinstance(node, And) else [node]
+
+
+def _checks(node: Node) -> int:
+    """About how long it takes to plan a condition."""
+    match node:
+        case And(parts) | Or(parts):
+            return sum(map(_checks, parts))
+        case Not(part):
+            return _checks(part)
+        case Check():
+            return 1 + len(node.values) // _MANY_VALUES
+        case _:
+            return 1

@@ -106,6 +106,7 @@ class Processes(Handler):
         remember_ns: how long the dead are.
 
     Attributes:
+        count: processes that are known.
         evicted: processes forgotten for want of room.
     """
 
@@ -114,12 +115,9 @@ class Processes(Handler):
         self._remember_ns = remember_ns
         self._newest: dict[int, Process] = {}  # by pid, in the order they were begun
         self._dead: deque[Process] = deque()
-        self._count = 0
+        self.count = 0
         self._is_whole = False
         self.evicted = 0
-
-    def __len__(self) -> int:
-        return self._count
 
     def add_running(self, frame: pl.DataFrame) -> None:
         """Takes the processes that run (columns: schema.processes.RUNNING). Those that are known already stay.
@@ -223,8 +221,8 @@ class Processes(Handler):
     def _enter(self, process: Process) -> None:
         self._newest.pop(process.pid, None)  # so that it comes last
         self._newest[process.pid] = process
-        self._count += 1
-        while self._count > self._most:
+        self.count += 1
+        while self.count > self._most:
             self._forget(self._dead.popleft() if self._dead else next(iter(self._newest.values())))
             self.evicted += 1
 
@@ -247,7 +245,7 @@ class Processes(Handler):
         """Its children go to its parent, so that nobody keeps the forgotten for ever."""
         process.known_parent()
         process.forgotten = True
-        self._count -= 1
+        self.count -= 1
         newest = self._newest[process.pid]
         if newest is not process:
             while newest.previous is not process and newest.previous is not None:

@@ -10,6 +10,7 @@ from eunomia.errors import LoadError, UnsupportedError
 from eunomia.host.roots import Roots
 from eunomia.kernel.features import reason_against
 from eunomia.kernel.object import BpfObject, Settings
+from eunomia.kernel.relay import Relay
 from eunomia.kernel.spec import ObjectSpec
 
 Options = Mapping[str, Any]
@@ -109,9 +110,13 @@ def _untried(spec: ObjectSpec, hook: Hook, settings: Settings, roots: Roots) -> 
 
 
 def load(
-    spec: ObjectSpec, hooks: Sequence[Hook], settings: Settings, roots: Roots
+    spec: ObjectSpec, hooks: Sequence[Hook], settings: Settings, roots: Roots, relay: Relay | None = None
 ) -> tuple[BpfObject, tuple[Trial, ...]]:
     """Loads an object with the best way of each hook, and attaches it.
+
+    Args:
+        spec, hooks, settings, roots: what, where, how and on which host.
+        relay: joins its programs to those of other objects; without one it has its hooks to itself.
 
     Returns:
         The object, and what became of the ways that were looked at: for each hook those that were refused, then the one
@@ -122,25 +127,28 @@ def load(
     """
     # What a look at the host already rules out is not tried; then the first choices of all hooks in one go, which on
     # most machines is all there is to do.
+    relay = relay or Relay()
     hopeful = [_untried(spec, hook, settings, roots) for hook in hooks]
     first = None
     if all(hopeful):
         try:
-            return _load_and_attach(spec, hopeful, settings)
+            return _load_and_attach(spec, hopeful, settings, relay)
         except LoadError as error:
             first = error  # which of them it was, and what to take instead, the trials below find out
-    return _load_and_attach(spec, [_first_that_works(spec, hook, settings, roots, first) for hook in hooks], settings)
+    trials = [_first_that_works(spec, hook, settings, roots, first) for hook in hooks]
+    return _load_and_attach(spec, trials, settings, relay)
 
 
 def _load_and_attach(
-    spec: ObjectSpec, trials: Sequence[Sequence[Trial]], settings: Settings
+    spec: ObjectSpec, trials: Sequence[Sequence[Trial]], settings: Settings, relay: Relay
 ) -> tuple[BpfObject, tuple[Trial, ...]]:
     programs = [program for of_hook in trials if of_hook[-1].reason is None for program in of_hook[-1].way]
     loaded = BpfObject(spec, programs, settings)
     try:
         for program in programs:
-            loaded.attach(program)
+            relay.attach(loaded, program)
     except BaseException:
+        relay.leave(loaded)
         loaded.close()
         raise
     return loaded, tuple(trial for of_hook in trials for trial in of_hook)

@@ -109,32 +109,30 @@ def entries(fd: int, key: np.dtype[Any], value: np.dtype[Any]) -> tuple[npt.NDAr
         first = False
 
 
-def take_values(fd: int, key_bytes: int, value_bytes: int) -> npt.NDArray[np.uint8]:
-    """Takes all entries out of a hash map; gives their values, one behind the other.
+def take_values(
+    fd: int, key_bytes: int, value_bytes: int, keys: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]
+) -> int:
+    """Takes all entries out of a hash map, writes their values one behind the other; gives their number.
 
     Nobody may change the map meanwhile. The kernel can do it in batches since 5.6.
+
+    Args:
+        fd: of the map.
+        key_bytes, value_bytes: sizes of its keys and values; the latter a multiple of 8, as the kernel writes them.
+        keys, out: have room for as many keys and values as the map can have.
     """
-    parts: list[npt.NDArray[np.uint8]] = []
+    room, taken = len(out) // value_bytes, 0
     place = ctypes.create_string_buffer(max(8, key_bytes))
-    keys = ctypes.create_string_buffer(_BATCH * key_bytes)
-    size, first = _BATCH, True
     while True:
-        values = np.empty(size * value_bytes, np.uint8)
-        count = ctypes.c_uint32(size)
+        count = ctypes.c_uint32(room - taken)
         result = libbpf.library().bpf_map_lookup_and_delete_batch(
-            fd, None if first else place, place, keys, values.ctypes.data, count, None
+            fd, place if taken else None, place, keys.ctypes.data, out.ctypes.data + taken * value_bytes, count, None
         )
-        code = ctypes.get_errno()
-        if result and code == errno.ENOSPC:  # one bucket of the hash holds more than that
-            size *= 2
-            keys = ctypes.create_string_buffer(size * key_bytes)
-            continue
-        if result and code != errno.ENOENT:
+        if result and ctypes.get_errno() != errno.ENOENT:
             raise _failed("batched look-up", fd)
-        parts.append(values[: count.value * value_bytes])
-        if result:
-            return np.concatenate(parts)
-        first = False
+        taken += count.value
+        if result or taken == room:
+            return taken
 
 
 def _one_by_one(fd: int, key: np.dtype[Any], value: np.dtype[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ class Totals:
     Args:
         turn_fd, fds: of the maps; they stay the caller's.
         key_bytes, row_bytes: sizes of their keys and values.
+        most_rows: that a table can have.
         interval_s: how often `drain` gives what was counted.
         clock: monotonic seconds.
     """
@@ -32,6 +34,7 @@ class Totals:
         fds: tuple[int, int],
         key_bytes: int,
         row_bytes: int,
+        most_rows: int,
         interval_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -39,6 +42,11 @@ class Totals:
         self._fds = fds
         self._key_bytes = key_bytes
         self._row_bytes = row_bytes
+        # Always the same memory, given back in between: arrays made anew for each interval, of another size each time,
+        # left the heap in pieces. What is made of the rows is a copy.
+        self._memory = mmap.mmap(-1, most_rows * row_bytes + PAD_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._rows = np.frombuffer(self._memory, np.uint8)
+        self._keys = np.empty(most_rows * key_bytes, np.uint8)
         self._interval_s = interval_s
         self._clock = clock
         self._turn = 0
@@ -50,7 +58,10 @@ class Totals:
         return max(0.0, self._due_s - self._clock())
 
     def drain(self, *, final: bool = False) -> Records | None:
-        """The rows counted since the last time, when they are due or it is the last time; else None."""
+        """The rows counted since the last time, when they are due or it is the last time; else None.
+
+        They lie in memory that is there until `forget`, or the next time.
+        """
         if not final and self.left_s:
             return None
         now = self._clock()
@@ -60,10 +71,10 @@ class Totals:
         done, self._turn = self._turn, 1 - self._turn
         maps.update(self._turn_fd, _KEY, self._turn.to_bytes(4, "little"))
         wait_for_programs()
-        rows = maps.take_values(self._fds[done], self._key_bytes, self._row_bytes)
-        count = len(rows) // self._row_bytes
-        if not count:
-            return None
-        data = np.empty(len(rows) + PAD_BYTES, np.uint8)
-        data[: len(rows)] = rows
-        return Records(data, count, 0, self._row_bytes)
+        rows = self._rows[:-PAD_BYTES]
+        count = maps.take_values(self._fds[done], self._key_bytes, self._row_bytes, self._keys, rows)
+        return Records(self._rows[: count * self._row_bytes + PAD_BYTES], count, 0, self._row_bytes) if count else None
+
+    def forget(self) -> None:
+        """Gives the memory of the rows back."""
+        self._memory.madvise(mmap.MADV_DONTNEED)

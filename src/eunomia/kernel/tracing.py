@@ -9,6 +9,7 @@ from eunomia.host.roots import Roots
 from eunomia.kernel.counters import Counters
 from eunomia.kernel.hooks import Hook, load
 from eunomia.kernel.object import BpfObject, Settings
+from eunomia.kernel.relay import Relay
 from eunomia.kernel.ring import Records, Ring
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.kernel.totals import TABLES, TURN, Totals
@@ -24,6 +25,7 @@ class Tracing:
         hooks: those that this run needs.
         settings: constants and shared maps.
         interval_s: how often what it counts becomes a batch; None when it reports events.
+        relay: joins its programs to those of the run's other trackers.
 
     Attributes:
         layout: of what it gives.
@@ -38,19 +40,22 @@ class Tracing:
         settings: Settings,
         roots: Roots,
         interval_s: float | None = None,
+        relay: Relay | None = None,
     ) -> None:
         self.spec = spec
+        self._relay = relay or Relay()
         self.layout = spec.event if interval_s is None else spec.total
         self.ring: Ring | None = None
         self.totals: Totals | None = None
         self._settings = _least(spec, settings, counts=interval_s is not None)
-        self._object, self.trials = load(spec, hooks, self._settings, roots)
+        self._object, self.trials = load(spec, hooks, self._settings, roots, self._relay)
         try:
             if interval_s is None:
                 self.ring = Ring(self._object.map_fd(_RING), self._size(_RING), self.layout.size)
             else:
                 self.totals = self._open_totals(self._object, interval_s)
         except BaseException:
+            self._relay.leave(self._object)
             self._object.close()
             raise
 
@@ -60,11 +65,17 @@ class Tracing:
     def _open_totals(self, opened: BpfObject, interval_s: float) -> Totals:
         first, second = (opened.map_fd(name) for name in TABLES)
         key_bytes = self.spec.maps[TABLES[0]].key_bytes
-        return Totals(opened.map_fd(TURN), (first, second), key_bytes, self.layout.size, interval_s)
+        most_rows = self._size(TABLES[0])
+        return Totals(opened.map_fd(TURN), (first, second), key_bytes, self.layout.size, most_rows, interval_s)
 
     def drain(self, *, final: bool = False) -> Records | None:
         """What has come since the last time, or None. What is counted comes at its interval, and the last time."""
         return self.totals.drain(final=final) if self.totals else self.ring.drain() if self.ring else None
+
+    def forget(self) -> None:
+        """Gives back what the last drain took, when something else has been made of it."""
+        if self.totals:
+            self.totals.forget()
 
     @property
     def busy_bytes(self) -> int:
@@ -77,7 +88,7 @@ class Tracing:
 
     def detach(self) -> None:
         """Takes the programs off their hooks; what is in the ring stays."""
-        self._object.detach()
+        self._relay.leave(self._object)
 
     def close(self) -> None:
         """Detaches, unmaps and frees everything."""

@@ -224,7 +224,7 @@ class Layout:
             clock_offset_ns: what is added to kernel times to give nanoseconds since 1970 (UTC).
 
         Returns:
-            `count` rows with the columns of `schema`.
+            `count` rows with the columns of `schema`; nothing in them refers to the buffer.
         """
         stride = stride or self.size
         records = np.ndarray((count,), dtype=self.dtype, buffer=data, offset=start, strides=(stride,))
@@ -249,7 +249,8 @@ class Layout:
             unit = field.storage.itemsize * 8
             up, down = unit - field.width - field.shift, unit - field.width
             values = values << field.storage.type(up) >> field.storage.type(down)
-        return _numbers(field, np.ascontiguousarray(values), clock_offset_ns)
+        # A copy of a single record's, too, which numpy takes for contiguous: the buffer is the caller's.
+        return _numbers(field, values.copy(), clock_offset_ns)
 
 
 def _numbers(field: Field, values: npt.NDArray[Any], clock_offset_ns: int) -> pl.Series:

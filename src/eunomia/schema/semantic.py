@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from eunomia.schema import syscalls
+from eunomia.schema import capabilities, syscalls
 
 Show = Literal["plain", "time", "duration", "bytes", "hex"]
 
@@ -83,6 +83,7 @@ SEMANTICS: Mapping[str, Semantic] = {
     "optional_u64_t": Semantic(null=0),
     "optional_bytes_t": Semantic(null=-1, show="bytes"),
     "optional_id_t": Semantic(null=0xFFFFFFFF),
+    "capability_t": Semantic(names=dense_names(dict(enumerate(capabilities.NAMES)), 64)),
     "capabilities_t": Semantic(null=0xFFFFFFFFFFFFFFFF, show="hex"),
     "ipc_key_t": Semantic(null=0, show="hex"),
     "ipc_id_t": Semantic(null=-1),

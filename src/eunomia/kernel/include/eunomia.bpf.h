@@ -28,6 +28,7 @@ typedef u32 namespace_t;
 typedef s32 exit_code_t;      /* -1: none */
 typedef u16 errno_t;	      /* 0: none */
 typedef u16 signal_nr_t;      /* 0: none */
+typedef u8 capability_t;
 typedef u32 optional_u32_t;   /* 0: none */
 typedef u64 optional_u64_t;   /* 0: none */
 typedef char argv_t;	      /* strings, each ended by a NUL */
@@ -98,6 +99,23 @@ static __always_inline void count(u32 which)
 
 /* Without flags the kernel wakes the reader exactly when it had nothing left to read: ring_buffer commit, 5.8+. */
 #define event_submit(event) bpf_ringbuf_submit(event, 0)
+
+/*
+ * Programs of several trackers on the same hook run one after the other by tail calls: to enter one of its own for each
+ * costs the kernel 25 ns, a jump from one to the next 2 or 3. The loader links them (kernel/relay.py); a program ends
+ * by jumping on, and goes on behind that where there is no next one.
+ *
+ *	RELAY(count_btf);
+ *	SEC("tp_btf/sys_exit") int BPF_PROG(count_btf, …) { …; relay(ctx, count_btf); return 0; }
+ */
+#define RELAY(program)                                                                                                 \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                                                 \
+		__uint(max_entries, 1);                                                                                \
+		__type(key, u32);                                                                                      \
+		__type(value, u32);                                                                                    \
+	} program##_next SEC(".maps")
+#define relay(ctx, program) bpf_tail_call_static(ctx, &program##_next, 0)
 
 /*
  * Counting in the kernel: two tables take turns. User space lets programs go on with the other one, waits until none of

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "latency.bpf.h"
 #include "place.bpf.h"
-#include "syscall.bpf.h"
 
 #define S_IFMT 0170000 /* include/uapi/linux/stat.h */
 #define S_IFREG 0100000
@@ -165,6 +165,7 @@ const volatile bool failed DOC("whether calls that failed are reported") = true;
 struct returned {
 	long result;
 	u32 compat;
+	u32 code;
 	u32 call;
 	u64 args[6];
 };
@@ -180,6 +181,7 @@ static __always_inline bool read_call(struct returned *call, struct pt_regs *reg
 	u32 code = followed ? syscall_code_typed(regs) : syscall_code(regs);
 	bool compat = code / SYSCALL_ENTRY == 1;
 
+	call->code = code;
 	call->call = syscall_call(code);
 	if (call->call == CALL_OTHER)
 		return false;
@@ -220,13 +222,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct total);
 } first_rows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH); /* a thread that is killed within a call never returns from it */
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, u64);
-} begun SEC(".maps");
 
 static __always_inline struct total *add_row(struct place *place, const struct file_key *key)
 {
@@ -333,13 +328,10 @@ static __always_inline void add(u64 *counter, u64 value)
 	__sync_fetch_and_add(counter, value);
 }
 
-static __always_inline void add_latency(struct total *total, u64 elapsed)
+static __always_inline void add_latency(struct total *total, u64 took)
 {
-	if (!latency)
-		return;
-	add(&total->total_latency, elapsed);
-	if (elapsed > total->max_latency)
-		total->max_latency = elapsed;
+	if (took)
+		latency_add(&total->total_latency, &total->max_latency, took);
 }
 
 static __always_inline void count_read(s32 fd, long result, u64 elapsed)
@@ -394,22 +386,6 @@ static __always_inline void count_named(const struct returned *call, s32 dirfd, 
 	add(renamed ? &total->renames : &total->deletes, 1);
 }
 
-/* How long the call took; 0 when it began before we looked. */
-static __always_inline u64 elapsed_ns(void)
-{
-	u32 tid = bpf_get_current_pid_tgid();
-	u64 *start, elapsed = 0;
-
-	if (!latency)
-		return 0;
-	start = bpf_map_lookup_elem(&begun, &tid);
-	if (start) {
-		elapsed = bpf_ktime_get_ns() - *start;
-		bpf_map_delete_elem(&begun, &tid);
-	}
-	return elapsed;
-}
-
 static __always_inline int count_call(struct pt_regs *regs, long result, bool followed)
 {
 	struct returned call;
@@ -417,7 +393,7 @@ static __always_inline int count_call(struct pt_regs *regs, long result, bool fo
 
 	if (!read_call(&call, regs, result, followed) || !filter_pass_current())
 		return 0;
-	elapsed = elapsed_ns();
+	elapsed = latency ? latency_end(bpf_get_current_pid_tgid(), call.code) : 0;
 	if (call.call <= CALL_GETDENTS64) {
 		count_read(args[0], result, elapsed);
 	} else if (call.call <= CALL_PWRITEV2) {
@@ -438,10 +414,14 @@ static __always_inline int count_call(struct pt_regs *regs, long result, bool fo
 	return 0;
 }
 
+RELAY(count_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(count_btf, struct pt_regs *regs, long result)
 {
-	return count_call(regs, result, true);
+	count_call(regs, result, true);
+	relay(ctx, count_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
@@ -453,13 +433,9 @@ int BPF_PROG(count_raw, struct pt_regs *regs, long result)
 static __always_inline int begin_call(struct pt_regs *regs, bool followed)
 {
 	struct returned call;
-	u32 tid = bpf_get_current_pid_tgid();
-	u64 now;
 
-	if (!read_call(&call, regs, 0, followed) || call.call > CALL_RENAMEAT2 || !filter_pass_current())
-		return 0;
-	now = bpf_ktime_get_ns();
-	bpf_map_update_elem(&begun, &tid, &now, BPF_ANY);
+	if (read_call(&call, regs, 0, followed) && call.call <= CALL_RENAMEAT2 && filter_pass_current())
+		latency_begin(bpf_get_current_pid_tgid(), call.code);
 	return 0;
 }
 
@@ -746,10 +722,14 @@ static __always_inline int report_call(struct pt_regs *regs, long result, bool f
 	return 0;
 }
 
+RELAY(report_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(report_btf, struct pt_regs *regs, long result)
 {
-	return report_call(regs, result, true);
+	report_call(regs, result, true);
+	relay(ctx, report_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")

@@ -228,10 +228,14 @@ static __always_inline int on_exit(bool typed, struct pt_regs *regs, u32 code, l
 	return on_sysv(call, ARG(0), ARG(1), ARG(2), result);
 }
 
+RELAY(calls_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(calls_btf, struct pt_regs *regs, long result)
 {
-	return on_exit(true, regs, syscall_code_typed(regs), result);
+	on_exit(true, regs, syscall_code_typed(regs), result);
+	relay(ctx, calls_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
@@ -311,10 +315,14 @@ static __always_inline int on_traffic(bool typed, struct pt_regs *regs, u32 code
 	return 0;
 }
 
+RELAY(traffic_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(traffic_btf, struct pt_regs *regs, long result)
 {
-	return on_traffic(true, regs, syscall_code_typed(regs), result);
+	on_traffic(true, regs, syscall_code_typed(regs), result);
+	relay(ctx, traffic_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")

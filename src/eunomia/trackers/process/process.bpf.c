@@ -314,10 +314,15 @@ static __always_inline int on_sys_exit(struct pt_regs *regs, u32 nr, long result
 	return on_exec_failed((void *)syscall_arg(regs, nr, 1), (void *)syscall_arg(regs, nr, 2), result);
 }
 
+RELAY(sys_exit_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit_btf, struct pt_regs *regs, long result)
 {
-	return result < 0 ? on_sys_exit(regs, SYSCALL_NR_TYPED(regs), result) : 0;
+	if (result < 0)
+		on_sys_exit(regs, SYSCALL_NR_TYPED(regs), result);
+	relay(ctx, sys_exit_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
@@ -356,10 +361,14 @@ int BPF_PROG(changes_enter_btf, struct pt_regs *regs)
 	return on_change_enter(syscall_code_typed(regs));
 }
 
+RELAY(changes_exit_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(changes_exit_btf, struct pt_regs *regs, long result)
 {
-	return on_change_exit(syscall_code_typed(regs), result);
+	on_change_exit(syscall_code_typed(regs), result);
+	relay(ctx, changes_exit_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_enter")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "syscall.bpf.h"
+#include "latency.bpf.h"
 #include "types.h"
 
 #define ENOSYS 38
@@ -139,57 +139,20 @@ static __always_inline enum abi abi_of(u32 code)
 	return code < SYSCALL_CODES ? code / SYSCALL_ENTRY : ABI_NATIVE;
 }
 
-/*
- * Time: one entry for each thread, kept for its next call. It names its call, because threads that are killed leave
- * theirs behind and their ids come back.
- */
-struct begun {
-	u64 at;
-	u32 code;
-	u32 _pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, struct begun);
-} begun SEC(".maps");
-
 static __always_inline int on_enter(u32 nr)
 {
 	struct task_struct *caller = syscall_caller();
-	struct begun first = {.code = syscall_code_by(caller, nr)}, *begun_here;
-	u32 tid;
+	u32 code = syscall_code_by(caller, nr);
 
-	if (!is_wanted(caller, first.code))
-		return 0;
-	tid = SYSCALL_CALLER(caller, pid);
-	begun_here = bpf_map_lookup_elem(&begun, &tid);
-	first.at = bpf_ktime_get_ns();
-	if (begun_here)
-		*begun_here = first;
-	else
-		bpf_map_update_elem(&begun, &tid, &first, BPF_ANY);
+	if (is_wanted(caller, code))
+		latency_begin(SYSCALL_CALLER(caller, pid), code);
 	return 0;
 }
 
 /* How long the call took that returns; 0 when it began before we did, or nobody wants to know. */
 static __always_inline u64 latency(const struct moment *at)
 {
-	struct begun *begun_here;
-	u64 took;
-	u32 tid;
-
-	if (!timed)
-		return 0;
-	tid = SYSCALL_CALLER(at->caller, pid);
-	begun_here = bpf_map_lookup_elem(&begun, &tid);
-	if (!begun_here || !begun_here->at || begun_here->code != at->code)
-		return 0;
-	took = bpf_ktime_get_ns() - begun_here->at;
-	begun_here->at = 0;
-	return took ?: 1;
+	return timed ? latency_end(SYSCALL_CALLER(at->caller, pid), at->code) : 0;
 }
 
 SEC("tp_btf/sys_enter")
@@ -225,16 +188,6 @@ static __noinline struct total *add(const struct key *key, u32 code, u32 nr)
 	return totals_add(key, &first);
 }
 
-static __always_inline void add_latency(struct total *total, u64 took)
-{
-	__sync_fetch_and_add(&total->total_latency, took);
-	/* Two at once may overwrite each other, so look again; threads of one share only, and they seldom are. */
-#pragma clang loop unroll(full)
-	for (int again = 0; again < 3; again++)
-		if (took > *(volatile u64 *)&total->max_latency)
-			*(volatile u64 *)&total->max_latency = took;
-}
-
 static __always_inline int count_call(const struct moment *at, u64 took)
 {
 	u32 pid = SYSCALL_CALLER(at->caller, tgid), tid = SYSCALL_CALLER(at->caller, pid);
@@ -250,7 +203,7 @@ static __always_inline int count_call(const struct moment *at, u64 took)
 		return 0;
 	__sync_fetch_and_add(&total->count, 1);
 	if (took)
-		add_latency(total, took);
+		latency_add(&total->total_latency, &total->max_latency, took);
 	return 0;
 }
 
@@ -263,10 +216,14 @@ static __always_inline int on_count(struct pt_regs *regs, u32 nr, long result, b
 	return count_call(&at, latency(&at));
 }
 
+RELAY(count_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(count_btf, struct pt_regs *regs, long result)
 {
-	return on_count(regs, SYSCALL_NR_TYPED(regs), result, true);
+	on_count(regs, SYSCALL_NR_TYPED(regs), result, true);
+	relay(ctx, count_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
@@ -314,10 +271,14 @@ static __always_inline int on_return(struct pt_regs *regs, u32 nr, long result, 
 	return 0;
 }
 
+RELAY(return_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(return_btf, struct pt_regs *regs, long result)
 {
-	return on_return(regs, SYSCALL_NR_TYPED(regs), result, true);
+	on_return(regs, SYSCALL_NR_TYPED(regs), result, true);
+	relay(ctx, return_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
