@@ -9,7 +9,7 @@ import pytest
 from eunomia.detect.danger import dangerous_file
 from eunomia.detect.events import TRACKED
 from eunomia.detect.loading import load
-from eunomia.detect.needs import NO_READS, file_names, needs, reads_everything
+from eunomia.detect.needs import file_names, needs, reads_everything
 from eunomia.detect.parse import parse
 from eunomia.detect.rule import Place, RuleSet
 from eunomia.trackers import registry
@@ -55,6 +55,10 @@ def test_file_names_that_can_meet_a_condition(condition: str, names: set[str] | 
     assert file_names(parse(condition)) == names
 
 
+FORKS = {"forks": True}
+"""Asked for in any case: who has left his parent is known by them alone."""
+
+
 def of(files: Files, *rules: str) -> dict[str, Any]:
     """The needs of rules, each in one line: what stands between its braces."""
     text = "".join(f"- {{rule: r{n}, output: x, level: event, {rule}}}\n" for n, rule in enumerate(rules))
@@ -67,7 +71,7 @@ def test_nothing_without_rules(files: Files) -> None:
 
 
 def test_processes_are_known_in_any_case(files: Files) -> None:
-    assert of(files, "on: tcp.connect, condition: dport = 22") == {"process": {}, "tcp": {}}
+    assert of(files, "on: tcp.connect, condition: dport = 22") == {"process": FORKS, "tcp": {}}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_processes_are_known_in_any_case(files: Files) -> None:
     [
         ("exec", {}),
         ("exit", {}),
-        ("fork", {"forks": True}),
+        ("fork", {}),
         ("exec_failed", {"failed": True}),
         ("credentials", {"credentials": True}),
         ("namespace", {"namespaces": True}),
@@ -83,7 +87,7 @@ def test_processes_are_known_in_any_case(files: Files) -> None:
     ],
 )
 def test_of_processes_only_what_is_asked_for(files: Files, event: str, options: dict[str, Any]) -> None:
-    assert of(files, f"on: process.{event}, condition: uid = 0") == {"process": options}
+    assert of(files, f"on: process.{event}, condition: uid = 0") == {"process": FORKS | options}
 
 
 def test_of_files_only_names_that_are_looked_for(files: Files) -> None:
@@ -93,8 +97,8 @@ def test_of_files_only_names_that_are_looked_for(files: Files) -> None:
     chmod = "on: files.chmod, condition: mode contains 4"
     base = {"events": True}
     assert of(files, read, written, chmod)["files"] == {**base, "reads_of": ("shadow",)}
-    assert of(files, written, chmod)["files"] == {**base, "reads_of": NO_READS}
-    assert of(files, chmod)["files"] == {**base, "reads_of": NO_READS}
+    assert of(files, written, chmod)["files"] == {**base, "reads": False}
+    assert of(files, chmod)["files"] == {**base, "reads": False}
     assert of(files, read, every)["files"] == base
     many = ", ".join(f"/x/{n}" for n in range(300))
     assert of(files, f"on: files.open, condition: 'fd.name in ({many})'")["files"] == base
@@ -112,12 +116,12 @@ def test_steps_of_a_sequence_count(files: Files) -> None:
         "on: files.create, condition: uid = 0, sequence: {within: 1s, then: "
         "[{on: process.fork, condition: uid = 0}, {on: files.open, condition: path = /x}]}",
     )
-    assert found == {"process": {"forks": True}, "files": {"events": True, "reads_of": ("x",)}}
+    assert found == {"process": FORKS, "files": {"events": True, "reads_of": ("x",)}}
 
 
 def test_only_the_calls_that_are_named(files: Files) -> None:
     found = of(files, "on: [sensitive.mount, sensitive.bpf], condition: uid = 0", "on: tcp.state, condition: uid = 0")
-    assert found == {"process": {}, "sensitive": {"only": ("bpf", "mount")}, "tcp": {"states": True}}
+    assert found == {"process": FORKS, "sensitive": {"only": ("bpf", "mount")}, "tcp": {"states": True}}
     assert of(files, "on: syscall.call, condition: 'syscall in (sync, vhangup)'")["syscall"] == {
         "events": True,
         "only": ("sync", "vhangup"),
@@ -126,10 +130,11 @@ def test_only_the_calls_that_are_named(files: Files) -> None:
 
 def test_only_the_mechanisms_that_are_named(files: Files) -> None:
     found = of(files, "on: [ipc.unix_connect, ipc.fifo_open, ipc.unix_bind], condition: uid = 0")
-    assert found == {"process": {}, "ipc": {"kinds": ("pipe", "unix")}}
+    assert found == {"process": FORKS, "ipc": {"kinds": ("pipe", "unix")}}
     for event in TRACKED["ipc"]:
-        (kind,) = of(files, f"on: ipc.{event}, condition: uid = 0")["ipc"]["kinds"]
-        registry.get("ipc").settle({"kinds": kind})
+        options = of(files, f"on: ipc.{event}, condition: uid = 0")["ipc"]
+        assert options.get("anonymous", False) == (event in ("pipe", "unix_pair"))
+        registry.get("ipc").settle(options)
 
 
 def test_rules_that_need_every_read_are_named(files: Files) -> None:

@@ -14,8 +14,6 @@ from eunomia.detect.tree import And, Check, Node, Not, Or
 MOST_NAMES = 256
 LONGEST_NAME = 63
 """Bytes. Bounds of the files tracker's `reads_of`."""
-NO_READS = (".",)
-"""A name that no resolved path ends in: with it no open that only reads is reported."""
 
 _MECHANISMS = {
     "shm": "sysv_shm",
@@ -68,31 +66,37 @@ def _options(tracker: str, events: set[str], steps: list[Step]) -> dict[str, Any
             return _syscall(steps)
         case "sensitive":
             return {"only": tuple(sorted(events))}
-        case "ipc":
-            return {"kinds": tuple(sorted({_MECHANISMS[event.partition("_")[0]] for event in events}))}
         case "tcp":
             return {"states": True} if "state" in events else {}
+        case "ipc":
+            return _ipc(events)
     return {}
 
 
 def _process(events: set[str]) -> dict[str, Any]:
+    """Forks in any case: a daemon that has left its parent is else taken for a child of the host's first process."""
     asked = {
-        "forks": "fork",
         "failed": "exec_failed",
         "credentials": "credentials",
         "namespaces": "namespace",
         "comms": "comm",
     }
-    return {option: True for option, event in asked.items() if event in events}
+    return {"forks": True} | {option: True for option, event in asked.items() if event in events}
+
+
+def _ipc(events: set[str]) -> dict[str, Any]:
+    kinds = {_MECHANISMS[event.partition("_")[0]] for event in events}
+    anonymous = {"anonymous": True} if events & {"pipe", "unix_pair"} else {}
+    return {"kinds": tuple(sorted(kinds)), **anonymous}
 
 
 def _files(steps: list[Step]) -> dict[str, Any]:
     options: dict[str, Any] = {"events": True}
     found = [file_names(step.condition) for step in steps if ("files", "open") in step.on]
     names = frozenset[str]().union(*(one for one in found if one is not None))
-    if None not in found and len(names) <= MOST_NAMES:
-        options["reads_of"] = tuple(sorted(names)) or NO_READS
-    return options
+    if None in found or len(names) > MOST_NAMES:
+        return options
+    return {**options, "reads_of": tuple(sorted(names))} if names else {**options, "reads": False}
 
 
 def _syscall(steps: list[Step]) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 #ifndef __FILES_NAMES_BPF_H
 #define __FILES_NAMES_BPF_H
 
-#include "place.h"
+#include "place.bpf.h"
 
 #define HASH_PRIME 0x9e3779b97f4a7c15ULL
 #define READ_PLACES 512
