@@ -91,12 +91,6 @@ def test_list(mine: Path) -> None:
     assert [one["enabled"] for one in (hashes, shells, sequence)] == [True, True, False]
 
 
-def test_the_default_rules_are_listed() -> None:
-    done = eunomia("rules", "list", "--fmt", "json")
-    assert done.returncode == 0, done.stderr
-    assert {json.loads(line)["origin"] for line in done.stdout.splitlines()} == {"eunomia"}
-
-
 def test_show(mine: Path) -> None:
     text, _ = said("show", "password hashes READ", "--rules", mine)
     for part in ("Password hashes read\n", "Look at the program.", "in_container and fd.name in", f"{mine}:3:9"):
@@ -115,7 +109,7 @@ def test_check(mine: Path) -> None:
     assert [line.split() for line in text.splitlines()[2:]] == [
         ["TRACKER", "OPTIONS"],
         ["files", "events=true", "reads_of=gshadow,shadow"],
-        ["process", "-"],
+        ["process", "forks=true"],
     ]
     assert notes == ""
 
