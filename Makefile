@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 READY := .venv/.ready
-BPF_SOURCES = find src tests benchmarks -name '*.bpf.[ch]' -print0
+C_SOURCES = find src tests benchmarks \( -name '*.bpf.[ch]' -o -path '*/labtool/*.[ch]' \) -print0
 # Arguments of one's own: make test ARGS="-k files"
 ARGS ?=
 
@@ -29,12 +29,12 @@ check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(BPF_SOURCES) | xargs -0r $(BIN)/clang-format --dry-run --Werror
+	@$(C_SOURCES) | xargs -0r $(BIN)/clang-format --dry-run --Werror
 
 format: $(READY) ## put everything into the house format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	$(BPF_SOURCES) | xargs -0r $(BIN)/clang-format -i
+	$(C_SOURCES) | xargs -0r $(BIN)/clang-format -i
 
 bench: build ## measure the cost, next to other tools
 	@scripts/install.sh bench

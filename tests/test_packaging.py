@@ -80,6 +80,13 @@ def test_no_instruction_is_newer_than_kernel_5_10(objects: list[Path]) -> None:
     assert not [path.name for path in objects if newer.search(_run("llvm-objdump", "-d", path))]
 
 
+def test_wheel_holds_the_default_rules(wheel: Path) -> None:
+    directory = ROOT / "src" / "eunomia" / "detect" / "rules"
+    with zipfile.ZipFile(wheel) as archive:
+        held = {Path(name).name for name in archive.namelist() if name.startswith("eunomia/detect/rules/")}
+    assert held == {path.name for path in directory.iterdir()} != set()
+
+
 def test_wheel_installs_without_compiler(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path, with_pip=False)
     python = tmp_path / "bin" / "python"

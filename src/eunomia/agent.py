@@ -423,6 +423,28 @@ class Agent:
 
     # For whoever runs it.
 
+    @property
+    def config(self) -> AgentConfig:
+        """What it runs."""
+        return self._config
+
+    @property
+    def alive(self) -> bool:
+        """Whether it reads. A sink or handler that has failed does not end that."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def queues(self) -> dict[str, Queue]:
+        """The sinks' queues by name."""
+        return dict(self._queues)
+
+    def accounts(self) -> tuple[Account, ...]:
+        """What has become of the events so far, for every tracker and each of its sinks.
+
+        While it runs the sums do not come out: some events are under way.
+        """
+        return self._account_all([line.tracing.counters() for line in self._lines])
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits until the run has ended by itself, which it does after a failure only; says whether it has."""
         return self._ended.wait(timeout_s)
@@ -462,11 +484,7 @@ class Agent:
 
     def _summarise(self) -> Summary:
         counters = [line.tracing.counters() for line in self._lines]
-        accounts = [
-            self._account(line, counted, name)
-            for line, counted in zip(self._lines, counters, strict=True)
-            for name in line.sinks
-        ]
+        accounts = self._account_all(counters)
         total = add_up(accounts)
         announced = self._announcer.counters()
         missed = {
@@ -483,7 +501,14 @@ class Agent:
             {what: times for what, times in missed.items() if times},
             time.monotonic() - self._started_s,
             time.process_time() - self._cpu_s,
-            tuple(accounts),
+            accounts,
+        )
+
+    def _account_all(self, counters: list[Counters]) -> tuple[Account, ...]:
+        return tuple(
+            self._account(line, counted, name)
+            for line, counted in zip(self._lines, counters, strict=True)
+            for name in line.sinks
         )
 
     def _account(self, line: _Line, counted: Counters, name: str) -> Account:
@@ -495,7 +520,7 @@ class Agent:
         lost["table full"] += counted.totals_full
         emitted = line.emitted(counted)
         delivered, filtered = line.losses.delivered + sink.delivered, line.losses.filtered
-        if self._failure is not None:  # what a failed step still held must not vanish from the account
+        if self._failure is not None and not self.alive:  # what a failed step still held must not vanish
             lost["held by what failed"] = max(emitted - delivered - filtered - lost.total(), 0)
         causes = {cause: events for cause, events in lost.items() if events}
         return Account(line.name, name, emitted, delivered, filtered, causes)

@@ -141,3 +141,49 @@ class RunConfig:
     def is_shared(self, sink: str) -> bool:
         """Whether several trackers write to the same place there."""
         return len(self.sources(sink)) > 1 and not self.sinks[sink].apart
+
+
+@dataclass(frozen=True)
+class AlertSinkConfig:
+    """A place that alerts go to.
+
+    Attributes:
+        name: what it is called; its spool, too.
+        type: one of `sinks.alerts.making.TYPES`.
+        level: the least level that it is sent.
+        spool_bytes: bound on what waits for it on disk.
+        options: those of its type.
+    """
+
+    name: str
+    type: str
+    level: str = "event"
+    spool_bytes: int = 64 << 20
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DaemonConfig:
+    """What a daemon is to do, but for its rules.
+
+    Attributes:
+        state_dir: what outlives it.
+        socket: where `eunomia status` asks it.
+        node: what the machine is called in alerts; None for its host name.
+        rules: files and directories of rules, laid over the default ones.
+        default_rules: whether those hold, too.
+        stdout: how alerts are printed: text, json or none.
+        filter: whom to watch.
+        docker_host: as in AgentConfig.
+        alerts: where alerts go.
+    """
+
+    state_dir: str = "/var/lib/eunomia"
+    socket: str = "/run/eunomia/status.sock"
+    node: str | None = None
+    rules: tuple[str, ...] = ()
+    default_rules: bool = True
+    stdout: str = "text"
+    filter: FilterConfig = FilterConfig()
+    docker_host: str | None = None
+    alerts: tuple[AlertSinkConfig, ...] = ()

@@ -16,7 +16,7 @@ import eunomia as package
 from eunomia.trackers import registry
 from tests.cli.command import EUNOMIA, environment, eunomia
 
-COMMANDS = ("run", "replay", "query", "report", "trackers", "containers", "config", "doctor", "completion")
+COMMANDS = ("run", "replay", "query", "report", "rules", "trackers", "containers", "config", "doctor", "completion")
 PAGES = [(), *((name,) for name in COMMANDS), *(("run", name) for name in registry.names())]
 
 
@@ -37,7 +37,7 @@ def test_every_command_is_on_the_first_page() -> None:
 
 
 def test_no_command_is_wrong_usage_and_shows_the_page() -> None:
-    for args in ((), ("run",), ("config",)):
+    for args in ((), ("run",), ("config",), ("rules",)):
         done = eunomia(*args)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("Usage: eunomia")
@@ -84,7 +84,7 @@ def test_trackers_as_json() -> None:
 # Completion
 
 COMPLETED = [
-    ("eunomia r", {"run", "replay", "report"}),
+    ("eunomia r", {"run", "replay", "report", "rules"}),
     ("eunomia run pro", {"process"}),
     ("eunomia run process --min", {"--min-duration"}),
     ("eunomia config c", {"check"}),

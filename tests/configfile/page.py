@@ -1,13 +1,15 @@
-"""The tables of docs/configuration.md, made from the keys: `python -m tests.configfile.page` writes them there."""
+"""The tables of docs/configuration.md and docs/daemon.md: `python -m tests.configfile.page` writes them there."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from eunomia.configfile.daemon_keys import DAEMON_TABLES
 from eunomia.configfile.keys import TABLES, Key, Table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
+DAEMON_PAGE = PAGE.with_name("daemon.md")
 _TYPES = {bool: "boolean", int: "whole number", float: "number", str: "text"}
 _TABLE = re.compile(r"<!-- keys of (?P<of>.*?) -->\n(?P<rows>.*?)<!-- end -->", re.DOTALL)
 
@@ -33,7 +35,7 @@ def title(table: Table) -> str:
 
 def with_tables(text: str) -> str:
     """The page with its tables as they should be."""
-    made = {title(table): rows(table) for table in TABLES}
+    made = {title(table): rows(table) for table in (*TABLES, *DAEMON_TABLES)}
     return _TABLE.sub(lambda match: f"<!-- keys of {match['of']} -->\n{made[match['of']]}<!-- end -->", text)
 
 
@@ -43,4 +45,5 @@ def examples(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text()))
+    for page in (PAGE, DAEMON_PAGE):
+        page.write_text(with_tables(page.read_text()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from eunomia.config import FilterConfig, RunConfig
 
 _EXAMPLE = Path(__file__).parents[1] / "configfile" / "example.toml"
+_DAEMON_EXAMPLE = _EXAMPLE.with_name("daemon.toml")
+_of_daemon = click.option("--daemon", is_flag=True, help="of `eunomia daemon`'s file, not of `eunomia run`'s")
 
 
 def load(file: Path) -> RunConfig:
@@ -49,7 +51,13 @@ def command() -> None:
 @command.command(epilog="\b\nExample:\n  eunomia config check eunomia.toml")
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Check FILE and print what it would run. Exit code 2 with a line for each mistake when it is wrong."""
+    """Check FILE, of `eunomia run` or of `eunomia daemon`, and print what it would do.
+
+    Exit code 2 with a line for each mistake when it is wrong.
+    """
+    if _is_for_daemon(file):
+        _check_daemon(file)
+        return
     run = load(file)
     print_table(("tracker", "type", "watches", "options", "sinks"), list(_trackers(run)))
     click.echo("")
@@ -57,6 +65,34 @@ def check(file: Path) -> None:
     for name in run.sinks:
         if not run.sources(name):
             say(f"note: no tracker writes to [sink.{name}]")
+
+
+def _is_for_daemon(file: Path) -> bool:
+    from eunomia.configfile.daemon import is_for_daemon
+    from eunomia.configfile.document import ConfigError
+
+    try:
+        return is_for_daemon(file)
+    except ConfigError as error:
+        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
+
+
+def _check_daemon(file: Path) -> None:
+    from eunomia.cli.daemon import load as load_daemon
+
+    loaded = load_daemon(file)
+    config = loaded.config
+    click.echo(f"{len(loaded.rules.enabled)} rules in use of {len(loaded.rules.rules)}; state in {config.state_dir}")
+    click.echo(f"watches {_watches(config.filter)}; prints alerts as {config.stdout}")
+    if config.alerts:
+        click.echo("")
+        rows = [(one.name, one.type, one.level, _settings(one.options)) for one in config.alerts]
+        print_table(("alerts to", "type", "level", "settings"), rows)
+
+
+def _settings(options: Mapping[str, object]) -> str:
+    """All but headers, which may be secret."""
+    return " ".join(f"{name}={_written(value)}" for name, value in options.items() if name != "headers") or "-"
 
 
 def _trackers(run: RunConfig) -> Iterator[tuple[str, ...]]:
@@ -86,17 +122,19 @@ def _written(value: object) -> str:
 
 
 @command.command(epilog="\b\nExample:\n  eunomia config schema > eunomia.schema.json")
-def schema() -> None:
+@_of_daemon
+def schema(daemon: bool) -> None:
     """Print the JSON Schema of a configuration file.
 
     It is of draft 2020-12 and knows the options of every tracker.
     """
-    from eunomia.configfile.json_schema import schema as made
+    from eunomia.configfile import json_schema
 
-    click.echo(json.dumps(made(), indent=2))
+    click.echo(json.dumps(json_schema.daemon_schema() if daemon else json_schema.schema(), indent=2))
 
 
 @command.command(epilog="\b\nExample:\n  eunomia config example > eunomia.toml")
-def example() -> None:
+@_of_daemon
+def example(daemon: bool) -> None:
     """Print a working configuration file with comments, to start from."""
-    click.echo(_EXAMPLE.read_text(), nl=False)
+    click.echo((_DAEMON_EXAMPLE if daemon else _EXAMPLE).read_text(), nl=False)

@@ -18,12 +18,16 @@ from eunomia.version import __version__
 
 _COMMANDS = {
     "run": "Run a tracker and print what it sees.",
+    "daemon": "Watch for what is dangerous and tell of it, unattended.",
+    "status": "Ask the daemon how it goes.",
     "replay": "Send a record through the same filters and formats again.",
     "query": "Ask a record in SQL.",
     "report": "Tell what each container of a record does.",
+    "rules": "List and check the rules, and try them on a record.",
     "trackers": "List the trackers, or show the columns and options of one.",
     "containers": "List the containers that run on this host.",
     "config": "Check a configuration file; print its JSON Schema.",
+    "lab": "See the rules at work, on attacks and their harmless twins.",
     "doctor": "Check what works on this kernel, and why something does not.",
     "completion": "Print the completion script for a shell.",
 }

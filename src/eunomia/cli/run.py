@@ -308,7 +308,7 @@ def _watch(
     waits = any(asked.wait for asked in config.filters)
     with Agent(config, watched if waits else make_sink, on_appear=on_appear) as agent:
         if verbose:
-            _say_ways(agent.ways())
+            say_ways(agent.ways())
         if agent.missing:
             _await(agent, stop, appeared, config.awaited)
         recording.know(agent.containers)
@@ -318,7 +318,8 @@ def _watch(
     conclude(summary, agent.failure, quiet=stop.reader_gone)
 
 
-def _say_ways(ways: dict[str, tuple[Any, ...]]) -> None:
+def say_ways(ways: dict[str, tuple[Any, ...]]) -> None:
+    """Says by which hooks it watches."""
     for of, trials in ways.items():
         for trial in trials:
             sections = ", ".join(trial.sections)

@@ -19,10 +19,13 @@ class Stop:
 
     Args:
         reader: whether it also counts when nobody reads stdout any more, as after `| head` when no event comes to tell.
+        reloads: whether SIGHUP asks for something else than the end; `take_reload` says that it came.
     """
 
-    def __init__(self, *, reader: bool) -> None:
+    def __init__(self, *, reader: bool, reloads: bool = False) -> None:
         self._reader = reader
+        self._reloads = reloads
+        self._reload = False
         self._signals = 0
         self.reader_gone = False
 
@@ -47,18 +50,30 @@ class Stop:
         os.close(self._read)
         os.close(self._write)
 
-    def _note(self, _number: int, _frame: object) -> None:
+    def _note(self, number: int, _frame: object) -> None:
+        if self._reloads and number == signal.SIGHUP:
+            self._reload = True
+            return
         self._signals += 1
         if self._signals == 2 and not self.reader_gone:
             os.write(2, _PATIENCE)  # not by print, which a signal may have interrupted
 
     def wait(self, timeout_s: float) -> bool:
-        """Waits until the run is to stop; says whether it is."""
+        """Waits until the run is to stop, or to reload; says whether it is to stop."""
         end = time.monotonic() + timeout_s
         while not self._signals and not self.reader_gone:
+            if self._reload:
+                return False
             left = end - time.monotonic()
             if left <= 0:
                 return False
             ready = self._poll.poll(left * 1000)
+            if any(fd == self._read for fd, _ in ready):
+                os.read(self._read, 64)
             self.reader_gone = any(fd == 1 for fd, _ in ready)
         return True
+
+    def take_reload(self) -> bool:
+        """Whether SIGHUP has come since the last time."""
+        asked, self._reload = self._reload, False
+        return asked

@@ -7,6 +7,8 @@ from typing import Any
 
 from eunomia.containers.identify import COLUMNS
 from eunomia.containers.peers import with_peers
+from eunomia.detect.context import Context
+from eunomia.detect.processes import Processes
 from eunomia.host.roots import Roots
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
@@ -26,3 +28,17 @@ def schema_of(name: str, given: Mapping[str, Any]) -> Schema:
     for handler in tracker.handlers(options, schema, Roots()):
         schema = handler.columns(schema)
     return schema
+
+
+_FOR_RULES: Mapping[str, Mapping[str, Any]] = {
+    "files": {"events": True},
+    "process": {"credentials": True, "namespaces": True, "comms": True},
+    "syscall": {"events": True},
+}
+"""Options with which a tracker reports every event that a rule can be about."""
+
+
+def rule_schemas() -> dict[str, Schema]:
+    """The columns of each tracker's events, as rules can be about them. Needs no privileges."""
+    context = Context(Processes())
+    return {name: context.columns(schema_of(name, _FOR_RULES.get(name, {}))) for name in registry.names()}

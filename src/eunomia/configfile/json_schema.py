@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, Key, Table, of_option
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option
@@ -37,6 +38,34 @@ def schema() -> Schema:
             **{f"options_{name}": _options(name) for name in registry.names()},
         },
     }
+
+
+def daemon_schema() -> Schema:
+    """The same for a daemon's file."""
+    top = _table(DAEMON_TOP)
+    top["properties"] |= {
+        "daemon": _table(DAEMON),
+        "filter": _table(FILTER),
+        "danger": _table(DANGER),
+        "alerts": {
+            "type": "object",
+            "description": "where alerts go, by names of your choice",
+            "additionalProperties": {"$ref": "#/$defs/alerts"},
+        },
+        "rules": {"type": "array", "items": _table(RULE)},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Eunomia daemon configuration",
+        **top,
+        "$defs": {"alerts": {"oneOf": [_alerts(kind) for kind in ALERT_TYPES]}},
+    }
+
+
+def _alerts(kind: str) -> Schema:
+    made = _table(keys_of(kind))
+    made["properties"]["type"]["enum"] = [kind]
+    return made
 
 
 def _table(table: Table) -> Schema:

@@ -122,13 +122,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
 
 
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
+    """Takes a text that says something."""
     if not text.strip("/ "):
         raise ValueError("it is empty")
     return text
 
 
-def _name(text: str) -> str:
+def name(text: str) -> str:
+    """Takes a text that is a name."""
     if not _NAME.fullmatch(text):
         raise ValueError("letters, digits and _ . - make a name, 64 at most")
     return text
@@ -153,8 +155,8 @@ FILTER = Table(
     "Whom trackers watch that have no filter of their own. Kinds are combined with AND, values of one kind with OR;"
     " nothing given means everybody.",
     (
-        Key("containers", (str,), "ids, beginnings of ids, or names of containers", several=True, check=_filled),
-        Key("cgroups", (str,), "paths of cgroups, with all below them", several=True, check=_filled),
+        Key("containers", (str,), "ids, beginnings of ids, or names of containers", several=True, check=filled),
+        Key("cgroups", (str,), "paths of cgroups, with all below them", several=True, check=filled),
         Key(
             "pids",
             (int,),
@@ -197,7 +199,7 @@ TRACKER = Table(
     "A tracker to run; as many as you like, also several of one type.",
     (
         Key("type", (str,), "which tracker: `eunomia trackers` lists them", required=True),
-        Key("name", (str,), "what this one is called in output and messages", default="its type", check=_name),
+        Key("name", (str,), "what this one is called in output and messages", default="its type", check=name),
         Key(
             "sinks",
             (str,),
@@ -225,7 +227,7 @@ SINK = Table(
             (str,),
             "where they are written; {tracker} stands for the name of each tracker",
             default="stdout, also written -",
-            check=_filled,
+            check=filled,
         ),
         Key("columns", (str,), "columns to write, in this order", several=True, default="all; of a table, the usual"),
     ),

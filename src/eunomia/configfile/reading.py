@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any
 
-from eunomia.config import AgentConfig, FilterConfig, RunConfig, SinkConfig, TrackerConfig
+from eunomia.config import AgentConfig, RunConfig, SinkConfig, TrackerConfig
+from eunomia.configfile.daemon_keys import OF_DAEMON
 from eunomia.configfile.document import ConfigError, Document
-from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, Key, Table, nearest, shown
+from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, nearest, shown
 from eunomia.configfile.lines import Path
 from eunomia.configfile.routes import STDOUT, check_routes
+from eunomia.configfile.tables import Tables, within
 from eunomia.errors import UsageError
 from eunomia.sinks.formats import format_of
 from eunomia.trackers import registry
@@ -29,15 +31,14 @@ def read(file: File, docker_host: str | None) -> RunConfig:
     return _Reader(document).run(docker_host)
 
 
-class _Reader:
+class _Reader(Tables):
     def __init__(self, document: Document) -> None:
-        self._document = document
-        self._mistake = document.mistake
+        super().__init__(document)
         self._declared: tuple[str, ...] = ()  # names of the file's own sinks
 
     def run(self, docker_host: str | None) -> RunConfig:
         values = self._document.values
-        top = self._table(TOP, values, (), "")
+        top = self._table(TOP, values, (), "", dict.fromkeys(OF_DAEMON, "eunomia daemon --config"))
         sinks = self._sinks(values.get("sink", {}))
         trackers, routes = self._trackers(values.get("tracker", []), sinks)
         usual = self._filter(values.get("filter", {}), ("filter",), "[filter]")
@@ -49,45 +50,7 @@ class _Reader:
         self._document.check()
         return run
 
-    # One table, whatever it is.
-
-    def _table(self, table: Table, given: object, path: Path, where: str) -> dict[str, Any]:
-        """The simple values of a table, each in its final form; those that are wrong are left out."""
-        if not isinstance(given, dict):
-            self._mistake(path, f"{where}: a table is expected, not {shown(given)}")
-            return {}
-        for name in given:
-            if name not in table.names:
-                self._mistake((*path, name), f'unknown key "{name}"{_in(where)}; {nearest(name, table.names)}')
-        found = {}
-        for key in table.keys:
-            if key.name in given:
-                found.update(self._value(key, given[key.name], (*path, key.name), where))
-            elif key.required:
-                self._mistake(path, f"{where}: {key.name} is missing: {key.description}")
-        return found
-
-    def _value(self, key: Key, given: object, path: Path, where: str) -> dict[str, Any]:
-        places: list[tuple[Path, object]] = [(path, given)]
-        if key.several and isinstance(given, list):
-            places = [((*path, place), one) for place, one in enumerate(given)]
-        settled = []
-        for place, one in places:
-            try:
-                settled.append(key.settle(one))
-            except ValueError as error:
-                self._mistake(place, f"{key.name}{_in(where)}: {error}")
-        if len(settled) < len(places):
-            return {}
-        return {key.name: tuple(settled) if key.several else settled[0]}
-
     # Each table.
-
-    def _filter(self, given: object, path: Path, where: str) -> FilterConfig:
-        settled = self._table(FILTER, given, path, where)
-        if settled.get("children") and isinstance(given, dict) and not given.get("pids"):
-            self._mistake((*path, "children"), f"children{_in(where)} goes with pids: it watches what those start")
-        return FilterConfig(**settled)
 
     def _sinks(self, given: object) -> dict[str, SinkConfig]:
         """All sinks by name, with the one that is there without being asked for."""
@@ -112,10 +75,10 @@ class _Reader:
 
     def _check_columns(self, columns: tuple[str, ...] | None, path: Path, where: str) -> None:
         if columns is not None and not columns:
-            self._mistake(path, f"columns{_in(where)}: there is none")
+            self._mistake(path, f"columns{within(where)}: there is none")
         for place, name in enumerate(columns or ()):
             if name in (columns or ())[:place]:
-                self._mistake((*path, place), f'columns{_in(where)}: "{name}" is named twice')
+                self._mistake((*path, place), f'columns{within(where)}: "{name}" is named twice')
 
     def _trackers(
         self, given: object, sinks: Mapping[str, SinkConfig]
@@ -169,7 +132,7 @@ class _Reader:
             name: homes[key] for name in given if (key := name.replace("-", "_")) in homes and name not in TRACKER.names
         }
         for name, home in strays.items():
-            told = f'unknown key "{name}"{_in(where)}; did you mean {home}.{name.replace("-", "_")}?'
+            told = f'unknown key "{name}"{within(where)}; did you mean {home}.{name.replace("-", "_")}?'
             self._mistake((*path, name), told)
         return {name: value for name, value in given.items() if name not in strays}
 
@@ -179,12 +142,12 @@ class _Reader:
         try:
             return registry.resolve(given)
         except UsageError as error:
-            self._mistake((*path, "type"), f"type{_in(where)}: {error}")
+            self._mistake((*path, "type"), f"type{within(where)}: {error}")
             return None
 
     def _options(self, tracker: str | None, given: object, path: Path, where: str) -> dict[str, Any]:
         if not isinstance(given, dict):
-            self._mistake(path, f"options{_in(where)}: a table is expected, not {shown(given)}")
+            self._mistake(path, f"options{within(where)}: a table is expected, not {shown(given)}")
             return {}
         if tracker is None:
             return {}
@@ -194,17 +157,17 @@ class _Reader:
         for name, value in given.items():
             if name not in known:
                 hint = nearest(name.replace("-", "_"), known)
-                self._mistake((*path, name), f'unknown option "{name}" of {tracker}{_in(where)}; {hint}')
+                self._mistake((*path, name), f'unknown option "{name}" of {tracker}{within(where)}; {hint}')
                 continue
             try:
                 settled[name] = known[name].settle(value)
             except UsageError as error:
-                self._mistake((*path, name), f"{error}{_in(where)}")
+                self._mistake((*path, name), f"{error}{within(where)}")
         if not self._document.is_wrong(path):
             try:
                 declared.constants(declared.settle(settled))
             except UsageError as error:  # each is right, but not with the others
-                self._mistake(path, f"{error}{_in(where)}")
+                self._mistake(path, f"{error}{within(where)}")
         return settled
 
     def _route(
@@ -213,17 +176,15 @@ class _Reader:
         if given is None:
             return self._declared or (STDOUT,)
         if not given:
-            self._mistake(path, f"sinks{_in(where)}: there is none, so its events would go nowhere")
+            self._mistake(path, f"sinks{within(where)}: there is none, so its events would go nowhere")
         for place, name in enumerate(given):
             if name not in sinks:
-                self._mistake((*path, place), f'sinks{_in(where)}: there is no sink "{name}"; {nearest(name, sinks)}')
+                self._mistake(
+                    (*path, place), f'sinks{within(where)}: there is no sink "{name}"; {nearest(name, sinks)}'
+                )
             elif name in given[:place]:
-                self._mistake((*path, place), f'sinks{_in(where)}: "{name}" is named twice')
+                self._mistake((*path, place), f'sinks{within(where)}: "{name}" is named twice')
         return given
-
-
-def _in(where: str) -> str:
-    return f" in {where}" if where else ""
 
 
 def _called(table: object, place: int) -> str:

@@ -23,5 +23,5 @@ class ConditionError(UsageError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean …?` with the names most like a wrong one; nothing when none is."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""

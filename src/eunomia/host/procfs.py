@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eunomia.host.roots import Roots
 
@@ -38,6 +39,15 @@ class Process:
     """Inode number by kind ("mnt", "pid" ...); kinds that may not be read are missing, see `Procfs.namespace`."""
 
 
+class Origin(NamedTuple):
+    """Where a process comes from."""
+
+    comm: str
+    ppid: int
+    start_ns: int
+    """As of a `Process`."""
+
+
 class Procfs:
     """Reads /proc, or what stands for it."""
 
@@ -50,22 +60,45 @@ class Procfs:
 
     def process(self, pid: int) -> Process | None:
         """What is known of a process; None when it is gone."""
-        stat, status, cgroups = self._read(pid, "stat"), self.status(pid), self.cgroups(pid)
-        if stat is None or status is None or cgroups is None:
+        origin, status, cgroups = self.origin(pid), self.status(pid), self.cgroups(pid)
+        if origin is None or status is None or cgroups is None:
+            return None
+        namespaces = {kind: inode for kind in NAMESPACES if (inode := self.namespace(pid, kind)) is not None}
+        return Process(
+            pid=pid,
+            ppid=origin.ppid,
+            comm=origin.comm,
+            uid=int(status["Uid"].split()[0]),
+            start_ns=origin.start_ns,
+            cgroups=cgroups,
+            namespaces=namespaces,
+        )
+
+    def origin(self, pid: int) -> Origin | None:
+        """Its name, its parent and when it was started; None when it is gone."""
+        stat = self._read(pid, "stat")
+        if stat is None:
             return None
         # The comm is in parentheses and may hold blanks and parentheses itself; what follows cannot (proc(5)).
         head, _, tail = stat.rpartition(")")
         fields = tail.split()
-        namespaces = {kind: inode for kind in NAMESPACES if (inode := self.namespace(pid, kind)) is not None}
-        return Process(
-            pid=pid,
-            ppid=int(fields[1]),
-            comm=head.partition("(")[2],
-            uid=int(status["Uid"].split()[0]),
-            start_ns=int(fields[19]) * _NS_PER_TICK,
-            cgroups=cgroups,
-            namespaces=namespaces,
-        )
+        return Origin(head.partition("(")[2], int(fields[1]), int(fields[19]) * _NS_PER_TICK)
+
+    def executable(self, pid: int) -> str | None:
+        """Path of its executable, as the process sees it; None for a kernel thread, a zombie, and when it is gone.
+
+        Behind the path of a file that has been deleted the kernel writes " (deleted)" (proc_pid_exe(5)).
+        """
+        try:
+            target = os.readlink(f"{self._proc}/{pid}/exe".encode())  # noqa: PTH115 (half the time)
+        except (*_GONE, PermissionError):
+            return None
+        return target.decode(errors="backslashreplace").removesuffix(" (deleted)")
+
+    def args(self, pid: int, most: int) -> list[str] | None:
+        """At most so many characters of its arguments; None for those that `executable` has none of."""
+        text = self._read(pid, "cmdline")
+        return text[:most].removesuffix("\0").split("\0") if text else None
 
     def status(self, pid: int) -> dict[str, str] | None:
         """The lines of /proc/PID/status by their key ("Seccomp", "CapEff", "NSpid" ...); None when it is gone."""

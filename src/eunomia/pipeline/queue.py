@@ -59,6 +59,7 @@ class Queue(Handler):
         self._ending = False
         self._ended = False
         self._in_hand: tuple[_Source, int] | None = None
+        self._busy_s = 0.0
         self._changed = Condition()
         self._thread = Thread(target=self._run, name=f"eunomia-{name}", daemon=True)
         self._thread.start()
@@ -67,6 +68,11 @@ class Queue(Handler):
     def depth(self) -> int:
         """Batches that wait."""
         return len(self._waiting)
+
+    @property
+    def busy_s(self) -> float:
+        """How long its thread has been handling batches that came out."""
+        return self._busy_s
 
     def inlet(self, behind: Handler, losses: Losses) -> Handler:
         """Another source: its batches wait among the others, and the same thread hands them to `behind`."""
@@ -115,7 +121,9 @@ class Queue(Handler):
                 due_s = time.monotonic() + _TICK_S
 
     def _deliver(self, batch: Batch, source: _Source) -> None:
+        begun_s = time.monotonic()
         passed = source.behind.handle(batch)
+        self._busy_s += time.monotonic() - begun_s
         with self._changed:
             given_up, self._in_hand = self._in_hand is None, None
         if passed is not None and not given_up:
@@ -131,6 +139,11 @@ class Queue(Handler):
         with self._changed:
             self._ending = True
             self._changed.notify()
+
+    def done(self, timeout_s: float) -> bool:
+        """Waits after `finish`, no longer than that; says whether all has been handled."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def end(self, timeout_s: float) -> bool:
         """Lets the thread finish what waits, but no longer than that; what then still waits is lost and counted."""

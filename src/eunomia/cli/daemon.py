@@ -1,0 +1,209 @@
+"""`eunomia daemon`: rules over what containers do, alerts to wherever they are wanted, until it is ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eunomia.cli import values
+from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
+from eunomia.cli.recording import Recording
+from eunomia.cli.stopping import Stop
+from eunomia.cli.terminal import coloured, say
+from eunomia.errors import LoadError, UsageError
+
+if TYPE_CHECKING:
+    from eunomia.daemon.daemon import Daemon, Loaded
+    from eunomia.pipeline.handler import Handler
+
+_BEAT_S = 1.0
+_RED, _YELLOW, _RESET = "\x1b[1;31m", "\x1b[33m", "\x1b[0m"
+
+
+def _recorded(function: Any) -> Any:
+    for decorate in reversed(RECORD_OPTIONS):
+        function = decorate(function)
+    return function
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  eunomia daemon                             the rules that come with it, over everything
+  eunomia daemon -c web --rules my.yaml
+  eunomia daemon --config /etc/eunomia/daemon.toml
+  eunomia daemon --fmt json | jq 'select(.level == "alert")'
+  kill -HUP PID                              reads rules and configuration again
+  eunomia status                             how it goes
+"""
+)
+@click.option(
+    "-c",
+    "--container",
+    multiple=True,
+    callback=values.containers,
+    shell_complete=values.complete_container,
+    metavar="CONTAINER",
+    help="only this container: id, beginning of an id, or name",
+)
+@click.option(
+    "-p",
+    "--pid",
+    type=click.IntRange(1, values.PID_MAX),
+    multiple=True,
+    metavar="PID",
+    help="only this process and what it starts, by its number on the host",
+)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="where alerts go, and all else; see docs/daemon.md",
+)
+@click.option(
+    "--rules",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="rules over those that hold already; a directory stands for all its *.yaml",
+)
+@click.option("--no-default-rules", is_flag=True, help="without the rules that come with Eunomia")
+@click.option(
+    "--fmt", type=click.Choice(("text", "json")), help="how alerts are printed; without it, as FILE says, else text"
+)
+@_recorded
+@click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
+def command(
+    container: tuple[str, ...],
+    pid: tuple[int, ...],
+    file: Path | None,
+    rules: tuple[Path, ...],
+    no_default_rules: bool,
+    fmt: str | None,
+    record: Path | None,
+    record_max_bytes: int | None,
+    record_max_age: float | None,
+    verbose: bool,
+) -> None:
+    """Watch for what is dangerous and tell of it, in the foreground, until it is ended.
+
+    SIGHUP reads rules and configuration again: all of it, or when something is wrong with it nothing.
+    """
+
+    def loaded() -> Loaded:
+        return load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
+
+    recording = None if record is None else _recording(loaded(), record, record_max_bytes, record_max_age)
+    try:
+        _run(loaded, recording, verbose=verbose)
+    except LoadError as error:
+        if verbose and error.log:
+            click.echo(error.log, err=True)
+        raise
+    finally:
+        if recording is not None:
+            recording.close()
+
+
+def _recording(loaded: Loaded, directory: Path, max_bytes: int | None, max_age_s: float | None) -> Recording:
+    from eunomia.daemon.watching import agent_config
+    from eunomia.detect.needs import needs
+
+    return Recording(directory, max_bytes, max_age_s, agent_config(loaded.config, needs(loaded.rules)))
+
+
+def load(
+    file: Path | None,
+    containers: tuple[str, ...] = (),
+    pids: tuple[int, ...] = (),
+    rules: tuple[Path, ...] = (),
+    fmt: str | None = None,
+    *,
+    default_rules: bool = True,
+) -> Loaded:
+    """What files and the command line ask for; the latter has the last word.
+
+    Raises:
+        UsageError: with all mistakes, a line each as if each had been said by itself.
+    """
+    from eunomia.config import DaemonConfig, FilterConfig
+    from eunomia.configfile.columns import rule_schemas
+    from eunomia.configfile.daemon import DaemonFile, read_daemon
+    from eunomia.configfile.document import ConfigError
+    from eunomia.daemon.daemon import Loaded
+    from eunomia.detect import loading
+
+    try:
+        given = DaemonFile(DaemonConfig(docker_host=values.docker_host()))
+        if file is not None:
+            given = read_daemon(file, values.docker_host())
+    except ConfigError as error:
+        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
+    config = given.config
+    if containers or pids:
+        config = replace(config, filter=FilterConfig(containers=containers, pids=pids, children=bool(pids)))
+    # Who is watched for ever may well not be there yet.
+    named = bool(config.filter.containers or config.filter.pids)
+    config = replace(config, filter=replace(config.filter, wait=named), stdout=fmt or config.stdout)
+    paths = [*map(Path, config.rules), *rules]
+    holds = config.default_rules and default_rules
+    return Loaded(config, loading.load(paths, default=holds, schemas=rule_schemas(), extra=given.rules))
+
+
+def _stdout(how: str) -> Handler | None:
+    from eunomia.cli.output import open_output
+    from eunomia.sinks.alerts.terminal import JsonText, TerminalText
+
+    if how == "none":
+        return None
+    if how == "json":
+        return JsonText(open_output(None))
+    if coloured():
+        return TerminalText(open_output(None), {"alert": _RED, "warning": _YELLOW}, _RESET)
+    return TerminalText(open_output(None))
+
+
+def _run(loaded: Callable[[], Loaded], recording: Recording | None, *, verbose: bool) -> None:
+    from eunomia.daemon.daemon import Daemon
+    from eunomia.daemon.notify import Notifier
+
+    notifier = Notifier.of(os.environ)
+    beside = None if recording is None else recording.beside
+    with Stop(reader=False, reloads=True) as stop, Daemon(loaded, say, _stdout, notifier, beside) as daemon:
+        if verbose:
+            from eunomia.cli.run import say_ways
+
+            say_ways(daemon.agent.ways())
+        say(f"watching: {daemon.summary}")
+        if daemon.agent.missing:
+            say(f"waiting for {', '.join(daemon.agent.missing)}")
+        if recording is not None:
+            recording.know(daemon.agent.containers)
+        _beat(daemon, stop, min(_BEAT_S, (notifier.watchdog_s or 9) / 3))
+        containers = daemon.agent.containers()
+        summary = daemon.stop()
+        if recording is not None:
+            recording.close(summary, containers)
+    _conclude(daemon, summary)
+
+
+def _beat(daemon: Daemon, stop: Stop, every_s: float) -> None:
+    daemon.beat()
+    while not stop.wait(every_s):
+        if stop.take_reload():
+            daemon.reload()
+        daemon.beat()
+
+
+def _conclude(daemon: Daemon, summary: Any) -> None:
+    from eunomia.cli.run import conclude
+
+    fired = ", ".join(f"{rule}: {times:,}" for rule, times in daemon.told.most_common())
+    say(f"{daemon.told.total():,} alerts{f' ({fired})' if fired else ''}")
+    conclude(summary, None, quiet=False)

@@ -1,0 +1,57 @@
+"""Which rules are meant, for every command that has to do with rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eunomia.cli.terminal import plain, say
+from eunomia.errors import UsageError
+
+if TYPE_CHECKING:
+    from eunomia.detect.rule import RuleSet
+
+DEFAULT = click.option(
+    "--default-rules/--no-default-rules", "default", default=True, help="whether the package's own count"
+)
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--rules",
+        "files",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="rules of your own, or a directory of them; laid over the default ones",
+    ),
+    DEFAULT,
+)
+FORMAT = click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
+
+
+def with_rules(command: Any) -> Any:
+    """Adds the options that say which rules are meant: `files` and `default`."""
+    for decorate in reversed(_OPTIONS):
+        command = decorate(command)
+    return command
+
+
+def load_rules(files: Sequence[Path], *, default: bool) -> RuleSet:
+    """Reads rules and checks every name in them; what is tolerated is said.
+
+    Raises:
+        UsageError: with all mistakes, a line each as if each had been said by itself.
+    """
+    from eunomia.configfile.columns import rule_schemas
+    from eunomia.detect.loading import load
+    from eunomia.detect.mistakes import RulesError
+
+    try:
+        rules = load(files, default=default, schemas=rule_schemas())
+    except RulesError as error:
+        raise UsageError("\neunomia: error: ".join(map(plain, error.mistakes))) from error
+    for warning in rules.warnings:
+        say(f"note: {plain(warning)}")
+    return rules

@@ -1,0 +1,68 @@
+"""Tables of a configuration file against their keys: what all commands' files have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eunomia.config import FilterConfig
+from eunomia.configfile.document import Document
+from eunomia.configfile.keys import FILTER, Key, Table, nearest, shown
+from eunomia.configfile.lines import Path
+
+
+class Tables:
+    """Reads tables of a document, which it tells of what is wrong."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._mistake = document.mistake
+
+    def _table(
+        self, table: Table, given: object, path: Path, where: str, elsewhere: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The simple values of a table, each in its final form; those that are wrong are left out.
+
+        Args:
+            elsewhere: keys that make sense in another command's file -> that command.
+        """
+        if not isinstance(given, dict):
+            self._mistake(path, f"{where}: a table is expected, not {shown(given)}")
+            return {}
+        for name in given:
+            if name in (elsewhere or {}):
+                self._mistake((*path, name), f"{name} is for `{(elsewhere or {})[name]}`, which has a file of its own")
+            elif name not in table.names:
+                self._mistake((*path, name), f'unknown key "{name}"{within(where)}; {nearest(name, table.names)}')
+        found = {}
+        for key in table.keys:
+            if key.name in given:
+                found.update(self._value(key, given[key.name], (*path, key.name), where))
+            elif key.required:
+                self._mistake(path, f"{where}: {key.name} is missing: {key.description}")
+        return found
+
+    def _value(self, key: Key, given: object, path: Path, where: str) -> dict[str, Any]:
+        places: list[tuple[Path, object]] = [(path, given)]
+        if key.several and isinstance(given, list):
+            places = [((*path, place), one) for place, one in enumerate(given)]
+        settled = []
+        for place, one in places:
+            try:
+                settled.append(key.settle(one))
+            except ValueError as error:
+                self._mistake(place, f"{key.name}{within(where)}: {error}")
+        if len(settled) < len(places):
+            return {}
+        return {key.name: tuple(settled) if key.several else settled[0]}
+
+    def _filter(self, given: object, path: Path, where: str) -> FilterConfig:
+        settled = self._table(FILTER, given, path, where)
+        if settled.get("children") and isinstance(given, dict) and not given.get("pids"):
+            self._mistake((*path, "children"), f"children{within(where)} goes with pids: it watches what those start")
+        return FilterConfig(**settled)
+
+
+def within(where: str) -> str:
+    """Where, in a message."""
+    return f" in {where}" if where else ""

@@ -1,0 +1,267 @@
+"""The daemon: everything put together, reloaded as a whole, and asked how it goes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from eunomia.agent import SinkFactory, Summary
+from eunomia.config import DaemonConfig
+from eunomia.daemon.health import Health
+from eunomia.daemon.notify import Notifier
+from eunomia.daemon.state import StateDirectory
+from eunomia.daemon.status import StatusServer
+from eunomia.daemon.watching import QUEUE, Watching
+from eunomia.detect.needs import needs
+from eunomia.detect.rule import RuleSet
+from eunomia.errors import EunomiaError, UsageError
+from eunomia.pipeline.handler import Handler
+from eunomia.sinks.alerts.several import AlertSinks
+from eunomia.version import __version__
+
+_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host")
+"""What stays as it is until the daemon is started anew."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was read from files: how to work, and what to look for."""
+
+    config: DaemonConfig
+    rules: RuleSet
+
+
+@dataclass(frozen=True)
+class Reload:
+    """How a reload went.
+
+    Attributes:
+        time_s: when, in seconds since 1970.
+        ok: whether what was read holds now.
+        message: what became of it, or what was wrong.
+    """
+
+    time_s: float
+    ok: bool
+    message: str
+
+
+class Daemon:
+    """A daemon. Use it as a context manager: entering starts it, leaving ends it on every path.
+
+    Args:
+        load: reads configuration and rules, now and at every reload.
+        tell: takes lines for a person.
+        stdout: makes what prints alerts, by how they are printed; None for nothing.
+        notifier: the service manager.
+        beside: makes sinks that events go to as well, as for a record.
+
+    Raises (on entering):
+        UsageError, EunomiaError: it cannot run; nothing is left behind.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Loaded],
+        tell: Callable[[str], None],
+        stdout: Callable[[str], Handler | None] = lambda _how: None,
+        notifier: Notifier | None = None,
+        beside: Callable[[SinkFactory], SinkFactory] | None = None,
+    ) -> None:
+        self._load = load
+        self._tell = tell
+        self._make_stdout = stdout
+        self._notifier = notifier or Notifier()
+        self._beside = beside
+        self._lock = Lock()  # between who asks how it goes and who replaces what is asked
+        self._resources = ExitStack()
+        self._reloaded: Reload | None = None
+        self._told: Counter[str] = Counter()  # by rules of detectors that have ended
+        self._health = Health()
+
+    def __enter__(self) -> Daemon:
+        self._started_s = time.time()
+        try:
+            self._start()
+        except BaseException:
+            self._resources.close()
+            raise
+        return self
+
+    def _start(self) -> None:
+        self._loaded = self._load()
+        config = self._loaded.config
+        self._state = StateDirectory(Path(config.state_dir))
+        self._resources.callback(self._state.close)
+        self._node = config.node or socket.gethostname()
+        self._sinks = AlertSinks(self._state.spools, self._make_stdout(config.stdout))
+        self._resources.callback(self._sinks.close)
+        self._sinks.replace(config.alerts)
+        self._watching = self._watch(self._loaded.rules)
+        self._recall()
+        self._watching.start()
+        self._resources.callback(self._stop_watching)
+        self._server = StatusServer(Path(config.socket), self.status)
+        self._resources.callback(self._server.close)
+        for name, size in self._sinks.strays().items():
+            self._tell(
+                f"note: {size:,} bytes of alerts wait in {self._state.spools / name}: no [alerts.{name}] any more"
+            )
+        self._notifier.ready(self.summary)
+
+    def _watch(self, rules: RuleSet) -> Watching:
+        beside = self._beside or (lambda make: make)
+        return Watching(self._loaded.config, rules, self._node, self._sinks.put, beside)
+
+    def _stop_watching(self) -> None:
+        self._watching.stop()  # whichever it is by then
+
+    def _recall(self) -> None:
+        try:
+            remembered = self._state.recall()
+            if remembered is not None:
+                self._watching.detector.restore(remembered)
+        except (EunomiaError, KeyError, TypeError, ValueError) as error:
+            self._tell(f"note: what rules over time remembered is lost: {error}")
+
+    @property
+    def agent(self) -> Any:
+        """The agent that runs."""
+        return self._watching.agent
+
+    def beat(self) -> None:
+        """To be called about once a second: looks after health, and tells the service manager that all is well.
+
+        Raises:
+            EunomiaError: nothing is read any more.
+        """
+        watching = self._watching
+        if not watching.agent.alive:
+            failure = watching.agent.failure
+            raise EunomiaError(f"the reader ended: {type(failure).__name__}: {failure}") from failure
+        self._health.look(watching.agent.accounts(), watching.agent.queues[QUEUE])
+        if not self._health.is_stuck:
+            self._notifier.alive(self.summary)
+
+    # Reload.
+
+    def reload(self) -> Reload:
+        """Reads configuration and rules again and works by them, by all of it or by none."""
+        self._notifier.reloading()
+        try:
+            told = self._apply(self._load())
+            self._reloaded = Reload(time.time(), True, told)
+        except EunomiaError as error:
+            self._reloaded = Reload(time.time(), False, str(error))
+            self._tell(f"reload: all stays as it was: {error}")
+        else:
+            self._tell(f"reloaded: {told}")
+        self._notifier.ready(self.summary)
+        return self._reloaded
+
+    def _apply(self, loaded: Loaded) -> str:
+        before = self._loaded
+        fixed = [name for name in _FIXED if getattr(loaded.config, name) != getattr(before.config, name)]
+        kept = {name: getattr(before.config, name) for name in _FIXED}
+        loaded = Loaded(replace(loaded.config, **kept), loaded.rules)
+        self._sinks.replace(loaded.config.alerts)
+        try:
+            self._use(loaded.rules)
+        except EunomiaError:
+            self._sinks.replace(before.config.alerts)
+            raise
+        self._loaded = loaded
+        later = f"; {', '.join(fixed)}: at the next start only" if fixed else ""
+        return f"{len(loaded.rules.enabled)} rules, {len(loaded.config.alerts)} places for alerts{later}"
+
+    def _use(self, rules: RuleSet) -> None:
+        if needs(rules) == self._watching.needs:
+            self._watching.use(rules)
+            return
+        if self._beside is not None:
+            raise UsageError("these rules need other trackers than are being recorded: start anew")
+        new = self._watch(rules)
+        with self._lock:
+            old = self._watching
+            new.start_beside(old)
+            self._watching = new
+            self._told += old.detector.counters.told
+
+    # How it goes.
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a line."""
+        config = self._watching.agent.config
+        return f"{len(self._watching.rules.enabled)} rules, {', '.join(one.label for one in config.trackers)}"
+
+    def status(self) -> dict[str, Any]:
+        """How it goes, as `eunomia status --fmt json` prints it. Any thread may ask."""
+        with self._lock:
+            watching = self._watching
+            agent, counters = watching.agent, watching.detector.counters
+            accounts, queues = agent.accounts(), agent.queues
+            failure = agent.failure
+        alerts = self._sinks.status()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "node": self._node,
+            "started_s": self._started_s,
+            "uptime_s": time.time() - self._started_s,
+            "health": self._health.told(alerts, counters.failed, failure, self._reloaded),
+            "trackers": [
+                {name: value for name, value in asdict(one).items() if name != "sink"}
+                for one in accounts
+                if one.sink == QUEUE
+            ],
+            "queues": [{"name": name, "depth": one.depth, "busy_s": one.busy_s} for name, one in queues.items()],
+            "rules": {
+                "loaded": len(watching.rules.rules),
+                "enabled": len(watching.rules.enabled),
+                "warnings": list(watching.rules.warnings),
+                "told": dict(self._told + _copy(counters.told)),
+                "merged": _copy(counters.merged),
+                "rate_limited": _copy(counters.rate_limited),
+                "failed": dict(counters.failed),
+                "seconds": dict(counters.seconds),
+            },
+            "alerts": alerts,
+            "last_reload": None if self._reloaded is None else asdict(self._reloaded),
+        }
+
+    # The end.
+
+    def stop(self) -> Summary:
+        """Ends it: what was seen goes through the rules, alerts go out or wait on disk."""
+        self._notifier.stopping()
+        self._server.close()  # it asks what is about to go
+        summary = self._watching.stop()
+        try:
+            self._state.remember(self._watching.detector.state())
+        except EunomiaError as error:
+            self._tell(f"note: what rules over time remember is lost: {error}")
+        self._told += self._watching.detector.counters.told
+        self._resources.close()
+        return summary
+
+    @property
+    def told(self) -> Counter[str]:
+        """Alerts by rule, after the end."""
+        return self._told
+
+    def __exit__(self, *_exception: object) -> None:
+        self._resources.close()
+
+
+def _copy(counter: Mapping[str, int]) -> Counter[str]:
+    """Numbers that another thread goes on counting: dict() copies them in one step."""
+    return Counter(dict(counter))

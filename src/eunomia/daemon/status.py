@@ -1,0 +1,105 @@
+"""How a daemon goes, over a local socket: who connects is given one JSON object."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from eunomia.errors import EunomiaError, UsageError
+from eunomia.sinks.advice import advice
+
+SOCKET = Path("/run/eunomia/status.sock")
+_TIMEOUT_S = 5.0
+
+
+class StatusServer:
+    """Answers on a socket that only root can use.
+
+    Args:
+        path: of the socket.
+        status: what to answer.
+
+    Raises:
+        UsageError: another daemon answers there, or nobody can.
+    """
+
+    def __init__(self, path: Path, status: Callable[[], dict[str, Any]]) -> None:
+        self._path = path
+        self._status = status
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if answers(path):
+                raise UsageError(f"another daemon answers at {path}: give this one a socket of its own in [daemon]")
+            path.unlink(missing_ok=True)
+            self._listen()
+        except (OSError, UsageError) as error:
+            self._socket.close()
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"cannot answer at {path}: {error.strerror or error}; {advice(error)}") from error
+        self._thread = Thread(target=self._run, name="eunomia-status", daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        before = os.umask(0o177)  # nobody else, not for a moment
+        try:
+            self._socket.bind(str(self._path))
+        finally:
+            os.umask(before)
+        self._socket.listen(8)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # it was closed
+                return
+            with connection, contextlib.suppress(OSError):  # who asked may be gone
+                connection.settimeout(_TIMEOUT_S)
+                connection.sendall(json.dumps(self._status()).encode() + b"\n")
+
+    def close(self) -> None:
+        """Answers nobody any more. Calling it again does nothing."""
+        if self._socket.fileno() < 0:
+            return
+        self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
+        self._socket.close()
+        self._thread.join(_TIMEOUT_S)
+        self._path.unlink(missing_ok=True)
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(path)) == 0
+
+
+def ask(path: Path) -> dict[str, Any]:
+    """How the daemon that answers there goes.
+
+    Raises:
+        EunomiaError: none does.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(2 * _TIMEOUT_S)
+        try:
+            asking.connect(str(path))
+            answer = b"".join(iter(lambda: asking.recv(1 << 16), b""))
+        except OSError as error:
+            hint = "does a daemon run? --socket says where another one answers"
+            if isinstance(error, PermissionError):
+                hint = "ask as root (sudo)"
+            raise EunomiaError(f"nobody answers at {path}: {error.strerror or error}; {hint}") from error
+    try:
+        told = json.loads(answer)
+    except ValueError as error:
+        raise EunomiaError(f"what answers at {path} is no daemon of ours, or was ended just now") from error
+    return dict(told)

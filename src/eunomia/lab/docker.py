@@ -1,0 +1,88 @@
+"""Containers for actions, by way of the `docker` command: DOCKER_HOST and contexts mean what they mean to the user."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eunomia.lab.labtool import LabError
+
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended: its exit code, and the last of what it said."""
+
+    code: int
+    said: str
+
+
+class Docker:
+    """The user's Docker, or another one.
+
+    Args:
+        host: as in DOCKER_HOST; None leaves the choice to the command.
+    """
+
+    def __init__(self, host: str | None = None) -> None:
+        self._host = host
+        self._command = ("docker", *(("-H", host) if host else ()))
+
+    @property
+    def socket(self) -> str | None:
+        """The path of its socket; None when it is reached otherwise."""
+        if self._host is None:
+            done = self._ask("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+            self._host = done.stdout.decode().strip()
+        return self._host.removeprefix("unix://") if self._host.startswith("unix:///") else None
+
+    def load(self, image: str, packed: bytes) -> None:
+        """Makes an image of a packed root file system.
+
+        Raises:
+            LabError: with what Docker says.
+        """
+        self._checked("import", "-", image, stdin=packed)
+
+    def run(self, name: str, image: str, script: str, options: Sequence[str]) -> Done:
+        """Runs a script in a container of its own, to the script's end. The container stays."""
+        network = () if any(one.startswith("--net") for one in options) else ("--network", "none")
+        command = ("run", "--name", name, *network, *options, image, "/bin/sh", "-euc", script)
+        try:
+            done = self._ask(*command)
+        except subprocess.TimeoutExpired:
+            return Done(-1, f"not over after {_TIMEOUT_S:g} seconds")
+        said = (done.stderr + done.stdout).decode(errors="replace").strip()
+        return Done(done.returncode, said[-1000:])
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Kills and removes containers, with their volumes.
+
+        Raises:
+            LabError: with what Docker says.
+        """
+        if names:
+            self._checked("rm", "--force", "--volumes", *names)
+
+    def remove_image(self, image: str) -> None:
+        """Removes an image.
+
+        Raises:
+            LabError: with what Docker says.
+        """
+        self._checked("rmi", image)
+
+    def _checked(self, *words: str, stdin: bytes = b"") -> None:
+        done = self._ask(*words, stdin=stdin)
+        if done.returncode != 0:
+            raise LabError(f"docker {words[0]}: {done.stderr.decode(errors='replace').strip()}")
+
+    def _ask(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(
+                [*self._command, *words], input=stdin, capture_output=True, timeout=_TIMEOUT_S, check=False
+            )
+        except FileNotFoundError as error:
+            raise LabError("there is no command `docker`, which the laboratory needs; install docker.io") from error

@@ -1,0 +1,95 @@
+"""What the laboratory found, in numbers and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from eunomia.lab.action import Kind
+from eunomia.lab.judge import Judgement, Verdict
+
+_INTRODUCTION = """\
+# Detection
+
+Made by `eunomia lab run --report docs/detection.md`: real actions in real containers of this machine, watched by
+`eunomia daemon` with the default rules.
+
+An **attack** is to trigger its rule and no other rule at level `alert`. An **evasion** is the same attack in disguise:
+another system call for the same effect (openat2, renameat2, execveat, io_uring, 32-bit calls), a renamed program, a way
+through a link or a relative path. A **benign** action is much like the attack and harmless; its rule must stay silent.
+An action that finds no room for itself on a machine (a kernel without modules, say) is left out.
+"""
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many of so many."""
+
+    good: int
+    all: int
+
+    def __str__(self) -> str:
+        return f"{self.good}/{self.all}" if self.all else "-"
+
+    @property
+    def percent(self) -> str:
+        """As a percentage, or a dash where there was nothing to count."""
+        return f"{100 * self.good / self.all:.1f} %" if self.all else "-"
+
+
+def share(judgements: Iterable[Judgement], kind: Kind) -> Share:
+    """How many actions of a kind came out as they should, of those that could be done."""
+    done = [
+        one for one in judgements if one.action.kind is kind and one.verdict not in (Verdict.IMPOSSIBLE, Verdict.BROKEN)
+    ]
+    return Share(sum(one.verdict in (Verdict.DETECTED, Verdict.SILENT) for one in done), len(done))
+
+
+def summary(judgements: Sequence[Judgement]) -> dict[str, str]:
+    """The figures, by what they are called."""
+    attacks, evasions, benign = (share(judgements, kind) for kind in Kind)
+    beside = sum(bool(one.others) for one in judgements)
+    return {
+        "attacks detected": f"{attacks} ({attacks.percent})",
+        "evasions detected": f"{evasions} ({evasions.percent})",
+        "benign actions without their rule": f"{benign} ({benign.percent})",
+        "actions with another rule's alert": f"{beside}",
+        "not possible on this machine": f"{sum(one.verdict is Verdict.IMPOSSIBLE for one in judgements)}",
+        "not done": f"{sum(one.verdict is Verdict.BROKEN for one in judgements)}",
+    }
+
+
+def page(judgements: Sequence[Judgement], machine: str) -> str:
+    """The page, in Markdown.
+
+    Args:
+        machine: what it was, in words.
+    """
+    return "\n".join(
+        (_INTRODUCTION, f"Machine: {machine}.\n", *_figures(judgements), *_rules(judgements), *_wrong(judgements))
+    )
+
+
+def _figures(judgements: Sequence[Judgement]) -> Iterator[str]:
+    yield "| figure | value |\n| --- | --- |"
+    for name, value in summary(judgements).items():
+        yield f"| {name} | {value} |"
+
+
+def _rules(judgements: Sequence[Judgement]) -> Iterator[str]:
+    yield "\n## By rule\n\n| rule | attacks | evasions | benign |\n| --- | --- | --- | --- |"
+    for rule in dict.fromkeys(one.action.rule for one in judgements):
+        of_rule = [one for one in judgements if one.action.rule == rule]
+        yield f"| {rule} | {' | '.join(str(share(of_rule, kind)) for kind in Kind)} |"
+
+
+def _wrong(judgements: Sequence[Judgement]) -> Iterator[str]:
+    wrong = [one for one in judgements if not one.right]
+    yield "\n## What did not come out as it should\n"
+    if not wrong:
+        yield "Nothing."
+        return
+    yield "| action | rule | kind | came out as | other alerts |\n| --- | --- | --- | --- | --- |"
+    for one in wrong:
+        action = one.action
+        yield f"| {action.name} | {action.rule} | {action.kind} | {one.verdict} | {', '.join(one.others) or '-'} |"

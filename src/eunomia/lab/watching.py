@@ -1,0 +1,95 @@
+"""A daemon of the laboratory's own, as users run it, and the alerts that it writes."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from eunomia.lab.judge import Seen
+from eunomia.lab.labtool import LabError
+
+_START_S = 30.0
+_STOP_S = 30.0
+
+
+class Watching:
+    """A daemon that runs: made by `watching`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], alerts: Path, log: Path) -> None:
+        self._process = process
+        self._alerts = alerts
+        self._log = log
+
+    def wait_until_ready(self, notifications: socket.socket) -> None:
+        """Returns when it says READY=1, as services do."""
+        end = time.monotonic() + _START_S
+        while time.monotonic() < end:
+            if select.select([notifications], [], [], 0.1)[0] and b"READY=1" in notifications.recv(4096).split(b"\n"):
+                return
+            if self._process.poll() is not None:
+                raise LabError(f"eunomia daemon ended with exit code {self._process.returncode}: {self._said()}")
+        raise LabError(f"eunomia daemon was not ready after {_START_S:g} seconds: {self._said()}")
+
+    def stop(self) -> list[Seen]:
+        """Ends it, which has it deliver what it holds; gives all its alerts.
+
+        Raises:
+            LabError: it failed.
+        """
+        self._process.send_signal(signal.SIGTERM)
+        if code := self._process.wait(_STOP_S):
+            raise LabError(f"eunomia daemon ended with exit code {code}: {self._said()}")
+        return list(read_alerts(self._alerts))
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace").strip()[-2000:]
+
+
+def read_alerts(path: Path) -> Iterator[Seen]:
+    """Alerts of a file of JSON lines."""
+    with path.open("rb") as lines:
+        for line in lines:
+            alert = json.loads(line)
+            yield Seen(alert.get("container_name") or "", alert["rule"], alert["level"], alert["message"])
+
+
+@contextmanager
+def watching(docker_host: str | None, options: Sequence[str] = ()) -> Iterator[Watching]:
+    """Runs a daemon with its state in a directory that is gone afterwards. Needs root.
+
+    Args:
+        options: more of `eunomia daemon`, such as `--rules FILE`.
+
+    Raises:
+        LabError: it does not start.
+    """
+    with TemporaryDirectory() as name, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        directory = Path(name)
+        notifications.bind(str(directory / "notify"))
+        variables = {
+            "NOTIFY_SOCKET": str(directory / "notify"),
+            **({"DOCKER_HOST": docker_host} if docker_host else {}),
+        }
+        config = directory / "lab.toml"
+        config.write_text(f'[daemon]\nstate_dir = "{directory}/state"\nsocket = "{directory}/status.sock"\n', "utf-8")
+        command = ["env", *(f"{key}={value}" for key, value in variables.items()), sys.executable, "-m", "eunomia"]
+        command += ["daemon", "--fmt", "json", "--config", str(config), *options]
+        alerts, log = directory / "alerts.jsonl", directory / "log"
+        with alerts.open("wb") as stdout, log.open("wb") as stderr:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+        try:
+            made = Watching(process, alerts, log)
+            made.wait_until_ready(notifications)
+            yield made
+        finally:
+            process.kill()
+            process.wait()

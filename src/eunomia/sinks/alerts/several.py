@@ -1,0 +1,171 @@
+"""All places that alerts go to. Each has a queue and a thread, so that none waits for another."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from eunomia.config import AlertSinkConfig
+from eunomia.errors import EunomiaError
+from eunomia.pipeline.chain import Chain
+from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.losses import Losses
+from eunomia.pipeline.queue import Queue
+from eunomia.schema.batch import Batch
+from eunomia.sinks.advice import advice
+from eunomia.sinks.alerts.delivery import Delivered, Delivery
+from eunomia.sinks.alerts.destination import Destination
+from eunomia.sinks.alerts.making import make
+
+_QUEUE_BYTES = 16 << 20
+_LAST_S = 2.0
+_STUCK_S = 10.0
+STDOUT = "stdout"
+
+
+@dataclass
+class _Place:
+    """One of them.
+
+    Attributes:
+        config: what it was made from; None for stdout.
+        delivery: what sends it alerts; None for stdout, which takes them at once or never.
+        losses: what its queue has lost and delivered.
+        failure: the last error that was none of the place being away.
+    """
+
+    config: AlertSinkConfig | None
+    delivery: Delivery | None
+    losses: Losses = field(default_factory=Losses)
+    failure: str = ""
+    queue: Queue = field(init=False)
+
+    def start(self, name: str, handler: Handler) -> None:
+        chain = Chain([handler], self.losses, self._failed)
+        self.queue = Queue(chain, self.losses, max_bytes=_QUEUE_BYTES, name=f"alerts to {name}")
+
+    def _failed(self, _handler: Handler, error: Exception) -> None:
+        self.failure = f"{type(error).__name__}: {error}"
+
+    def status(self, name: str) -> dict[str, Any]:
+        counts = self.delivery.counts if self.delivery else Delivered(self.losses.delivered)
+        dropped = counts.dropped + Counter(self.losses.lost)
+        return {
+            "name": name,
+            "type": self.config.type if self.config else STDOUT,
+            **asdict(counts),
+            "dropped": dict(dropped),
+            "error": counts.error or self.failure,
+            "waiting": self.queue.depth,
+        }
+
+
+def _end(places: Iterable[_Place]) -> None:
+    """Lets them deliver for a short time what waits; then what still waits stays on disk."""
+    places = list(places)
+    for place in places:
+        place.queue.finish()
+    end_s = time.monotonic() + _LAST_S
+    for place in places:
+        if not place.queue.done(max(end_s - time.monotonic(), 0)) and place.delivery is not None:
+            place.delivery.keep()
+    end_s = time.monotonic() + _STUCK_S
+    for place in places:
+        place.queue.end(max(end_s - time.monotonic(), 0))
+        place.queue.close()
+
+
+class AlertSinks:
+    """Where alerts go.
+
+    Args:
+        spools: directory of the spools.
+        stdout: what writes alerts there; None when nothing does.
+    """
+
+    def __init__(self, spools: Path, stdout: Handler | None = None) -> None:
+        self._spools = spools
+        self._lock = Lock()
+        self._held: list[Batch] | None = None  # for places that are being made
+        self._places: dict[str, _Place] = {}
+        if stdout is not None:
+            self._places[STDOUT] = _Place(None, None)
+            self._places[STDOUT].start(STDOUT, stdout)
+
+    def put(self, batch: Batch) -> None:
+        """Hands alerts to all of them; never waits. Any thread may call it."""
+        with self._lock:
+            for place in self._places.values():
+                place.queue.handle(batch)
+            if self._held is not None:
+                self._held.append(batch)
+
+    def replace(self, configs: Iterable[AlertSinkConfig]) -> None:
+        """Makes the places those of a configuration, all or none. Those that have not changed go on undisturbed.
+
+        Raises:
+            UsageError: a place cannot be made.
+            EunomiaError: there is no room for a spool.
+        """
+        asked = {config.name: config for config in configs}
+        stay = {
+            name: place
+            for name, place in self._places.items()
+            if place.config is None or asked.get(name) == place.config
+        }
+        made = self._make([config for name, config in asked.items() if name not in stay])
+        with self._lock:
+            gone = [place for name, place in self._places.items() if name not in stay]
+            self._places, self._held = stay, []
+        _end(gone)  # its spool may be that of a new one
+        new = {config.name: self._start(config, destination) for config, destination in made}
+        with self._lock:
+            for place in new.values():
+                for batch in self._held:
+                    place.queue.handle(batch)
+            self._places, self._held = {**stay, **new}, None
+
+    def _make(self, configs: Iterable[AlertSinkConfig]) -> list[tuple[AlertSinkConfig, Destination]]:
+        made = []
+        with ExitStack() as undo:
+            for config in configs:
+                made.append((config, make(config)))
+                undo.callback(made[-1][1].close)
+                self._make_room(self._spools / config.name)
+            undo.pop_all()
+        return made
+
+    @staticmethod
+    def _make_room(spool: Path) -> None:
+        try:
+            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise EunomiaError(f"cannot keep alerts in {spool}: {error.strerror}; {advice(error)}") from error
+
+    def _start(self, config: AlertSinkConfig, destination: Destination) -> _Place:
+        delivery = Delivery(destination, self._spools / config.name, config.spool_bytes, config.level)
+        place = _Place(config, delivery)
+        place.start(config.name, delivery)
+        return place
+
+    def strays(self) -> dict[str, int]:
+        """Spools that no place asks for any more, and their bytes."""
+        others = (path for path in self._spools.glob("*") if path.name not in self._places)
+        sizes = {path.name: sum(one.stat().st_size for one in path.glob("*.jsonl")) for path in others}
+        return {name: size for name, size in sizes.items() if size}
+
+    def status(self) -> list[dict[str, Any]]:
+        """What has become of the alerts, place by place."""
+        return [place.status(name) for name, place in list(self._places.items())]
+
+    def close(self) -> None:
+        """Lets all deliver what they can in a short time; the rest stays in the spools."""
+        with self._lock:
+            places, self._places = self._places, {}
+        _end(places.values())

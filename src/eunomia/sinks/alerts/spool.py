@@ -1,0 +1,162 @@
+"""Alerts that wait for their place, on disk and bounded: segments of lines, the oldest of which go first.
+
+After a crash some alerts may be sent twice, none is left out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_ENDING = ".jsonl"
+_POSITION = "position"
+_SEGMENTS = 8
+_LARGEST = 1 << 20
+
+
+@dataclass
+class _Segment:
+    """A file of lines.
+
+    Attributes:
+        size: its bytes.
+        left: lines of it that still wait.
+    """
+
+    path: Path
+    size: int = 0
+    left: int = 0
+
+
+class Spool:
+    """A queue of lines on disk. For one thread; what an earlier process has left there waits in front.
+
+    Args:
+        directory: its own; made when it is not there.
+        max_bytes: bound on what waits.
+
+    Raises:
+        OSError: on construction, when it cannot be used; on appending, when there is no room.
+    """
+
+    def __init__(self, directory: Path, max_bytes: int) -> None:
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._segment_bytes = min(max_bytes // _SEGMENTS, _LARGEST)
+        self._segments: deque[_Segment] = deque()
+        self._at = 0  # where reading goes on in the oldest segment
+        self._fd = -1  # of the newest
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._find()
+
+    def _find(self) -> None:
+        for path in sorted(self._directory.glob(f"*{_ENDING}")):
+            data = path.read_bytes()
+            whole = data[: data.rfind(b"\n") + 1]  # a crash may have torn the last line
+            if len(whole) < len(data):
+                os.truncate(path, len(whole))
+            if whole:
+                self._segments.append(_Segment(path, len(whole), whole.count(b"\n")))
+            else:
+                path.unlink()
+        if self._segments:
+            self._continue(self._segments[0])
+
+    def _continue(self, oldest: _Segment) -> None:
+        """Goes on where the position says that the last process was."""
+        try:
+            name, at = (self._directory / _POSITION).read_text().split()
+        except (FileNotFoundError, ValueError):
+            return
+        if name == oldest.path.name and at.isdecimal() and int(at) <= oldest.size:
+            self._at = int(at)
+            oldest.left -= oldest.path.read_bytes()[: self._at].count(b"\n")
+            self._drop_read()
+
+    @property
+    def pending(self) -> int:
+        """Lines that wait."""
+        return sum(one.left for one in self._segments)
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(one.size for one in self._segments)
+
+    def append(self, lines: Sequence[bytes]) -> int:
+        """Adds lines, each with its end; says how many of the oldest had to go for them.
+
+        Raises:
+            OSError: they could not be written; those before are still there.
+        """
+        dropped = 0
+        for line in lines:
+            while self._segments and self.size + len(line) > self._max_bytes:
+                dropped += self._drop_oldest()
+            if not self._segments or self._fd < 0 or self._segments[-1].size + len(line) > self._segment_bytes:
+                self._begin()
+            self._write(self._segments[-1], line)
+        return dropped
+
+    def _begin(self) -> None:
+        number = int(self._segments[-1].path.stem) + 1 if self._segments else 1
+        path = self._directory / f"{number:016d}{_ENDING}"
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._end_writing()
+        self._fd = opened
+        self._segments.append(_Segment(path))
+
+    def _write(self, segment: _Segment, line: bytes) -> None:
+        try:
+            if os.write(self._fd, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(segment.path))
+        except OSError:
+            os.ftruncate(self._fd, segment.size)
+            raise
+        segment.size += len(line)
+        segment.left += 1
+
+    def peek(self, most: int) -> list[bytes]:
+        """The oldest lines, at most so many, of one segment."""
+        if not self._segments:
+            return []
+        with self._segments[0].path.open("rb") as file:
+            file.seek(self._at)
+            return [line for line, _ in zip(file, range(most), strict=False)]
+
+    def advance(self, lines: Sequence[bytes]) -> None:
+        """Lets go of lines that were peeked at."""
+        if lines:
+            self._at += sum(map(len, lines))
+            self._segments[0].left -= len(lines)
+            self._drop_read()
+
+    def _drop_read(self) -> None:
+        if self._segments[0].left == 0:
+            self._drop_oldest()
+        else:
+            new = self._directory / f"{_POSITION}.new"
+            new.write_text(f"{self._segments[0].path.name} {self._at}\n")
+            new.replace(self._directory / _POSITION)
+
+    def _drop_oldest(self) -> int:
+        gone = self._segments.popleft()
+        if not self._segments:
+            self._end_writing()
+        gone.path.unlink(missing_ok=True)
+        (self._directory / _POSITION).unlink(missing_ok=True)
+        self._at = 0
+        return gone.left
+
+    def _end_writing(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def close(self) -> None:
+        """Closes it; what waits stays on disk."""
+        self._end_writing()

@@ -1,0 +1,71 @@
+"""Real servers for alerts to go to, which die and come back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+
+def until(true: Callable[[], Any], timeout_s: float = 10) -> None:
+    """Waits for something to become true."""
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
+
+
+class WebServer:
+    """An HTTP server that takes JSON by POST.
+
+    Attributes:
+        bodies: what it has taken.
+        headers: of the last request.
+        status: what it answers.
+    """
+
+    def __init__(self) -> None:
+        self.bodies: list[Any] = []
+        self.headers: dict[str, str] = {}
+        self.requests = 0
+        self.status: Callable[[Any], int] = lambda _body: 200
+        self.port = 0
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        """Listens, again on the port it had."""
+        outer = self
+
+        class Taker(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.headers = dict(self.headers)
+                outer.requests += 1
+                status = outer.status(body)
+                if status < 300:
+                    outer.bodies.append(body)
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(b"as you say")
+
+            def log_message(self, *_args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Taker)
+        self.port = self._server.server_port
+        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuses connections."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    @property
+    def messages(self) -> list[str]:
+        """Of the alerts it has taken."""
+        return [alert["message"] for body in self.bodies for alert in body["alerts"]]

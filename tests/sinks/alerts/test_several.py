@@ -1,0 +1,84 @@
+"""Several places at once: none waits for another, and a configuration is taken as a whole."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eunomia.config import AlertSinkConfig
+from eunomia.errors import UsageError
+from eunomia.sinks.alerts.several import AlertSinks
+from tests.sinks.alerts.samples import numbered
+from tests.sinks.alerts.servers import WebServer, until
+
+
+def to_file(path: Path, name: str = "file", **options: Any) -> AlertSinkConfig:
+    return AlertSinkConfig(name, "file", options={"file": str(path), **options})
+
+
+def to_web(web: WebServer, name: str = "web") -> AlertSinkConfig:
+    return AlertSinkConfig(name, "webhook", options={"url": f"http://127.0.0.1:{web.port}/", "timeout_s": 1.0})
+
+
+def messages(path: Path) -> list[str]:
+    return [json.loads(line)["message"] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def of(sinks: AlertSinks, name: str) -> dict[str, Any]:
+    return next(one for one in sinks.status() if one["name"] == name)
+
+
+def test_a_place_that_hangs_holds_nobody_up(tmp_path: Path, web: WebServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = AlertSinkConfig(
+            "hangs", "webhook", options={"url": f"http://127.0.0.1:{silent.getsockname()[1]}/", "timeout_s": 3.0}
+        )
+        sinks = AlertSinks(tmp_path / "spool")
+        sinks.replace([hangs, to_file(tmp_path / "a"), to_web(web)])
+        begun = time.monotonic()
+        for number in range(5):
+            sinks.put(numbered(number, number + 1))
+        until(lambda: len(messages(tmp_path / "a")) == 5 and len(web.messages) == 5)
+        assert time.monotonic() - begun < 2
+        assert of(sinks, "file")["delivered"] == of(sinks, "web")["delivered"] == 5
+        sinks.close()
+    assert len(list((tmp_path / "spool" / "hangs").glob("*.jsonl"))) == 1
+    again = AlertSinks(tmp_path / "spool")
+    assert set(again.strays()) == {"hangs"}
+    again.replace([AlertSinkConfig("hangs", "webhook", options=to_web(web).options)])
+    until(lambda: len(web.messages) == 10)
+    again.close()
+    assert again.strays() == {}
+
+
+def test_a_wrong_one_changes_nothing(tmp_path: Path, web: WebServer) -> None:
+    sinks = AlertSinks(tmp_path / "spool")
+    sinks.replace([to_file(tmp_path / "a")])
+    with pytest.raises(UsageError, match="create its directory first"):
+        sinks.replace([to_web(web), to_file(tmp_path / "no" / "such", "bad")])
+    sinks.put(numbered(0, 1))
+    until(lambda: messages(tmp_path / "a") == ["0"])
+    assert [one["name"] for one in sinks.status()] == ["file"]
+    sinks.close()
+
+
+def test_nothing_is_lost_while_they_change(tmp_path: Path, web: WebServer) -> None:
+    """The same name at another place takes over what waits."""
+    web.stop()
+    sinks = AlertSinks(tmp_path / "spool")
+    sinks.replace([to_web(web), to_file(tmp_path / "a")])
+    sinks.put(numbered(0, 3))
+    until(lambda: of(sinks, "web")["spooled"] == 3)
+    before = of(sinks, "file")
+    sinks.replace([AlertSinkConfig("web", "file", options={"file": str(tmp_path / "b")}), to_file(tmp_path / "a")])
+    sinks.put(numbered(3, 4))
+    until(lambda: messages(tmp_path / "b") == ["0", "1", "2", "3"])
+    until(lambda: messages(tmp_path / "a") == ["0", "1", "2", "3"])
+    assert before["delivered"] == 3
+    assert of(sinks, "file")["delivered"] == 4  # it went on, and counted on
+    sinks.close()
