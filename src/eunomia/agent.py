@@ -384,15 +384,17 @@ class Agent:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
 
         The announcements are drained last and handled first: a cgroup is announced before its first process runs, so
-        whatever cgroup the other rings have given us, its announcement is among those read after them.
+        whatever cgroup the other rings have given us, its announcement is among those read after them. So it is with
+        the trackers: what the first of them has to say is known when the others' events are handled, such as which
+        program a process runs.
         """
-        drained = [(line, line.tracing.drain(final=final)) for line in self._lines]
+        drained = [(line, line.tracing.drain(final=final)) for line in reversed(self._lines)]
         announced = self._announcer.drain()
         if announced is not None:
             self._announcements.handle(self._batch(self._announcer, announced, _ANNOUNCER))
         self._announcements.tick()
         busy = False
-        for line, records in drained:
+        for line, records in reversed(drained):
             if records is not None:
                 batch = self._batch(line.tracing, records, line.name)
                 line.tracing.forget()
