@@ -59,8 +59,6 @@ FILES = st.one_of(
 )
 
 USABLE = st.sampled_from(["/a", "/b/", "http://h/", "unix:///dev/log", "alert", "text", "ptrace", "process", "X: y"])
-    ["/a", "/b/", "http://h/", "unix:///dev/log", "alert", "text", "ptrace", "process", "X: y", 70_000]
-)
 
 
 def alerts(kind: str) -> st.SearchStrategy[dict[str, Any]]:

@@ -35,6 +35,7 @@ EXEC = (
     Column("exe_upper_layer", pl.Boolean, "whether the executable lies in the upper layer"),
     Column("exe_memfd", pl.Boolean, "whether it lies in memory"),
     Column("exe_inode", pl.UInt64, "its inode"),
+    Column("exe_ctime_ns", pl.UInt64, "when that changed"),
     Column("stdin", pl.String, "what standard input is"),
 )
 _EVENTS = pl.Enum(["mount", "ptrace", "bpf", "setns", "unshare", "socket", "bind", "listen", "dup_stdio"])
