@@ -37,6 +37,7 @@ test   cpio                             cpio
 test   strace                           strace
 test   ip                               iproute2
 test   ps                               procps
+test   prometheus-alertmanager          prometheus-alertmanager
 bench  bpftrace                         bpftrace
 bench  $libbpf_tools                    libbpf-tools
 bench  strace                           strace
