@@ -6,6 +6,7 @@ What people write of a rule, its known false positives, stands below that and is
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from eunomia.detect.loading import DEFAULT, load
+from eunomia.detect.loading import load
 from eunomia.detect.rule import Rule
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "rules"
@@ -64,9 +65,9 @@ def _made(rule: Rule) -> str:
 | --- | --- | --- |
 | {rule.level.label} | {events} | {", ".join(_tag(tag) for tag in rule.tags)} |
 
-{rule.description.strip()}
+{_filled(rule.description)}
 
-**What to do.** {rule.advice.strip()}
+{_filled(f"**What to do.** {rule.advice}")}
 
 ## The rule
 
@@ -77,14 +78,21 @@ def _made(rule: Rule) -> str:
 ## How it was tested
 
 {_tested(rule)}
+
 """
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 119, break_long_words=False, break_on_hyphens=False)
 
 
 def _tag(tag: str) -> str:
     found = _TECHNIQUE.fullmatch(tag)
     if found is None:
         return tag
-    return f"[{tag}](https://attack.mitre.org/techniques/{'/'.join(part for part in ('T' + found[1], found[2]) if part)}/)"
+    return (
+        f"[{tag}](https://attack.mitre.org/techniques/{'/'.join(part for part in ('T' + found[1], found[2]) if part)}/)"
+    )
 
 
 def _written(rule: Rule) -> str:
@@ -118,23 +126,27 @@ def _tested(rule: Rule) -> str:
     if not done:
         return "By a test of its condition: `tests/detect/test_default_rules.py`."
     said = {"attack": "What it must find", "evasion": "The same done otherwise", "benign": "What must stay silent"}
-    lines = [f"- {said[kind]}: {', '.join(f'`{name}`' for name in done[kind])}" for kind in said if done[kind]]
+    lines = [_filled(f"- {said[kind]}: {', '.join(f'`{name}`' for name in done[kind])}") for kind in said if done[kind]]
     return "\n".join([f"`eunomia lab run '{rule.name}'` does, in containers:", "", *lines])
+
+
+_HEAD = """# The default rules
+
+{count} rules, in use without any configuration. `eunomia rules list` prints them, `eunomia rules show NAME` all that
+one says; a file of your own changes or switches off any of them (see [the language](../rules-language.md)). Unless its
+description says otherwise a rule is about containers.
+
+An `alert` wants a person now. A `warning` is right about what happened, but ordinary programs do it, too: look at it,
+and except those. An `event` is kept for the record.
+"""
 
 
 def index() -> str:
     """The table of contents."""
-    parts = [
-        "# The default rules\n\n"
-        f"{len(rules())} rules, in use without any configuration. `eunomia rules list` prints them, `eunomia rules show NAME` all\n"
-        "that one says; a file of your own changes or switches off any of them (see [the language](../rules-language.md)).\n"
-        "Unless its page says otherwise a rule is about containers.\n\n"
-        "An `alert` wants a person now. A `warning` is right about what happened, but ordinary programs do it, too: look\n"
-        "at it, and except those. An `event` is kept for the record.\n"
-    ]
+    parts = [_HEAD.format(count=len(rules()))]
     for group, title in _GROUPS.items():
         members = [rule for rule in rules().values() if Path(rule.place.file).stem == group]
-        parts.append(f"\n## {title}\n\n| rule | level | finds |\n| --- | --- | --- |\n")
+        parts.append(f"\n## {title}\n\n| rule | level | why |\n| --- | --- | --- |\n")
         parts += [f"| [{one.name}]({page(one).name}) | {one.level.label} | {_first(one)} |\n" for one in members]
     return "".join(parts)
 

@@ -34,8 +34,10 @@ CONTEXT = (
 EXEC = (
     Column("exe_upper_layer", pl.Boolean, "whether the executable lies in the upper layer"),
     Column("exe_memfd", pl.Boolean, "whether it lies in memory"),
+    Column("exe_deleted", pl.Boolean, "whether it has no name any more"),
     Column("exe_inode", pl.UInt64, "its inode"),
     Column("stdin", pl.String, "what standard input is"),
+    Column("stdin_peer", pl.String, "who is at its other end"),
 )
 _EVENTS = pl.Enum(["mount", "ptrace", "bpf", "setns", "unshare", "socket", "bind", "listen", "dup_stdio"])
 SENSITIVE = (

@@ -50,6 +50,10 @@ def test_file_names_that_can_meet_a_condition(condition: str, names: set[str] | 
     assert file_names(parse(condition)) == names
 
 
+FORKS = {"forks": True}
+"""Asked for in any case: who has left his parent is known by them alone."""
+
+
 def of(files: Files, *rules: str) -> dict[str, Any]:
     """The needs of rules, each in one line: what stands between its braces."""
     text = "".join(f"- {{rule: r{n}, output: x, level: event, {rule}}}\n" for n, rule in enumerate(rules))
@@ -62,7 +66,7 @@ def test_nothing_without_rules(files: Files) -> None:
 
 
 def test_processes_are_known_in_any_case(files: Files) -> None:
-    assert of(files, "on: tcp.connect, condition: dport = 22") == {"process": {}, "tcp": {}}
+    assert of(files, "on: tcp.connect, condition: dport = 22") == {"process": FORKS, "tcp": {}}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_processes_are_known_in_any_case(files: Files) -> None:
     [
         ("exec", {}),
         ("exit", {}),
-        ("fork", {"forks": True}),
+        ("fork", {}),
         ("exec_failed", {"failed": True}),
         ("credentials", {"credentials": True}),
         ("namespace", {"namespaces": True}),
@@ -78,7 +82,7 @@ def test_processes_are_known_in_any_case(files: Files) -> None:
     ],
 )
 def test_of_processes_only_what_is_asked_for(files: Files, event: str, options: dict[str, Any]) -> None:
-    assert of(files, f"on: process.{event}, condition: uid = 0") == {"process": options}
+    assert of(files, f"on: process.{event}, condition: uid = 0") == {"process": FORKS | options}
 
 
 def test_of_files_only_names_that_are_looked_for(files: Files) -> None:
@@ -103,12 +107,12 @@ def test_steps_of_a_sequence_count(files: Files) -> None:
         "on: files.create, condition: uid = 0, sequence: {within: 1s, then: "
         "[{on: process.fork, condition: uid = 0}, {on: files.open, condition: path = /x}]}",
     )
-    assert found == {"process": {"forks": True}, "files": {"events": True, "failed": False, "reads_of": ("x",)}}
+    assert found == {"process": FORKS, "files": {"events": True, "failed": False, "reads_of": ("x",)}}
 
 
 def test_only_the_calls_that_are_named(files: Files) -> None:
     found = of(files, "on: [sensitive.mount, sensitive.bpf], condition: uid = 0", "on: tcp.state, condition: uid = 0")
-    assert found == {"process": {}, "sensitive": {"only": ("bpf", "mount")}, "tcp": {"states": True}}
+    assert found == {"process": FORKS, "sensitive": {"only": ("bpf", "mount")}, "tcp": {"states": True}}
     assert of(files, "on: syscall.call, condition: 'syscall in (sync, vhangup)'")["syscall"] == {
         "events": True,
         "only": ("sync", "vhangup"),
@@ -119,3 +123,9 @@ def test_rules_that_need_every_read_are_named(files: Files) -> None:
     text = "- {rule: %s, output: x, level: event, on: files.open, condition: fd.name %s}\n"
     rules = files.load(text % ("a", "startswith /x") + text % ("b", "= /x"), schemas={})
     assert reads_everything(rules) == ("a",)
+
+
+def test_of_ipc_only_the_kinds_that_are_named(files: Files) -> None:
+    assert of(files, "on: ipc.unix_connect, condition: uid = 0")["ipc"] == {"kinds": ("unix",)}
+    found = of(files, "on: [ipc.mq_open, ipc.posix_shm_open, ipc.fifo_open, ipc.pipe], condition: uid = 0")
+    assert found["ipc"] == {"kinds": ("pipe", "posix_mq", "posix_shm"), "anonymous": True}

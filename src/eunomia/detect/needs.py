@@ -59,18 +59,40 @@ def _options(tracker: str, events: set[str], steps: list[Step]) -> dict[str, Any
             return {"only": tuple(sorted(events))}
         case "tcp":
             return {"states": True} if "state" in events else {}
+        case "ipc":
+            return _ipc(events)
     return {}
 
 
 def _process(events: set[str]) -> dict[str, Any]:
+    """Forks in any case: a daemon that has left its parent is else taken for a child of the host's first process."""
     asked = {
-        "forks": "fork",
         "failed": "exec_failed",
         "credentials": "credentials",
         "namespaces": "namespace",
         "comms": "comm",
     }
-    return {option: True for option, event in asked.items() if event in events}
+    return {"forks": True} | {option: True for option, event in asked.items() if event in events}
+
+
+_IPC_KINDS = {
+    "shm_": "sysv_shm",
+    "sem_": "sysv_sem",
+    "msg_": "sysv_msg",
+    "mq_": "posix_mq",
+    "posix_shm_": "posix_shm",
+    "pipe": "pipe",
+    "fifo_": "pipe",
+    "unix_": "unix",
+    "signal_": "signal",
+}
+"""What an event's name begins with -> its kind."""
+
+
+def _ipc(events: set[str]) -> dict[str, Any]:
+    kinds = {kind for begin, kind in _IPC_KINDS.items() if any(event.startswith(begin) for event in events)}
+    anonymous = {"anonymous": True} if events & {"pipe", "unix_pair"} else {}
+    return {"kinds": tuple(sorted(kinds)), **anonymous}
 
 
 def _files(steps: list[Step]) -> dict[str, Any]:

@@ -18,7 +18,9 @@ _PATHS = ("path", "host_path", "new_path", "new_host_path")
 _NAMED = ("named", "new_named")
 _TEXTS = {
     "flags": Column("flags", pl.String, "flags of the call by name, such as O_RDWR|O_CREAT; 0 for none"),
-    "mode": Column("mode", pl.String, "permissions asked for, in octal; mknod: with the kind of file, 6 of a block device"),
+    "mode": Column(
+        "mode", pl.String, "permissions asked for, in octal; mknod: and the kind of file, 60000 a block device"
+    ),
     "device": DEVICE,
 }
 _LARGEFILE = 0o400000 if os.uname().machine == "aarch64" else 0o100000  # 0 in Python, where it makes no difference
