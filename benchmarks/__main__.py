@@ -25,6 +25,7 @@ NAMES = (
     "startup",
     "record",
     "rules",
+    "alert_latency",
 )
 
 

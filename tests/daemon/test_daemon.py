@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -47,6 +48,9 @@ def test_an_alert_everywhere_at_once(tmp_path: Path) -> None:
         assert alert["advice"] == "do nothing"
         assert alert["event"]["args"] == ["cat", "/dev/null"]
         assert alert["user"] == "root"
+        assert (alert["exe"], alert["args"]) == (os.path.realpath("/usr/bin/cat"), "cat /dev/null")
+        assert alert["ancestors"][0]["pid"] == os.getpid()  # which ran before the daemon
+        assert "pytest" in alert["ancestors"][0]["args"]
 
         told = daemon.status()
         assert told["health"]["state"] == "degraded"

@@ -10,6 +10,7 @@ import polars as pl
 
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
+from eunomia.containers.processes import running
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.detect.context import Context
 from eunomia.detect.engine import Detector
@@ -17,6 +18,7 @@ from eunomia.detect.needs import needs
 from eunomia.detect.processes import Processes
 from eunomia.detect.rule import RuleSet
 from eunomia.errors import UsageError
+from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.trackers import registry
@@ -26,6 +28,26 @@ QUEUE = "detect"
 """All trackers share it: events come to the rules in their order, on one thread."""
 _FIRST = "process"
 Needs = Mapping[str, dict[str, Any]]
+
+
+class _Present(Handler):
+    """Tells the table of processes of those that run, once: when the trackers see already what comes after them."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self._told = False
+
+    def handle(self, batch: Batch) -> Batch:
+        """Nothing happens to the batch."""
+        self.tick()
+        return batch
+
+    def tick(self) -> tuple[()]:
+        """Not to wait for the first event."""
+        if not self._told:
+            self._told = True
+            self._processes.add_running(running(Roots()))
+        return ()
 
 
 class _Informed(Handler):
@@ -50,6 +72,8 @@ class _Informed(Handler):
 
     def tick(self) -> tuple[()]:
         """Lets alerts go that are due."""
+        for step in self._steps:
+            list(step.tick())
         list(self._rules.tick())
         return ()
 
@@ -89,6 +113,7 @@ class Watching:
         self._until_ns: int | None = None
         self._known = KnownContainers()
         self._processes = Processes()
+        self._present = _Present(self._processes)
         self._context = Context(self._processes)
         self.detector = Detector(
             rules, self._pass_on, node=node, image_of=self._known.image_of, user_of=user_of, clock=time.time_ns
@@ -96,7 +121,7 @@ class Watching:
         self.agent = Agent(agent_config(config, self.needs), beside(self._sinks), on_container=self._known.note)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
-        steps = [self._processes, self._context] if config.tracker == _FIRST else [self._context]
+        steps = [self._present, *([self._processes] if config.tracker == _FIRST else []), self._context]
         return {QUEUE: _Informed(steps, self.detector.sink(config.tracker, self._context.columns(schema)))}
 
     def _pass_on(self, batch: Batch) -> None:

@@ -183,3 +183,55 @@ def test_a_flood_into_a_tiny_ring_is_accounted_for(tmp_path: Path) -> None:
     assert summary.emitted == summary.delivered + summary.filtered + sum(summary.lost.values())
     seen = run.events.filter(pid=pid, path=str(file)).height
     assert seen + summary.lost["ring full"] >= 20_000
+
+
+_READS = """
+os.mkdir("sub")
+for name in ("shadow", "sub/shadow", "shadow2", "other", "n" * 63, "n" * 64, "ä"):
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT))
+os.symlink("sub/shadow", "link")
+os.close(os.open("shadow", os.O_RDONLY))
+os.close(os.open("link", os.O_RDONLY))
+os.close(os.open("shadow2", os.O_RDONLY))
+os.close(os.open("other", os.O_RDONLY))
+os.close(os.open("other", os.O_RDWR))
+os.close(os.open("n" * 63, os.O_RDONLY))
+os.close(os.open("n" * 64, os.O_RDONLY))
+os.close(os.open("ä", os.O_PATH))
+os.chdir("sub")
+os.unlink("shadow")
+for name in ("shadow", "../sub/shadow", args[0] + "/sub/shadow", "xshadow", "no/such", "x" * 300 + "/shadow"):
+    try:
+        os.open(name, os.O_RDONLY)
+    except OSError:
+        pass
+"""
+
+
+def read_only(run: Run, pid: int, folder: Path) -> list[tuple[Any, ...]]:
+    seen = events(run, pid, folder, "event", "path", "flags", "error")
+    return [(path, error) for event, path, flags, error in seen if event == "open" and "O_RDONLY" in flags]
+
+
+def test_reads_of_some_names(tmp_path: Path) -> None:
+    long = "n" * 63
+    with watching(events=True, reads_of=("shadow", long, "ä", *(f"name{number}" for number in range(253)))) as run:
+        pid = work("os.chdir(args[0])\n" + _READS, str(tmp_path))
+    assert read_only(run, pid, tmp_path) == [
+        ("shadow", None),
+        ("sub/shadow", None),
+        (long, None),
+        ("ä", None),
+        *[("sub/shadow", "ENOENT")] * 3,
+        (f"sub/{'x' * 300}/shadow", "ENAMETOOLONG"),
+    ]
+    others = [event for event, *_ in events(run, pid, tmp_path, "event", "flags") if event != "open"]
+    assert others == ["mkdir", *["create"] * 7, "symlink", "unlink"]
+    assert ("open", "other", "O_RDWR|O_CLOEXEC") in events(run, pid, tmp_path, "event", "path", "flags")
+
+
+def test_no_reads(tmp_path: Path) -> None:
+    with watching(events=True, reads=False) as run:
+        pid = work("os.chdir(args[0])\n" + _READS, str(tmp_path))
+    assert read_only(run, pid, tmp_path) == []
+    assert len(events(run, pid, tmp_path, "event")) == 11

@@ -1,11 +1,12 @@
 """Files: what each process reads, writes, opens, deletes and renames."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.files.reads import check_name, table
 from eunomia.trackers.paths import check_pattern
 
 _SORTS = (
@@ -20,6 +21,10 @@ _EVENTS = (
 
 def _interval(options: Options) -> float | None:
     return None if options["events"] else options["interval"]
+
+
+def _settings(options: Options) -> Mapping[str, int | bytes]:
+    return {"all_reads": options["reads"] and not options["reads_of"], **table(options["reads_of"])}
 
 
 def _handlers(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
@@ -78,6 +83,14 @@ TRACKER = Tracker(
         Option("latency", False, "measure how long the counted calls take (a second hook)", constant="latency"),
         Option("events", False, "report each call that opens, makes, deletes, renames or changes a file"),
         Option("failed", True, "with --events: report calls that failed, too", constant="failed"),
+        Option("reads", True, "with --events: report opens that only read, too"),
+        Option(
+            "reads-of",
+            (),
+            "with --events: of opens that only read, those alone of files with one of these names, without a path",
+            "NAME,…",
+            check=check_name,
+        ),
     ),
     table=("time", "event", "container", "pid", "comm", "result", "flags", "path", "new_path"),
     totals_table=(
@@ -86,8 +99,9 @@ TRACKER = Tracker(
     ),
     handlers=_handlers,
     interval=_interval,
-    apart=tuple(("events", name) for name in ("top", "sort", "latency", "interval")),
-    needs={"failed": "events"},
+    apart=(*(("events", name) for name in ("top", "sort", "latency", "interval")), ("reads", "reads_of")),
+    needs={"failed": "events", "reads": "events", "reads_of": "events"},
+    settings=_settings,
     fold=_fold,
     shown_with={"total_latency": "latency", "max_latency": "latency"},
 )

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "latency.bpf.h"
+#include "names.bpf.h"
 #include "place.bpf.h"
 
 #define S_IFMT 0170000 /* include/uapi/linux/stat.h */
@@ -10,6 +11,7 @@
 #define S_PRIVATE 0x200	       /* include/linux/fs.h: inodes inside the kernel, such as those of eventfd and epoll */
 #define FMODE_CREATED 0x100000 /* include/linux/fs.h */
 #define FMODE_STREAM 0x200000  /* pipes, sockets; since 5.1 */
+#define O_ACCMODE 03
 #define O_WRONLY 01
 #define O_CREAT 0100
 #define O_TRUNC 01000
@@ -160,6 +162,7 @@ EVENTS(struct event, 8 * 1024 * 1024);
 
 const volatile bool latency DOC("whether the time that calls take is measured") = false;
 const volatile bool failed DOC("whether calls that failed are reported") = true;
+const volatile bool all_reads DOC("whether opens that only read are reported whatever the file's name") = true;
 
 /* A call that returns: its arguments, whatever entry it came through. */
 struct returned {
@@ -279,8 +282,6 @@ static __always_inline struct total *row_of(s32 fd)
 	total = totals_find(&key);
 	return total ? total : add_file(&key);
 }
-
-#define HASH_PRIME 0x9e3779b97f4a7c15ULL
 
 static __always_inline u64 hash_name(const struct place *place)
 {
@@ -681,6 +682,26 @@ static __always_inline void fill_new_path(struct event *event, struct place *pla
 	bpf_probe_read_kernel(event->new_host_path, sizeof(event->new_host_path), place->host_path);
 }
 
+/*
+ * Whether an open is one of those that only read, and of a file that nobody asked for. Asked before there is a record:
+ * such opens are most of what happens to files.
+ */
+static __noinline bool is_idle_read(struct place *place, const struct request *request)
+{
+	struct file___files *file;
+	struct dentry *dentry;
+
+	if (request->kind != KIND_OPEN || (request->flags & (O_ACCMODE | O_CREAT | O_TRUNC | __O_TMPFILE)))
+		return false;
+	if (request->fd == NONE) {
+		place_read_name(place, (const char *)request->name);
+		return !is_read_name_given(place);
+	}
+	file = file_of(request->fd);
+	dentry = file ? BPF_CORE_READ(file, f_path.dentry) : 0;
+	return !is_read_name_of(dentry);
+}
+
 static __always_inline int report_call(struct pt_regs *regs, long result, bool followed)
 {
 	struct request request = {
@@ -702,7 +723,7 @@ static __always_inline int report_call(struct pt_regs *regs, long result, bool f
 	if (!read_request(&call, &request))
 		return 0;
 	place = bpf_map_lookup_elem(&places, &zero);
-	if (!place)
+	if (!place || (!all_reads && is_idle_read(place, &request)))
 		return 0;
 	event = event_reserve(struct event);
 	if (!event)

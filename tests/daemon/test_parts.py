@@ -1,0 +1,155 @@
+"""What a daemon is made of: its state directory, its socket, its health, what it tells systemd, its unit."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from eunomia.daemon.health import Health
+from eunomia.daemon.notify import Notifier
+from eunomia.daemon.state import StateDirectory
+from eunomia.daemon.status import StatusServer, ask
+from eunomia.errors import EunomiaError, UsageError
+from eunomia.pipeline.accounts import Account
+from eunomia.pipeline.chain import Chain
+from eunomia.pipeline.losses import Losses
+from eunomia.pipeline.queue import Queue
+
+UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "eunomia.service"
+
+
+def test_state_is_kept_for_the_next_one(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    assert state.recall() is None
+    state.remember({"x": [1, 2]})
+    state.close()
+    again = StateDirectory(tmp_path / "a" / "b")
+    assert again.recall() == {"x": [1, 2]}
+    (tmp_path / "a" / "b" / "rules.json").write_text("{")
+    with pytest.raises(EunomiaError, match=r"rules\.json"):
+        again.recall()
+    again.close()
+
+
+def test_state_is_one_daemons(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    with pytest.raises(UsageError, match=f"process id {os.getpid()} uses"):
+        StateDirectory(tmp_path)
+    state.close()
+    StateDirectory(tmp_path).close()
+
+
+def test_a_state_directory_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot use the state directory"):
+        StateDirectory(tmp_path / "file" / "state")
+
+
+def test_the_socket(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "status.sock"
+    server = StatusServer(path, lambda: {"text": "x" * 1_000_000})
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(ask(path)["text"]) == 1_000_000
+    with pytest.raises(UsageError, match="another daemon answers"):
+        StatusServer(path, dict)
+    with socket.socket(socket.AF_UNIX) as rude:  # who asks and does not listen holds nobody up for long
+        rude.connect(str(path))
+    assert ask(path)
+    server.close()
+    server.close()
+    assert not path.exists()
+    with pytest.raises(EunomiaError, match="nobody answers"):
+        ask(path)
+
+
+def test_a_socket_that_was_left(tmp_path: Path) -> None:
+    path = tmp_path / "status.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    server = StatusServer(path, lambda: {"pid": 1})
+    assert ask(path) == {"pid": 1}
+    server.close()
+
+
+def _take_and_go(listening: socket.socket) -> None:
+    listening.accept()[0].close()
+
+
+def test_what_answers_may_be_another(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "s"))
+        other.listen()
+        other.settimeout(5)
+        thread = threading.Thread(target=_take_and_go, args=(other,))
+        thread.start()
+        with pytest.raises(EunomiaError, match="no daemon of ours"):
+            ask(tmp_path / "s")
+        thread.join()
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_systemd_is_told(tmp_path: Path, abstract: bool) -> None:
+    address = f"@eunomia-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + address[1:] if abstract else address)
+        notifier = Notifier.of({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())})
+        assert notifier.watchdog_s == 3
+        notifier.ready("two\nlines")
+        assert manager.recv(1000) == b"READY=1\nSTATUS=two lines"
+        notifier.reloading()
+        assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", manager.recv(1000))
+        notifier.alive("well")
+        assert manager.recv(1000) == b"STATUS=well\nWATCHDOG=1"
+        notifier.stopping()
+        assert manager.recv(1000) == b"STOPPING=1"
+    notifier.alive("nobody listens any more")
+
+
+def test_without_systemd() -> None:
+    assert Notifier.of({}).watchdog_s is None
+    assert Notifier.of({"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}).watchdog_s is None
+    Notifier.of({}).ready("nobody")
+
+
+def test_health() -> None:
+    queue = Queue(Chain([], Losses(), lambda *_: None), Losses())
+    health = Health()
+    account = Account("files", "detect", 10, 7, 0, {"ring full": 3})
+    health.look([Account("files", "detect", 10, 10, 0, {})], queue)
+    assert health.told([], {}, None, None) == {"state": "ok", "reasons": []}
+    health.look([account], queue)
+    told = health.told([{"name": "x", "error": "away"}], {"r": "why"}, ValueError("v"), None)
+    assert told == {
+        "state": "degraded",
+        "reasons": [
+            "files: events were lost in the last minute (3 in all)",
+            "alerts to x: away",
+            "rule 'r' is out of use: why",
+            "a handler has failed: ValueError: v",
+        ],
+    }
+    assert not health.is_stuck
+    queue.close()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not to be had here")
+def test_the_unit_is_right() -> None:
+    done = subprocess.run(["systemd-analyze", "verify", UNIT], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("eunomia.service")) == (0, 0), done.stderr
+
+
+def test_the_unit_runs_what_there_is() -> None:
+    text = UNIT.read_text()
+    assert "ExecStart=/usr/bin/env eunomia daemon $OPTIONS" in text
+    assert "Type=notify\n" in text
+    assert "StateDirectory=eunomia\n" in text
+    # A reload may take some seconds, in which nobody says that all is well.
+    assert int(re.findall(r"WatchdogSec=(\d+)", text)[0]) >= 60
