@@ -10,6 +10,7 @@ import polars as pl
 
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
+from eunomia.configfile.columns import schema_of
 from eunomia.containers.processes import running
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.detect.context import Context
@@ -136,6 +137,8 @@ class Watching:
 
     def start(self) -> None:
         """Begins."""
+        for one in self.agent.config.trackers:
+            self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
         self.agent.__enter__()
 
     def start_beside(self, other: Watching) -> Summary:

@@ -139,6 +139,7 @@ class Detector:
         self._sinks: list[_Sink] = []
         self._program = self._running = _Program(rules.enabled, {})
         self._over_time.use(rules.enabled)
+        self._prepared: dict[tuple[str, Schema], Plan] = {}
         self._out: list[pl.DataFrame] = []
         self._event_ns = 0
         self._due_ns = 0
@@ -148,6 +149,14 @@ class Detector:
         """What was done so far. Numbers only grow, also when rules are replaced."""
         return self._counters
 
+    def prepare(self, tracker: str, schema: Schema) -> None:
+        """Compiles the rules for a tracker ahead of `sink`, which is asked for when events come already.
+
+        Raises:
+            ConditionError: as `sink`.
+        """
+        self._prepared[tracker, schema] = self._plan(self._program.rules, tracker, schema)
+
     def sink(self, tracker: str, schema: Schema) -> Handler:
         """Where the batches of a tracker are to go.
 
@@ -156,7 +165,8 @@ class Detector:
         """
         sink = _Sink(self, tracker, schema)
         rules = self._program.rules
-        plans = {**self._program.plans, sink: self._plan(rules, sink)}
+        plan = self._prepared.pop((tracker, schema), None) or self._plan(rules, tracker, schema)
+        plans = {**self._program.plans, sink: plan}
         self._sinks.append(sink)
         self._program = self._running = _Program(rules, plans)
         return sink
@@ -168,10 +178,13 @@ class Detector:
             ConditionError: a rule names a field that the batches cannot have; nothing is replaced then.
         """
         enabled = rules.enabled
-        self._program = _Program(enabled, {sink: self._plan(enabled, sink) for sink in self._sinks})
+        self._prepared.clear()
+        self._program = _Program(
+            enabled, {sink: self._plan(enabled, sink.tracker, sink.schema) for sink in self._sinks}
+        )
 
-    def _plan(self, rules: Iterable[Rule], sink: _Sink) -> Plan:
-        fields = Fields(sink.tracker, sink.schema, users=self._user_of, groups=self._group_of)
+    def _plan(self, rules: Iterable[Rule], tracker: str, schema: Schema) -> Plan:
+        fields = Fields(tracker, schema, users=self._user_of, groups=self._group_of)
         return Plan(rules, fields, self._node)
 
     def _take_up(self) -> _Program:
