@@ -16,7 +16,10 @@ import eunomia as package
 from eunomia.trackers import registry
 from tests.cli.command import EUNOMIA, environment, eunomia
 
-COMMANDS = ("run", "replay", "query", "report", "rules", "trackers", "containers", "config", "doctor", "completion")
+COMMANDS = (
+    *("run", "daemon", "status", "replay", "query", "report", "rules", "trackers", "containers", "config"),
+    *("lab", "doctor", "completion"),
+)
 PAGES = [(), *((name,) for name in COMMANDS), *(("run", name) for name in registry.names())]
 
 

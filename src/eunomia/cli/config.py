@@ -51,7 +51,9 @@ def command() -> None:
 @command.command(epilog="\b\nExample:\n  eunomia config check eunomia.toml")
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Check FILE, of `eunomia run` or of `eunomia daemon`, and print what it would do.
+    """Check FILE and print what it would do.
+
+    It may be one of `eunomia run` or one of `eunomia daemon`.
 
     Exit code 2 with a line for each mistake when it is wrong.
     """

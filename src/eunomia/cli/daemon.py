@@ -34,12 +34,12 @@ def _recorded(function: Any) -> Any:
 @click.command(
     epilog="""\b
 Examples:
-  eunomia daemon                             the rules that come with it, over everything
+  eunomia daemon                           all containers, by the default rules
   eunomia daemon -c web --rules my.yaml
   eunomia daemon --config /etc/eunomia/daemon.toml
   eunomia daemon --fmt json | jq 'select(.level == "alert")'
-  kill -HUP PID                              reads rules and configuration again
-  eunomia status                             how it goes
+  kill -HUP PID                            reads rules and configuration again
+  eunomia status                           how it goes
 """
 )
 @click.option(

@@ -50,7 +50,10 @@ _kind = click.option(
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
 @click.argument("names", metavar="[NAMES]...", nargs=-1)
 def list_actions(names: Sequence[str], kinds: Sequence[str], fmt: str) -> None:
-    """List the actions: all, or those that NAMES are names of; a rule's name stands for all of its actions."""
+    """List the actions.
+
+    All, or those that NAMES are names of; a rule's name stands for all of its actions.
+    """
     chosen = _choose(names, kinds)
     if fmt == "json":
         for one in chosen:
@@ -90,7 +93,9 @@ def run(
     fmt: str,
     report: Path | None,
 ) -> None:
-    """Perform actions, all or NAMES (a rule's name stands for all of its actions), and see which alerts come.
+    """Perform actions and see which alerts come.
+
+    All, or those that NAMES are names of; a rule's name stands for all of its actions.
 
     A daemon is started for this, with its own state; one that runs already is left alone. The exit code is 1 when
     something did not come out as it should.
