@@ -38,7 +38,7 @@ Examples:
   eunomia daemon -c web --rules my.yaml
   eunomia daemon --config /etc/eunomia/daemon.toml
   eunomia daemon --fmt json | jq 'select(.level == "alert")'
-  kill -HUP PID                            reads rules and configuration again
+  kill -HUP PID                            reads its files again
   eunomia status                           how it goes
 """
 )
