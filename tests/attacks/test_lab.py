@@ -28,7 +28,6 @@ GET_BY = {
     **dict.fromkeys(("shadow-io-uring", "log-io-uring", "encrypted-io-uring"), "files looks at system calls"),
     "log-symlink": "what is gone has no path any more, and the name given leads through a link",
     "authorized-keys-hard-link": "another name of the file, made before",
-    **dict.fromkeys(("ports-many-processes", "encrypted-many-processes"), "counted by process"),
 }
 """Disguises that no rule sees through yet."""
 
