@@ -82,8 +82,8 @@ def _made(rule: Rule) -> str:
 """
 
 
-def _filled(text: str) -> str:
-    return textwrap.fill(text, 119, break_long_words=False, break_on_hyphens=False)
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 119, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _tag(tag: str) -> str:
@@ -126,7 +126,9 @@ def _tested(rule: Rule) -> str:
     if not done:
         return "By a test of its condition: `tests/detect/test_default_rules.py`."
     said = {"attack": "What it must find", "evasion": "The same done otherwise", "benign": "What must stay silent"}
-    lines = [_filled(f"- {said[kind]}: {', '.join(f'`{name}`' for name in done[kind])}") for kind in said if done[kind]]
+    lines = [
+        _filled(f"- {said[kind]}: {', '.join(f'`{name}`' for name in done[kind])}", "  ") for kind in said if done[kind]
+    ]
     return "\n".join([f"`eunomia lab run '{rule.name}'` does, in containers:", "", *lines])
 
 
@@ -138,6 +140,8 @@ description says otherwise a rule is about containers.
 
 An `alert` wants a person now. A `warning` is right about what happened, but ordinary programs do it, too: look at it,
 and except those. An `event` is kept for the record.
+
+The lists and macros that they share are in `src/eunomia/detect/rules/common.yaml`.
 """
 
 
