@@ -5,7 +5,7 @@ The struct is the only schema. Conventions on its members:
 - an anonymous struct inside (the shared prefix) counts as if its members stood there themselves;
 - `char NAME[N]` is a string that ends at its NUL; beside a member `NAME_len` it is that many bytes instead, and the
   length is no column of its own; of type `argv_t` it is a list of strings, each ended by a NUL;
-- an array of type `ip_t` is an IP address, shown as text;
+- an array of type `ip_t` is an IP address, shown as text; of type `optional_ip_t` zeros are none;
 - an enum's values are named after its enumerators, lower case, without the enum's own name in front
   (`enum kind { KIND_EXEC }` gives `exec`);
 - a member whose name starts with `_` is padding;
@@ -32,6 +32,7 @@ _LENGTH = "_len"
 _DOC = "doc:"
 _MOST_NAMES = 65536
 _ONE_BY_ONE = 64
+_NO_ADDRESS = "::"
 _SEVERAL = ("text", "argv", "address", "array")
 
 
@@ -132,7 +133,8 @@ def _field(btf: Btf, member: Member, offset_bits: int, text: str, names: frozens
             return _text(member, offset, text, item.length, "argv_t" in element_typedefs, names)
         storage = _number_type(element)
         if "ip_t" in typedefs:
-            return Field(Column(member.name, pl.String, text), PLAIN, "address", offset, storage, item.length)
+            optional = Semantic(null=0) if "optional_ip_t" in typedefs else PLAIN
+            return Field(Column(member.name, pl.String, text), optional, "address", offset, storage, item.length)
         array = Column(
             member.name,
             pl.Array(_polars_type(PLAIN, storage), item.length),
@@ -241,7 +243,8 @@ class Layout:
             lengths = _lengths(field, records)
             return _strings(field, data, places + field.offset, lengths)
         if field.form == "address":
-            return texts(values).alias(field.column.name)
+            written = texts(values).alias(field.column.name)
+            return written if field.semantic is PLAIN else written.set(written == _NO_ADDRESS, None)
         if field.form == "array":
             return pl.Series(field.column.name, np.array(values, order="C"), dtype=field.column.dtype)
         if field.form == "bits":
@@ -257,9 +260,9 @@ def _numbers(field: Field, values: npt.NDArray[Any], clock_offset_ns: int) -> pl
     name, semantic = field.column.name, field.semantic
     if semantic.show == "time":
         return pl.Series(name, values.astype(np.int64) + clock_offset_ns).cast(field.column.dtype)
-    if semantic.dtype is pl.Boolean:
-        return pl.Series(name, values != 0)
     missing = None if semantic.null is None else values == semantic.null
+    if semantic.dtype is pl.Boolean:
+        values = values != 0
     if semantic.names is not None:
         if semantic.positions is not None:
             last = len(semantic.positions) - 1

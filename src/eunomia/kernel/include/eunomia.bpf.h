@@ -34,6 +34,9 @@ typedef u64 optional_u64_t;   /* 0: none */
 typedef char argv_t;	      /* strings, each ended by a NUL */
 typedef s64 optional_bytes_t; /* -1: none */
 typedef u8 ip_t[16];	      /* an IPv6 address, or an IPv4 one as IPv6 maps it (::ffff:a.b.c.d) */
+typedef ip_t optional_ip_t;   /* zeros: none */
+typedef u8 optional_bool_t;   /* OPTIONAL_NONE: neither */
+#define OPTIONAL_NONE 2
 typedef u64 bytes_t;
 typedef u64 hex_t;
 

@@ -43,6 +43,15 @@ typedef u32 optional_id_t; /* NO_ID: none */
 typedef u64 capabilities_t; /* a bit for each; NO_CAPABILITIES: none told */
 #define NO_CAPABILITIES (~0ULL)
 
+enum stream {
+	STREAM_TTY,
+	STREAM_PIPE,
+	STREAM_SOCKET,
+	STREAM_FILE,
+	STREAM_NULL,
+};
+#define NO_STREAM 255
+
 struct credentials {
 	u32 uid, euid, suid, fsuid;
 	u32 gid, egid, sgid, fsgid;
@@ -73,6 +82,16 @@ struct event {
 	capabilities_t effective DOC("credentials: effective capabilities now");
 	capabilities_t old_permitted DOC("credentials: permitted capabilities before");
 	capabilities_t permitted DOC("credentials: permitted capabilities now");
+	optional_u64_t exe_inode DOC("exec: inode number of the program file");
+	optional_u64_t exe_ctime_ns DOC("exec: when that file was last changed, in nanoseconds since 1970");
+	optional_bool_t
+		exe_upper_layer DOC("exec: whether it was written into its container; none where no overlay is");
+	optional_bool_t exe_memfd DOC("exec: whether it lies in memory only (memfd_create(2))");
+	optional_bool_t exe_deleted DOC("exec: whether it has no name any more");
+	enum stream stdin DOC("exec: what standard input is, tty, pipe, socket, file or null; none when closed");
+	enum stream stdout DOC("exec: the same of standard output");
+	optional_u32_t stdin_port DOC("exec: port of the other side when standard input is a connected IP socket");
+	optional_ip_t stdin_peer DOC("exec: its address");
 	u8 args_truncated : 1 DOC("whether args lacks its end");
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
 	u8 _unused : 6;
@@ -113,6 +132,15 @@ static __always_inline void clear(struct event *event, enum kind kind)
 	event->effective = NO_CAPABILITIES;
 	event->old_permitted = NO_CAPABILITIES;
 	event->permitted = NO_CAPABILITIES;
+	event->exe_inode = 0;
+	event->exe_ctime_ns = 0;
+	event->exe_upper_layer = OPTIONAL_NONE;
+	event->exe_memfd = OPTIONAL_NONE;
+	event->exe_deleted = OPTIONAL_NONE;
+	event->stdin = NO_STREAM;
+	event->stdout = NO_STREAM;
+	event->stdin_port = 0;
+	__builtin_memset(event->stdin_peer, 0, sizeof(event->stdin_peer));
 	event->args_truncated = 0;
 	event->path_truncated = 0;
 	event->filename_len = 0;

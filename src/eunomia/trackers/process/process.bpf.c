@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "event.bpf.h"
 #include "changes.bpf.h"
+#include "origin.bpf.h"
 
 const volatile u64 min_duration_ns DOC("only exits of processes that lived at least this long, and nothing else") = 0;
 
@@ -65,6 +66,8 @@ static __noinline int on_exec(struct task_struct *task, struct linux_binprm *bpr
 				    INTERPRETER_BYTES, event);
 	read_args(event, task);
 	read_paths(event, task, BPF_CORE_READ(bprm, file));
+	read_origin(event, BPF_CORE_READ(bprm, file));
+	read_streams(event, task);
 	event_submit(event);
 	return 0;
 }

@@ -63,6 +63,79 @@ struct task_struct___process {
 	struct cred___process *cred;
 };
 
+/* The program file, and what stands on the first descriptors. */
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	unsigned int i_nlink;
+	u32 i_rdev;
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+/* When it was last changed has moved twice: 6.6 and 6.11. */
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
+struct inode___until_6_5 {
+	struct timespec64 i_ctime;
+};
+
+struct inode___until_6_10 {
+	struct timespec64 __i_ctime;
+};
+
+struct inode___parts {
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
+};
+
+struct dentry___process {
+	struct inode *d_inode;
+};
+
+struct file___process {
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct task_struct___files {
+	struct files_struct *files;
+};
+
+struct in6_addr {
+	u8 bytes[16];
+};
+
+struct sock_common {
+	u32 skc_daddr;
+	__be16 skc_dport;
+	unsigned short skc_family;
+	struct in6_addr skc_v6_daddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
 #pragma clang attribute pop
 
 #endif
