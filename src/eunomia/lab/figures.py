@@ -89,7 +89,8 @@ def _wrong(judgements: Sequence[Judgement]) -> Iterator[str]:
     if not wrong:
         yield "Nothing."
         return
-    yield "| action | rule | kind | came out as | other alerts |\n| --- | --- | --- | --- | --- |"
+    yield "| action | rule | kind | came out as | other rules |\n| --- | --- | --- | --- | --- |"
     for one in wrong:
         action = one.action
-        yield f"| {action.name} | {action.rule} | {action.kind} | {one.verdict} | {', '.join(one.others) or '-'} |"
+        beside = (*(f"{rule} (alert)" for rule in one.others), *one.mentions)
+        yield f"| {action.name} | {action.rule} | {action.kind} | {one.verdict} | {', '.join(beside) or '-'} |"
