@@ -136,7 +136,8 @@ struct numbers_or_none {
 	optional_id_t m_optional_id_t;
 	ipc_key_t m_ipc_key_t;
 	ipc_id_t m_ipc_id_t;
-	u32 _pad;
+	optional_bool_t m_optional_bool_t;
+	u8 _pad[3];
 };
 SHAPE(numbers_or_none);
 
@@ -209,6 +210,7 @@ struct addresses {
 	u16 port;
 	ip_t near;
 	ip_t far DOC("the other side");
+	optional_ip_t maybe;
 };
 SHAPE(addresses);
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from eunomia.configfile.columns import rule_schemas
 from eunomia.detect.compile import compile_condition
 from eunomia.detect.engine import Detector
 from eunomia.detect.fields import Fields
@@ -33,7 +34,7 @@ USER = {"old_uid": 1000, "old_euid": 1000, "uid": 1000}
 @cache
 def checked() -> RuleSet:
     """The rules, each name in them held against the trackers' columns."""
-    return load([], schemas=with_context())
+    return load([], schemas=rule_schemas())
 
 
 def found(rule: Rule, event: str, row: Event) -> bool:

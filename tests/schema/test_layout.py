@@ -74,8 +74,11 @@ def test_frame_has_the_schemas_types() -> None:
 
 def test_addresses() -> None:
     mapped = bytes(10) + b"\xff\xff"
-    record = struct.pack("@H16s16s", 443, mapped + bytes([10, 0, 0, 1]), b"\x20\x01\x0d\xb8" + bytes(11) + b"\1")
-    assert one("addresses", record) == {"port": 443, "near": "10.0.0.1", "far": "2001:db8::1"}
+    some, other = mapped + bytes([10, 0, 0, 1]), b"\x20\x01\x0d\xb8" + bytes(11) + b"\1"
+    record = struct.pack("@H16s16s16s", 443, some, other, some)
+    assert one("addresses", record) == {"port": 443, "near": "10.0.0.1", "far": "2001:db8::1", "maybe": "10.0.0.1"}
+    record = struct.pack("@H16s16s16s", 443, some, bytes(16), bytes(16))
+    assert one("addresses", record) == {"port": 443, "near": "10.0.0.1", "far": "::", "maybe": None}
     assert shape("addresses").schema["far"].dtype == pl.String
     assert shape("addresses").schema["far"].description == "the other side"
 
@@ -242,11 +245,12 @@ def test_the_fixture_has_every_meaning() -> None:
 
 
 def test_numbers_or_none() -> None:
-    form = struct.Struct("<IIQqqQIIiI")
-    some = form.pack(9, 1, 2, 0, -5, 3, 0, 4, 0, 9)
-    none = form.pack(9, 0, 0, -1, -(2**63), 2**64 - 1, 2**32 - 1, 0, -1, 9)
+    form = struct.Struct("<IIQqqQIIiB3x")
+    some = form.pack(9, 1, 2, 0, -5, 3, 0, 4, 0, 0)
+    none = form.pack(9, 0, 0, -1, -(2**63), 2**64 - 1, 2**32 - 1, 0, -1, 2)
     frame = decode(shape("numbers_or_none"), some, none)
-    assert frame.rows() == [(1, 2, 0, -5, 3, 0, 4, 0), (None,) * 8]
+    assert frame.rows() == [(1, 2, 0, -5, 3, 0, 4, 0, False), (None,) * 9]
+    assert one("numbers_or_none", form.pack(9, 1, 2, 0, -5, 3, 0, 4, 0, 1))["m_optional_bool_t"] is True
 
 
 MEANINGS = struct.Struct("@QQQIiHHHQqQB7x")
