@@ -12,13 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from eunomia.configfile.daemon import read_daemon
+from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.document import ConfigError
-from eunomia.configfile.json_schema import schema
+from eunomia.configfile.json_schema import daemon_schema, schema
 from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, Table
 from eunomia.configfile.reading import read
 from eunomia.trackers import registry
 
 VALIDATOR = Draft202012Validator(schema())
+DAEMON_VALIDATOR = Draft202012Validator(daemon_schema())
 WORDS = st.sampled_from(
     ["process", "cgroup", "a", "b", "stdout", "root", "time", "pid", "x.json", "{tracker}.csv", "", "json"]
 )
@@ -55,6 +58,24 @@ FILES = st.one_of(
     ),
 )
 
+USABLE = st.sampled_from(["/a", "/b/", "http://h/", "unix:///dev/log", "alert", "text", "ptrace", "process", "X: y"])
+
+
+def alerts(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    """A place of one type, with values that may well be right."""
+    keys = {key.name: USABLE | VALUES for key in keys_of(kind).keys if key.name != "type"}
+    return st.fixed_dictionaries({"type": st.just(kind)}, optional={**keys, "wrong": st.integers()})
+
+
+DAEMONS = tables(
+    DAEMON_TOP,
+    daemon=tables(DAEMON),
+    filter=tables(FILTER),
+    alerts=st.dictionaries(WORDS, st.sampled_from(sorted(ALERT_TYPES)).flatmap(alerts), max_size=2) | VALUES,
+    danger=tables(DANGER) | st.fixed_dictionaries({"files": st.lists(USABLE, max_size=2)}),
+    rules=st.lists(tables(RULE) | st.fixed_dictionaries({key.name: USABLE for key in RULE.keys}), max_size=2),
+)
+
 
 def written(value: Any) -> str:
     """A value as TOML."""
@@ -84,3 +105,17 @@ def test_read_or_refused(values: dict[str, Any], file: Path) -> None:
         return
     assert {tracker.label for tracker in run.agent.trackers} == set(run.routes)
     VALIDATOR.validate(values)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(values=DAEMONS)
+def test_a_daemons_is_read_or_refused(values: dict[str, Any], file: Path) -> None:
+    text = "\n".join(f"{json.dumps(name)} = {written(value)}" for name, value in values.items())
+    file.write_text(text)
+    try:
+        found = read_daemon(file, None)
+    except ConfigError as error:
+        assert all(one.startswith(f"{file}:") for one in error.mistakes)
+        return
+    assert [one.name for one in found.config.alerts] == list(values.get("alerts", {}))
+    DAEMON_VALIDATOR.validate(values)

@@ -224,6 +224,9 @@ def test_wrong_use(tmp_path: Path) -> None:
     done = eunomia("daemon", "--config", tmp_path / "daemon.toml")
     assert (done.returncode, done.stdout) == (2, "")
     assert "rules.yaml:" in done.stderr
+    write_config(tmp_path, rules=BAD + BAD.replace("bad", "worse"))
+    done = eunomia("daemon", "--config", tmp_path / "daemon.toml")
+    assert done.stderr.count("eunomia: error: ") == done.stderr.count("\n") >= 2
     write_config(tmp_path, "[[tracker]]\ntype = 'process'\n")
     done = eunomia("daemon", "--config", tmp_path / "daemon.toml")
     assert done.returncode == 2

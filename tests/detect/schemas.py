@@ -36,6 +36,7 @@ EXEC = (
     Column("exe_memfd", pl.Boolean, "whether it lies in memory"),
     Column("exe_deleted", pl.Boolean, "whether it has no name any more"),
     Column("exe_inode", pl.UInt64, "its inode"),
+    Column("exe_ctime_ns", pl.UInt64, "when that changed"),
     Column("stdin", pl.String, "what standard input is"),
     Column("stdin_peer", pl.String, "who is at its other end"),
 )

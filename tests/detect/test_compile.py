@@ -71,6 +71,8 @@ CREDENTIALS = {
     "gained": ["CAP_SYS_ADMIN"],
 }
 MOUNT = {"event": "mount", "path": "/mnt", "flags": "MS_BIND", "text": "ext4"}
+DUP = {"event": "dup_stdio", "fd": 1, "family": "AF_INET", "address": "192.0.2.7", "port": 4444}
+LISTEN = DUP | {"event": "listen", "fd": 5, "address": "192.0.2.8", "port": 2375}
 BPF = {"event": "bpf", "command": "BPF_PROG_LOAD"}
 FAILED = FILE | {"error": "EACCES", "fd": None}
 
@@ -87,6 +89,8 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "fail": ("tcp", FAIL),
     "mount": ("sensitive", MOUNT),
     "bpf": ("sensitive", BPF),
+    "dup": ("sensitive", DUP),
+    "listen": ("sensitive", LISTEN),
 }
 
 
@@ -175,7 +179,7 @@ def met(condition: str, event: str) -> bool:
             "args = -m and args in (python3, -m, http.server) and not args in (python3, -m) and args intersects (-m)",
         ),
         ("exec", "container.name = host and container.id in (host)"),
-        ("credentials", "thread.cap_effective contains CAP_SYS_ADMIN and not thread.cap_effective contains CAP_SYS"),
+        ("credentials", "thread.cap_effective contains CAP_SYS_ADMIN and thread.cap_effective icontains sys_admin"),
         ("credentials", "gained = CAP_SYS_ADMIN and gained in (CAP_SYS_ADMIN)"),
         # containers
         ("file", "container.id != host and container.name = web and k8s.ns.name = default and k8s.pod.name = web-0"),
@@ -197,6 +201,9 @@ def met(condition: str, event: str) -> bool:
         # system calls
         ("mount", "evt.type = mount and fd.name = /mnt and evt.arg.flags contains MS_BIND and text = ext4"),
         ("bpf", "evt.arg.cmd = BPF_PROG_LOAD and evt.type = bpf and not fd.name exists"),
+        ("dup", "evt.type in (dup, dup2) and evt.rawres in (0, 1, 2) and fd.type in (ipv4, ipv6) and fd.num = 1"),
+        ("dup", "fd.rip = 192.0.2.7 and fd.rport = 4444 and not fd.lport = 4444 and fd.ip = 192.0.2.7"),
+        ("listen", "fd.lport = 2375 and fd.sport = 2375 and fd.sip = 192.0.2.8 and not fd.rip exists"),
         # functions
         ("file", "toupper(proc.name) = SSHD and tolower(toupper(proc.name)) = sshd and basename(proc.exepath) = sshd"),
         ("file", "len(proc.name) = 4 and len(proc.aname) = 2 and basename(proc.exepath) = val(proc.name)"),

@@ -82,8 +82,13 @@ def test_every_mapped_field_says_something_of_some_event() -> None:
     assert silent == {
         *("evt.time", "evt.time.s", "evt.time.iso8601", "evt.datetime", "evt.rawtime", "fd.sip.name", "fd.rip.name"),
         *("proc.sname", "proc.duration", "proc.is_exe_from_memfd", "proc.exe_ino", "proc.ppid", "thread.tid"),
-        "proc.exe_ino.ctime",
-        *("thread.cap_permitted", "group.gid", "group.name"),
+        *(
+            "proc.exe_ino.ctime",
+            "proc.exe_ino.ctime_duration_proc_start",
+            "thread.cap_permitted",
+            "group.gid",
+            "group.name",
+        ),
     }
 
 

@@ -23,6 +23,7 @@ from eunomia.detect.regex_part import certain_part
         (r"^(10)?[4567][0-7]{3}$", ""),
         (r"a|bcd", ""),
         (r"(?i)abc", ""),
+        (r"a+*b", ""),
         (r"\x41bc", ""),
         (r"abc\pLdef", ""),
         (r"abc[a[bc]]def", ""),

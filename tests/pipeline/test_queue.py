@@ -49,6 +49,17 @@ def fill(queue: Queue, behind: Stuck) -> None:
     assert behind.entered.wait(5)
 
 
+def test_whether_it_is_done(make: Make) -> None:
+    stuck = Stuck()
+    queue, _ = make(stuck)
+    fill(queue, stuck)
+    queue.finish()
+    assert not queue.done(0.2)
+    stuck.go.set()
+    assert queue.done(5)
+    assert queue.busy_s >= 0.2
+
+
 def test_order_is_kept(make: Make) -> None:
     keeper = Keeper()
     queue, losses = make(keeper)

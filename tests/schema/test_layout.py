@@ -266,7 +266,7 @@ def test_meanings() -> None:
     assert frame["m_ktime_ns_t"][1] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=1_700_000_000)
     assert frame.drop("m_ktime_ns_t").rows() == [
         (7, 2**64 - 1, 4026531840, 3, "ENOENT", "SIGKILL", None, 10, 12, 11, "CAP_SYS_ADMIN"),
-        (None, 0, 0, None, None, None, None, 0, None, 0, "63"),
+        (None, 0, 0, None, None, None, None, 0, None, 0, "CAP_63"),
     ]
     shown = {column.name: column.show for column in layout.schema if column.show != "plain"}
     assert shown == {

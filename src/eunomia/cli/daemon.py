@@ -138,6 +138,7 @@ def load(
     from eunomia.configfile.document import ConfigError
     from eunomia.daemon.daemon import Loaded
     from eunomia.detect import loading
+    from eunomia.detect.mistakes import RulesError
 
     try:
         given = DaemonFile(DaemonConfig(docker_host=values.docker_host()))
@@ -153,7 +154,10 @@ def load(
     config = replace(config, filter=replace(config.filter, wait=named), stdout=fmt or config.stdout)
     paths = [*map(Path, config.rules), *rules]
     holds = config.default_rules and default_rules
-    return Loaded(config, loading.load(paths, default=holds, schemas=rule_schemas(), extra=given.rules))
+    try:
+        return Loaded(config, loading.load(paths, default=holds, schemas=rule_schemas(), extra=given.rules))
+    except RulesError as error:
+        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
 
 
 def _stdout(how: str) -> Handler | None:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from eunomia.containers.cgroup_path import ContainerRef, parse, shorten
 from eunomia.containers.description import Description
 from eunomia.errors import UsageError
-from eunomia.host import capabilities
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.hierarchies import Hierarchy, detect, identifying
 from eunomia.host.netns import addresses
 from eunomia.host.procfs import NAMESPACES, Procfs
 from eunomia.host.roots import Roots
+from eunomia.schema.capabilities import capability_names
 
 _NO_SECCOMP, _STRICT_SECCOMP = "0", "1"  # SECCOMP_MODE_DISABLED, SECCOMP_MODE_STRICT: proc_pid_status(5)
 
@@ -76,7 +76,7 @@ class Inspector:
             cgroup_ids=self._ids(paths),
             namespaces=self._namespaces(pid),
             addresses=described.addresses or self._addresses(pid),
-            capabilities=capabilities.names(int(status["CapBnd"], 16))
+            capabilities=tuple(capability_names(int(status["CapBnd"], 16)))
             if "CapBnd" in status
             else described.capabilities,
             seccomp=_seccomp(described.seccomp, status.get("Seccomp")),
@@ -122,7 +122,7 @@ def _is_of(part: str, container_id: str) -> bool:
 
 
 def _bounding(mask: str | None, said: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return said if mask is None else capabilities.names(int(mask, 16))
+    return said if mask is None else tuple(capability_names(int(mask, 16)))
 
 
 def _seccomp(said: str | None, mode: str | None) -> str | None:

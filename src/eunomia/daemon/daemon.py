@@ -111,11 +111,16 @@ class Daemon:
         self._resources.callback(self._stop_watching)
         self._server = StatusServer(Path(config.socket), self.status)
         self._resources.callback(self._server.close)
+        self._warn()
         for name, size in self._sinks.strays().items():
             self._tell(
                 f"note: {size:,} bytes of alerts wait in {self._state.spools / name}: no [alerts.{name}] any more"
             )
         self._notifier.ready(self.summary)
+
+    def _warn(self) -> None:
+        for warning in self._loaded.rules.warnings:
+            self._tell(f"note: {warning}")
 
     def _watch(self, rules: RuleSet) -> Watching:
         beside = self._beside or (lambda make: make)
@@ -157,15 +162,16 @@ class Daemon:
         """Reads configuration and rules again and works by them, by all of it or by none."""
         self._notifier.reloading()
         try:
-            told = self._apply(self._load())
-            self._reloaded = Reload(time.time(), True, told)
+            done = Reload(time.time(), True, self._apply(self._load()))
         except EunomiaError as error:
-            self._reloaded = Reload(time.time(), False, str(error))
-            self._tell(f"reload: all stays as it was: {error}")
-        else:
-            self._tell(f"reloaded: {told}")
+            done = Reload(time.time(), False, str(error))
+        except Exception as error:  # noqa: BLE001 (a bug: told, and no reason to leave the machine unwatched)
+            told = f"a bug in eunomia, please report it: {type(error).__name__}: {error}"
+            done = Reload(time.time(), False, told)
+        self._tell(f"{'reloaded' if done.ok else 'reload: all stays as it was'}: {done.message}")
+        self._reloaded = done
         self._notifier.ready(self.summary)
-        return self._reloaded
+        return done
 
     def _apply(self, loaded: Loaded) -> str:
         before = self._loaded
@@ -175,10 +181,11 @@ class Daemon:
         self._sinks.replace(loaded.config.alerts)
         try:
             self._use(loaded.rules)
-        except EunomiaError:
+        except Exception:
             self._sinks.replace(before.config.alerts)
             raise
         self._loaded = loaded
+        self._warn()
         later = f"; {', '.join(fixed)}: at the next start only" if fixed else ""
         return f"{len(loaded.rules.enabled)} rules, {len(loaded.config.alerts)} places for alerts{later}"
 

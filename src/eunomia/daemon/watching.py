@@ -21,7 +21,6 @@ from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
-from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
 QUEUE = "detect"
@@ -173,12 +172,4 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
     if not needed:
         raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
-    return AgentConfig(
-        tuple(TrackerConfig(name, _offered(name, needed[name])) for name in names), config.filter, config.docker_host
-    )
-
-
-def _offered(tracker: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what a tracker cannot be asked for: it then reports more than the rules need, never less."""
-    known = {option.key for option in registry.get(tracker).options}
-    return {name: value for name, value in options.items() if name in known}
+    return AgentConfig(tuple(TrackerConfig(name, needed[name]) for name in names), config.filter, config.docker_host)

@@ -177,7 +177,9 @@ def _descriptor_type(directory: str, file: str, inet: str, inet6: str, unix: str
             return pl.when(is_six).then(pl.lit(inet6)).otherwise(pl.lit(inet))
         if source.is_a("ipc"):
             return pl.when(pl.col("kind").cast(pl.String) == "unix").then(pl.lit(unix))
-        return None
+        family = source.text("family") if source.is_a("sensitive") else None
+        types = {"AF_INET": inet, "AF_INET6": inet6, "AF_UNIX": unix}
+        return None if family is None else family.replace_strict(types, default=None, return_dtype=pl.String)
 
     return make
 
@@ -249,6 +251,11 @@ def _ancestor_name(source: Source, argument: str) -> Made:
 def _directory(source: Source, _: str) -> Made:
     cwd = source.text("cwd")
     return None if cwd is None else pl.when(cwd.str.ends_with("/")).then(cwd).otherwise(pl.concat_str(cwd, pl.lit("/")))
+
+
+def _age_of_executable(source: Source, _: str) -> Made:
+    changed = source.column("exe_ctime_ns")
+    return None if changed is None else pl.col("time").dt.epoch("ns") - changed.cast(pl.Int64)
 
 
 def _terminal(source: Source, _: str) -> Made:
@@ -375,10 +382,10 @@ _FIELDS = (
     ),
     FieldInfo("fd.sip.name", _T, "the server's name, with tcp's option resolve", "", _of("tcp", _text("peer_name"))),
     FieldInfo("fd.cip.name", _T, f"the client's name{_NOT_SEEN}"),
-    FieldInfo("fd.lip.name", _T, f"this side's name{_NOT_SEEN}"),
     FieldInfo(
         "fd.rip.name", _T, "the other side's name, with tcp's option resolve", "", _of("tcp", _text("peer_name"))
     ),
+    FieldInfo("fd.lip.name", _T, f"this side's name{_NOT_SEEN}"),
     FieldInfo("fs.path.name", _T, "path of the file", "", lambda source, _: source.path()),
     FieldInfo("fs.path.nameraw", _T, "the path as it was given to the call", "", _of("files", _text("name"))),
     FieldInfo("fs.path.source", _T, "rename, link: the path before", "", _path_argument("rename", "link", "symlink")),
@@ -424,15 +431,23 @@ _FIELDS = (
     FieldInfo("proc.is_exe_from_memfd", _B, "whether the executable lies in memory only", "", _column("exe_memfd")),
     FieldInfo("proc.is_exe_writable", _B, f"whether the user may write the executable{_NOT_SEEN}"),
     FieldInfo("proc.exe_ino", _N, "inode number of the executable", "", _column("exe_inode")),
+    FieldInfo("proc.exe_ino.ctime", _N, "when its inode changed, nanoseconds since 1970", "", _column("exe_ctime_ns")),
     FieldInfo(
-        "proc.exe_ino.ctime", _N, "when the executable's inode last changed, ns since 1970", "", _column("exe_ctime_ns")
+        "proc.exe_ino.ctime_duration_proc_start",
+        _N,
+        "exec: how long before it that inode changed, in nanoseconds",
+        "",
+        _age_of_executable,
     ),
-    FieldInfo("proc.exe_ino.ctime_duration_proc_start", _N, f"how long before the exec that was{_NOT_SEEN}"),
-    FieldInfo("proc.exe_ino.ctime_duration_pidns_start", _N, f"likewise, before the PID namespace{_NOT_SEEN}"),
-    FieldInfo("proc.exe_ino.mtime", _N, f"when the executable was last written, ns since 1970{_NOT_SEEN}"),
+    FieldInfo(
+        "proc.exe_ino.ctime_duration_pidns_start",
+        _N,
+        f"how long after the container's start that inode changed{_NOT_SEEN}",
+    ),
+    FieldInfo("proc.exe_ino.mtime", _N, f"when the executable was written{_NOT_SEEN}"),
     FieldInfo("thread.tid", _N, "thread id as the host sees it", "", _column("tid")),
-    FieldInfo("thread.cap_effective", _F, "effective capabilities, where they change", "", _capabilities("effective")),
-    FieldInfo("thread.cap_permitted", _F, "permitted capabilities, where they change", "", _capabilities("permitted")),
+    FieldInfo("thread.cap_effective", _T, "effective capabilities, where they change", "", _capabilities("effective")),
+    FieldInfo("thread.cap_permitted", _T, "permitted capabilities, where they change", "", _capabilities("permitted")),
     # user, group
     FieldInfo("user.uid", _N, "real user id as the host sees it", "", _column("uid")),
     FieldInfo("user.name", _T, "that user's name on the host", "", _user_name),

@@ -11,16 +11,15 @@ import polars as pl
 
 from eunomia.detect.alerts import Events, lasting
 from eunomia.detect.compare import Kind
-from eunomia.detect.compile import NEVER, compile_condition
+from eunomia.detect.compile import ALWAYS, NEVER, compile_condition
 from eunomia.detect.fields import Fields
 from eunomia.detect.literals import Literals
 from eunomia.detect.parse import parse_field
 from eunomia.detect.render import message
 from eunomia.detect.rule import Rule, Step
-from eunomia.detect.tree import And, Check, Node, Not, Or
+from eunomia.detect.tree import And, Node, Not, Or
 
 _MANY_ROWS = 256
-_MANY_VALUES = 8
 _SHORT = 3
 
 
@@ -131,11 +130,12 @@ class Plan:
     def _parted(self, condition: Node) -> tuple[list[int], pl.Expr | None]:
         """The short parts of a condition, which many rules share, and what remains."""
         parts = _parts(condition)
-        short = [part for part in parts if _checks(part) <= _SHORT]
         long = tuple(part for part in parts if _checks(part) > _SHORT)
-        guards = [
-            self._tests.setdefault(part, (len(self._tests), compile_condition(part, self._fields)))[0] for part in short
-        ]
+        guards = []
+        for part in parts:
+            test = compile_condition(part, self._fields)
+            if part not in long and test is not ALWAYS:
+                guards.append(self._tests.setdefault(part, (len(self._tests), test))[0])
         return guards, compile_condition(And(long), self._fields) if long else None
 
     def evaluate(self, frame: pl.DataFrame, asks: Sequence[Ask]) -> Iterator[tuple[Ask, pl.Series]]:
@@ -204,7 +204,5 @@ def _checks(node: Node) -> int:
             return sum(map(_checks, parts))
         case Not(part):
             return _checks(part)
-        case Check():
-            return 1 + len(node.values) // _MANY_VALUES
         case _:
             return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[^}]*\}|.", re.DOTALL)
+_HARD = re.compile(r"\(\?|\+[*?{]")  # flags and names; a repetition that may be missing as a whole
 _NO_TEXT = (".", "^", "$", "+", *(rf"\{letter}" for letter in "dDwWsSbBAz"))
 
 
@@ -17,7 +18,7 @@ def certain_part(pattern: str) -> str:
             runs.append("")
         elif not depth and (sign == "|" or not _take(sign, runs)):
             return ""
-    return "" if depth or "(?" in pattern else max(runs, key=len)
+    return "" if depth or _HARD.search(pattern) else max(runs, key=len)
 
 
 def _take(sign: str, runs: list[str]) -> bool:

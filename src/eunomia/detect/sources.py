@@ -145,15 +145,19 @@ class Source:
 
     def own_side(self, kind: str) -> pl.Expr | None:
         """The `addr` or `port` of this side."""
-        if self.is_a("tcp"):
-            return pl.col(f"s{kind}")
-        if not self.is_a("sensitive"):
-            return None
-        return self.column({"addr": "address", "port": "port"}[kind])
+        return pl.col(f"s{kind}") if self.is_a("tcp") else self._told(kind, own=True)
 
     def other_side(self, kind: str) -> pl.Expr | None:
         """The `addr` or `port` of the other side."""
-        return pl.col(f"d{kind}") if self.is_a("tcp") else None
+        return pl.col(f"d{kind}") if self.is_a("tcp") else self._told(kind, own=False)
+
+    def _told(self, kind: str, *, own: bool) -> pl.Expr | None:
+        """The one address of a sensitive call: the other side's where a socket becomes a standard descriptor."""
+        address = self.column({"addr": "address", "port": "port"}[kind]) if self.is_a("sensitive") else None
+        if address is None:
+            return None
+        is_others = pl.col("event").cast(pl.String) == "dup_stdio"
+        return pl.when(~is_others if own else is_others).then(address)
 
 
 def _part(process: pl.Expr, part: str) -> pl.Expr:

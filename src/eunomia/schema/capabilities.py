@@ -49,6 +49,9 @@ NAMES = (
 
 
 def capability_names(held: int) -> list[str]:
-    """The capabilities of a set, by their numbers; those that are not known yet as numbers."""
-    known = [name for number, name in enumerate(NAMES) if held >> number & 1]
-    return known + [str(number) for number in range(len(NAMES), 64) if held >> number & 1]
+    """The capabilities of a set such as CapEff in /proc/PID/status; unknown newer ones as CAP_41 and so on."""
+    return [_name(number) for number in range(held.bit_length()) if held >> number & 1]
+
+
+def _name(number: int) -> str:
+    return NAMES[number] if number < len(NAMES) else f"CAP_{number}"

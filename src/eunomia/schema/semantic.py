@@ -84,7 +84,9 @@ SEMANTICS: Mapping[str, Semantic] = {
     "optional_bool_t": Semantic(null=2, dtype=pl.Boolean),
     "optional_bytes_t": Semantic(null=-1, show="bytes"),
     "optional_id_t": Semantic(null=0xFFFFFFFF),
-    "capability_t": Semantic(names=dense_names(dict(enumerate(capabilities.NAMES)), 64)),
+    "capability_t": Semantic(
+        names=tuple(name for bit in range(64) for name in capabilities.capability_names(1 << bit))
+    ),
     "capabilities_t": Semantic(null=0xFFFFFFFFFFFFFFFF, show="hex"),
     "ipc_key_t": Semantic(null=0, show="hex"),
     "ipc_id_t": Semantic(null=-1),

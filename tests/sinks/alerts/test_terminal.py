@@ -59,6 +59,11 @@ def test_an_attacker_does_nothing_to_the_terminal() -> None:
     assert text.count("\n") == 3
 
 
+def test_long_command_lines_are_cut() -> None:
+    text = written(TerminalText, batch({"args": "a" * 1000, "ancestors": [{"pid": 1, "args": "b" * 1000}]}))
+    assert f" {'a' * 399}… < {'b' * 59}…\n" in text
+
+
 def test_json() -> None:
     import json
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from eunomia.schema.capabilities import capability_names
 from tests.collect import Run, collecting
 
 pytestmark = pytest.mark.kernel
@@ -96,16 +95,6 @@ def test_capabilities() -> None:
     assert events["old_effective"].to_list()[1] == kept
     assert events["lost"].to_list()[1] == ["CAP_NET_BIND_SERVICE"]
     assert events["change"].to_list()[1].startswith("-CAP_NET_BIND_SERVICE")
-
-
-def test_names_of_capabilities() -> None:
-    assert capability_names(0) == []
-    assert capability_names(1 | 1 << 21 | 1 << 40 | 1 << 50) == [
-        "CAP_CHOWN",
-        "CAP_SYS_ADMIN",
-        "CAP_CHECKPOINT_RESTORE",
-        "50",
-    ]
 
 
 def test_refused_ones_only_when_asked_for() -> None:

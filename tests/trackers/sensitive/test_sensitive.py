@@ -86,6 +86,9 @@ os.chdir(folder)
 point = b"link/../link/point"
 assert call("mount", b"a-source", point, b"tmpfs", 2 | 8, b"size=1M") == 0
 assert call("mount", point, b"bound", 0, BIND, 0) == 0
+opened = os.open(b"bound", os.O_RDONLY)
+assert call("mount", b"link", b"/proc/self/fd/%d" % opened, 0, BIND | REC, 0) == 0
+assert call("umount2", b"/proc/thread-self/fd/%d" % opened, 2) == 0
 assert call("mount", 0, b"bound", 0, BIND | REMOUNT | RDONLY, 0) == 0
 assert call("mount", b"/dev/no-such-device", b"bound", b"ext4", 0, 0) == -1
 assert call("umount2", b"bound", 2) == 0
@@ -96,11 +99,12 @@ assert call("umount2", b"bound", 2) == 0
     assert rows(run, "mount", "error", "flags", "text", "path", "path2", "name") == [
         (None, "MS_REC|MS_PRIVATE", None, "/", "none", "/"),
         (None, "MS_NOSUID|MS_NOEXEC", "tmpfs", point, "a-source", "link/../link/point"),
-        (None, "MS_BIND", "tmpfs", bound, "a-source", "bound"),
+        (None, "MS_BIND", "tmpfs", bound, "link/../link/point", "bound"),
+        (None, "MS_BIND|MS_REC", None, bound, "link", "/proc/self/fd/3"),
         (None, "MS_RDONLY|MS_REMOUNT|MS_BIND", None, bound, None, "bound"),
         ("ENOENT", "0", "ext4", bound, "/dev/no-such-device", "bound"),
     ]
-    assert rows(run, "umount", "flags", "path") == [("MNT_DETACH", bound)]
+    assert rows(run, "umount", "flags", "path") == [("MNT_DETACH", bound)] * 2
     first, second = run.events.filter(event="mount")["device"].to_list()[1:3]
     assert first == second
 
@@ -170,12 +174,13 @@ call("process_vm_writev", child, memory, 1, 0, 0, 0)
 assert call("ptrace", 0x4206, child, 0, 0) == 0  # SEIZE
 call("ptrace", 2, child, 0, 0)  # PEEKDATA: not told
 call("ptrace", 4, child, 0, 0)
+call("pidfd_getfd", call("pidfd_open", child, 0), read, 0)
 os.kill(child, 9)
 """
     with watching() as run:
         pid = run_calls(program)
     told = run.events.filter(pl.col("target_pid").is_not_null())
-    assert told["event"].to_list() == ["process_vm_readv", "process_vm_writev", "ptrace", "ptrace"]
+    assert told["event"].to_list() == ["process_vm_readv", "process_vm_writev", "ptrace", "ptrace", "pidfd_getfd"]
     assert told["command"].drop_nulls().to_list() == ["PTRACE_SEIZE", "PTRACE_POKETEXT"]
     assert set(told["target_comm"]) == {"the-target"}
     assert told["target_pid"].n_unique() == 1
@@ -249,12 +254,14 @@ made = struct.pack("<IIII12x16s", 2, 4, 8, 1, b"a_map")
 map = call("bpf", 0, made, len(made))
 assert map >= 0
 call("bpf", 1, struct.pack("<I4xQQQ", map, 0, 0, 0), 32)  # a look-up: not told
+call("bpf", 14, bytes(16), 16)
 """
     with watching(only="bpf") as run:
         run_calls(program)
     assert rows(run, "bpf", "error", "command", "type", "text") == [
         (None, "BPF_PROG_LOAD", "BPF_PROG_TYPE_SOCKET_FILTER", "a_program"),
         (None, "BPF_MAP_CREATE", "BPF_MAP_TYPE_ARRAY", "a_map"),
+        ("ENOENT", "BPF_MAP_GET_FD_BY_ID", None, None),
     ]
 
 
@@ -301,6 +308,27 @@ call("io_uring_setup", 8, bytes(8) + b"\\2\\0\\0\\0" + bytes(200))
     assert module["error"] is not None
     ring = row(run, "io_uring_setup")
     assert (ring["arguments"][0], ring["flags"]) == (8, "IORING_SETUP_SQPOLL")
+
+
+def test_ioctl(tmp_path: Path) -> None:
+    """Few commands are told: here one that would make a file undeletable, with nothing set, and one of a terminal."""
+    (tmp_path / "file").touch()
+    program = r"""
+file = os.open(sys.argv[2], os.O_RDWR)
+call("ioctl", file, 0x40086602, bytes(8))
+call("ioctl", file, 0x541B, bytes(8))  # FIONREAD: not told
+call("ioctl", file, 0x5412, b"x")
+call("ioctl", file, 0x400454ca, b"tun7")
+call("ioctl", 1 << 20, 0x401c5820, b"\x18" + bytes(27))
+"""
+    with watching() as run:
+        run_calls(program, str(tmp_path / "file"))
+    assert rows(run, "ioctl", "path") == [(f"{tmp_path}/file",)] * 3 + [(None,)]
+    flags, terminal, tun, attributes = rows(run, "ioctl", "error", "command", "flags", "text")
+    assert flags[1:] == ("FS_IOC_SETFLAGS", "0", None)
+    assert terminal == ("ENOTTY", "TIOCSTI", "0", None)
+    assert tun == ("ENOTTY", "TUNSETIFF", "0", "tun7")
+    assert attributes == ("EBADF", "FS_IOC_FSSETXATTR", "FS_APPEND_FL|FS_IMMUTABLE_FL", None)
 
 
 def test_sockets() -> None:

@@ -25,9 +25,9 @@ typedef u64 ktime_ns_t;	   /* CLOCK_BOOTTIME */
 typedef u64 duration_ns_t; /* 0: none */
 typedef u64 cgroup_id_t;
 typedef u32 namespace_t;
-typedef s32 exit_code_t;      /* -1: none */
-typedef u16 errno_t;	      /* 0: none */
-typedef u16 signal_nr_t;      /* 0: none */
+typedef s32 exit_code_t; /* -1: none */
+typedef u16 errno_t;	 /* 0: none */
+typedef u16 signal_nr_t; /* 0: none */
 typedef u8 capability_t;
 typedef u32 optional_u32_t;   /* 0: none */
 typedef u64 optional_u64_t;   /* 0: none */

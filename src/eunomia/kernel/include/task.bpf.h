@@ -3,12 +3,10 @@
 #ifndef __TASK_BPF_H
 #define __TASK_BPF_H
 
-#include "eunomia.bpf.h"
+#include "radix.bpf.h"
 
-#define PIDTYPE_PID 0		/* include/linux/pid.h */
-#define RADIX_DEPTH 6		/* levels of a tree of 32-bit indices, */
-#define RADIX_BITS 6		/* 64 slots each: include/linux/xarray.h */
-#define RADIX_LEAST_NODE 4096UL /* below it an entry is a value of the tree's own */
+#define PIDTYPE_PID 0 /* include/linux/pid.h */
+#define PID_DEPTH 4   /* 22 bits at most: PID_MAX_LIMIT */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -22,57 +20,17 @@ struct hlist_head___task {
 
 struct pid___task {
 	struct hlist_head___task tasks[4]; /* by enum pid_type */
-	struct upid numbers[1];
 };
 
 struct task_struct___links {
 	struct hlist_node___task pid_links[4]; /* by enum pid_type */
 };
 
-struct xa_node___task {
-	unsigned char shift;
-	void *slots[64];
-};
-
-struct xarray___task {
-	void *xa_head;
-};
-
-struct idr___task {
-	struct xarray___task idr_rt;
-};
-
 struct pid_namespace___task {
-	struct idr___task idr;
+	struct idr idr;
 };
 
 #pragma clang attribute pop
-
-/* What a radix tree holds at an index; NULL for nothing. */
-static __always_inline void *radix_find(u64 entry, u32 index)
-{
-	bool top = true;
-
-#pragma clang loop unroll(full)
-	for (int step = 0; step < RADIX_DEPTH; step++) {
-		struct xa_node___task *node = (void *)(entry & ~3ULL);
-		u32 shift, slot;
-
-		if ((entry & 3) != 2 || entry < RADIX_LEAST_NODE) /* xa_is_node() */
-			break;
-		shift = BPF_CORE_READ(node, shift) & 31;
-		if (top && (u64)index >> shift >> RADIX_BITS)
-			return 0;
-		top = false;
-		slot = index >> shift & 63;
-		if (bpf_probe_read_kernel(&entry, sizeof(entry),
-					  (void *)node + bpf_core_field_offset(struct xa_node___task, slots) +
-						  slot * sizeof(entry)))
-			return 0;
-	}
-	/* A tree of nothing but index 0 is that entry itself. */
-	return entry & 3 || (top && index) ? 0 : (void *)entry;
-}
 
 /* The thread that the kernel's note of a number stands for; NULL when it has ended. */
 static __always_inline struct task_struct *task_of_pid(struct pid *noted)
@@ -88,7 +46,7 @@ static __always_inline struct task_struct *task_of_pid(struct pid *noted)
 static __always_inline struct task_struct *task_by_number(u32 number)
 {
 	struct pid_namespace___task *namespace = (void *)task_pid_namespace(current_task());
-	struct pid *pid = radix_find((u64)BPF_CORE_READ(namespace, idr.idr_rt.xa_head), number);
+	struct pid *pid = radix_find(BPF_CORE_READ(namespace, idr.idr_rt.xa_head), number, PID_DEPTH);
 
 	return pid ? task_of_pid(pid) : 0;
 }

@@ -14,6 +14,7 @@ from eunomia.sinks.outputs import Output
 from eunomia.sinks.text import printable
 
 _ANCESTORS = 6
+_OWN, _THEIRS = 400, 60  # characters of command lines, which may be of any length
 _INDENT = "    "
 
 
@@ -93,10 +94,14 @@ def _head(colours: Mapping[str, str], reset: str) -> pl.Expr:
 def _process() -> pl.Expr:
     """`pid 42 (user) what it was called as < its parent < that one's parent`."""
     user = pl.coalesce("user", pl.col("uid").cast(pl.String), pl.lit("?"))
-    called = pl.coalesce("args", "exe", "comm", pl.lit("?"))
+    called = _short(pl.coalesce("args", "exe", "comm", pl.lit("?")), _OWN)
     ancestor = pl.element().struct
     name = pl.coalesce(ancestor.field("args"), ancestor.field("exe"), ancestor.field("comm"), pl.lit("?"))
-    above = pl.col("ancestors").list.head(_ANCESTORS).list.eval(name).list.join(" < ")
+    above = pl.col("ancestors").list.head(_ANCESTORS).list.eval(_short(name, _THEIRS)).list.join(" < ")
     above = pl.when(above != "").then(pl.lit(" < ") + above).otherwise(pl.lit(""))
     pid = pl.col("pid").cast(pl.String).fill_null("?")
     return printable(pl.format("pid {} ({}) {}{}", pid, user, called, above.fill_null("")))
+
+
+def _short(text: pl.Expr, most: int) -> pl.Expr:
+    return pl.when(text.str.len_chars() > most).then(text.str.head(most - 1) + pl.lit("…")).otherwise(text)

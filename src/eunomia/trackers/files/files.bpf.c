@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "latency.bpf.h"
-#include "names.bpf.h"
 #include "place.bpf.h"
+#include "names.bpf.h"
 
 #define S_IFMT 0170000 /* include/uapi/linux/stat.h */
 #define S_IFREG 0100000

@@ -8,9 +8,9 @@
 #define IPC_RMID 0
 #define IPC_64 0x100 /* ipc/util.h: set by callers of a 32-bit entry */
 #define IPC_INDEX                                                                                                      \
-	0x7fff	   /* the part of an id that is its place: IPCMNI_SHIFT, without the boot option ipcmni_extend         \
-		    */
-#define XA_DEPTH 3 /* 15 bits, 6 at each step: include/linux/xarray.h */
+	0x7fff /* the part of an id that is its place: IPCMNI_SHIFT, without the boot option ipcmni_extend             \
+		*/
+#define IPC_DEPTH 3
 
 /* The objects of the current process's IPC namespace, an array that is a tree or, of one entry at 0, that entry. */
 static __always_inline void *ids_of(enum kind kind)
@@ -28,24 +28,9 @@ static __always_inline void *ids_of(enum kind kind)
 
 static __always_inline struct kern_ipc_perm *perm_of(enum kind kind, s32 id)
 {
-	u64 entry = (u64)ids_of(kind);
-	u32 index = id & IPC_INDEX;
+	struct kern_ipc_perm *perm = radix_find(ids_of(kind), id & IPC_INDEX, IPC_DEPTH);
 
-#pragma clang loop unroll(full)
-	for (int step = 0; step < XA_DEPTH; step++) {
-		struct xa_node *node = (void *)(entry & ~3ULL);
-		u32 slot;
-
-		if ((entry & 3) != 2 || entry < 4096) /* xa_is_node() */
-			break;
-		slot = index >> BPF_CORE_READ(node, shift) & 63;
-		if (bpf_probe_read_kernel(&entry, sizeof(entry),
-					  (void *)node + bpf_core_field_offset(struct xa_node, slots) + slot * 8))
-			return 0;
-	}
-	if (!entry || entry & 3 || (s32)BPF_CORE_READ((struct kern_ipc_perm *)entry, id) != id)
-		return 0;
-	return (void *)entry;
+	return perm && (s32)BPF_CORE_READ(perm, id) == id ? perm : 0;
 }
 
 /* What the kernel keeps with the object: its key, its size, who made it or was last at its other end. */

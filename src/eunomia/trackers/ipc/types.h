@@ -4,7 +4,7 @@
 #ifndef __IPC_TYPES_H
 #define __IPC_TYPES_H
 
-#include "vmlinux.h"
+#include "radix.bpf.h"
 
 #define AF_UNIX 1
 #define S_IFMT 0170000
@@ -49,19 +49,6 @@ struct hlist_head {
 struct pid___ipc {
 	struct hlist_head tasks[4]; /* by enum pid_type */
 	struct upid numbers[1];
-};
-
-struct xa_node {
-	unsigned char shift;
-	void *slots[64];
-};
-
-struct xarray {
-	void *xa_head;
-};
-
-struct idr {
-	struct xarray idr_rt;
 };
 
 struct ipc_ids {

@@ -9,11 +9,21 @@ from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 
 EVENTS = (
     *("mount", "umount", "mount_setattr", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "pivot_root"),
-    *("chroot", "setns", "unshare", "clone_ns", "ptrace", "process_vm_readv", "process_vm_writev", "bpf"),
+    *(
+        "chroot",
+        "setns",
+        "unshare",
+        "clone_ns",
+        "ptrace",
+        "process_vm_readv",
+        "process_vm_writev",
+        "pidfd_getfd",
+        "bpf",
+    ),
     *("perf_event_open", "userfaultfd", "io_uring_setup", "init_module", "finit_module", "delete_module"),
     *("kexec_load", "kexec_file_load", "reboot", "swapon", "settimeofday", "clock_settime", "sethostname"),
     *("personality", "quotactl", "acct", "iopl", "ioperm", "keyctl", "add_key", "request_key", "memfd_create"),
-    *("open_by_handle_at", "socket", "bind", "listen", "dup_stdio", "mprotect_exec"),
+    *("open_by_handle_at", "ioctl", "socket", "bind", "listen", "dup_stdio", "mprotect_exec"),
 )
 """In the order of `enum kind` in calls.bpf.h."""
 FREQUENT = ("bind", "listen", "mprotect_exec")
@@ -40,8 +50,8 @@ TRACKER = Tracker(
         Option("failed", True, "report calls that failed, too", constant="failed"),
     ),
     table=(
-        *("time", "event", "container", "pid", "comm", "result", "command", "flags", "type", "target_pid"),
-        *("target_comm", "text", "path", "path2"),
+        *("time", "event", "container", "pid", "comm", "result", "command", "flags", "family", "type"),
+        *("target_pid", "target_comm", "text", "path", "path2"),
     ),
     apart=(("only", "exclude"),),
     handlers=_handlers,

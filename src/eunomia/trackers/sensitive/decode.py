@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
@@ -67,13 +67,12 @@ class Decode(Handler):
         return Batch(batch.source, self._schema, frame.select(column.name for column in self._schema))
 
 
+def _named(known: Mapping[int, str] | None, number: int) -> str | None:
+    return None if known is None else known.get(number, str(number))
+
+
 def _command(event: str, number: int) -> str | None:
-    known = names.COMMANDS.get(event)
-    if known is None:
-        return None
-    if event == "quotactl":
-        number >>= names.QUOTA_TYPE_BITS
-    return known.get(number, str(number))
+    return _named(names.COMMANDS.get(event), number >> names.QUOTA_TYPE_BITS if event == "quotactl" else number)
 
 
 def _flags(event: str, flags: int) -> str | None:
@@ -92,18 +91,15 @@ def _type(frame: pl.DataFrame) -> pl.Series:
     """What bpf(2) makes is told by its command."""
 
     def of_event(event: str, number: int) -> str | None:
-        known = names.TYPES.get(event)
-        return None if known is None else known.get(number, str(number))
+        return _named(names.TYPES.get(event), number)
 
-    made = frame.select(
-        pl.when(pl.col("event") == "bpf", pl.col("command_nr") == command).then("type_nr").alias(str(command))
-        for command in names.BPF_TYPES
-    )
-    texts = [
-        written(made[str(command)], lambda number, known=known: known.get(number, str(number)))
-        for command, known in names.BPF_TYPES.items()
-    ]
-    return pl.select(pl.coalesce(_by_event(frame, "type_nr", of_event), *texts)).to_series()
+    def of_command(command: int) -> pl.Series:
+        is_made = (frame["event"] == "bpf") & (frame["command_nr"] == command)
+        numbers = frame["type_nr"].set(~is_made, None)
+        return written(numbers, lambda number: _named(names.BPF_TYPES[command], number))
+
+    texts = [_by_event(frame, "type_nr", of_event), *(of_command(command) for command in names.BPF_TYPES)]
+    return pl.select(pl.coalesce(texts)).to_series()
 
 
 def _protocol(frame: pl.DataFrame) -> pl.Series:

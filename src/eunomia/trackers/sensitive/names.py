@@ -102,6 +102,7 @@ FLAGS: Mapping[str, Names] = {
         **{name: getattr(os, name) for name in ("O_WRONLY", "O_RDWR", "O_APPEND", "O_NONBLOCK", "O_DIRECTORY")},
         **{name: getattr(os, name) for name in ("O_TRUNC", "O_NOFOLLOW", "O_CLOEXEC", "O_PATH")},
     },
+    "ioctl": {"FS_APPEND_FL": 0x20, "FS_IMMUTABLE_FL": 0x10, "FS_NOATIME_FL": 0x80, "FS_NOCOW_FL": 0x800000},
     "socket": _NONBLOCK,
     "mprotect_exec": _bits("PROT_READ PROT_WRITE PROT_EXEC"),
 }
@@ -153,6 +154,16 @@ COMMANDS: Mapping[str, Mapping[int, str]] = {
         0x45584543: "LINUX_REBOOT_CMD_KEXEC",
     },
     "quotactl": _QUOTA,
+    "ioctl": {
+        0x5412: "TIOCSTI",
+        0x541C: "TIOCLINUX",
+        0x4C00: "LOOP_SET_FD",
+        0x4C0A: "LOOP_CONFIGURE",
+        0x40086602: "FS_IOC_SETFLAGS",
+        0x40046602: "FS_IOC_SETFLAGS",
+        0x401C5820: "FS_IOC_FSSETXATTR",
+        0x400454CA: "TUNSETIFF",
+    },
 }
 """Event -> names of its commands."""
 QUOTA_TYPE_BITS = 8

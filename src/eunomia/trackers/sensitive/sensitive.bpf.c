@@ -3,52 +3,18 @@
  * System calls that matter to security, each with what the kernel made of its arguments. They are seen where they
  * return. A call that is not asked for leaves after two loads; one whose arguments are harmless before the filter.
  */
+#include "address.bpf.h"
+#include "ask_kernel.bpf.h"
+#include "ask_mounts.bpf.h"
+#include "ask_processes.bpf.h"
+#include "event.bpf.h"
 #include "mounts.bpf.h"
-#include "request.bpf.h"
 #include "task.bpf.h"
-#include "types.h"
 
-#define TEXT_BYTES 256
-#define S_IFSOCK_MODE 0140000
-#define S_IFMT_MODE 0170000
+#define FD_DIGITS 8
+#define NAME_LOOKED_AT 32     /* of a name, for a descriptor in it */
 #define NSFS_MAGIC 0x6e736673 /* include/uapi/linux/magic.h */
 #define PID_FS_MAGIC 0x50494446
-
-struct event {
-	struct event_base;
-	enum kind event DOC("which call it was; see the tracker's README");
-	errno_t error DOC("why it failed; none when it did not");
-	exit_code_t fd DOC("the descriptor that it is about: the new one, or the one that was given");
-	u32 command_nr DOC("number of the command of bpf, ptrace, keyctl and the like");
-	u32 flags DOC("flags of the call");
-	optional_u32_t target_pid DOC("the other process: ptrace, process_vm_*, perf_event_open, setns, clone_ns");
-	char target_comm[16] DOC("name of that process's thread");
-	u32 family_nr DOC("address family of a socket");
-	u32 type_nr DOC("type of a socket, a BPF program or map, a perf event");
-	u32 protocol_nr DOC("protocol of a socket");
-	ip_t ip DOC("address of a socket");
-	u16 port DOC("port: bind, listen: one's own; dup_stdio: the other side's");
-	u8 path_truncated : 1 DOC("whether a path lacks a part");
-	u8 named : 1 DOC("whether the path is made of the name that a call was given");
-	u8 _unused : 6;
-	u8 has_address : 1 DOC("whether there is an address");
-	u8 _unused2 : 7;
-	u64 inode DOC("inode number of the file; setns: of the namespace");
-	u32 device DOC("device of its file system");
-	u16 name_len;
-	u16 path_len;
-	u16 host_path_len;
-	u16 path2_len;
-	u16 text_len;
-	hex_t arguments[6] DOC("its arguments, as they are in the registers");
-	char name[TEXT_BYTES] DOC("the name as it was given to the call, at most 255 bytes of it");
-	char path[PATH_BYTES] DOC("path of the file or directory as the process sees it; mount: where it lies");
-	char host_path[PATH_BYTES] DOC("path of the same file on the host; none when the host cannot see it");
-	char path2[TEXT_BYTES] DOC("the second name: what is mounted, where pivot_root puts the old root");
-	char text[TEXT_BYTES] DOC("type of a file system or namespace, name of a memfd, module, key or host");
-};
-
-EVENTS(struct event, 2 * 1024 * 1024);
 
 const volatile u64 wanted DOC("the kinds that are reported, as bits") = ~0ULL;
 const volatile bool failed DOC("whether calls that failed are reported") = true;
@@ -66,152 +32,47 @@ struct {
 	__type(value, struct work);
 } works SEC(".maps");
 
-static __always_inline u32 length_of(long got)
+/* A descriptor that stands for a namespace or for a process. The latter have a file system of their own since 6.9. */
+static __noinline int fill_behind(struct event *event, s32 fd)
 {
-	return got > 1 ? got - 1 : 0;
-}
-
-static __always_inline u32 read_user_text(char *out, u64 address)
-{
-	return address ? length_of(bpf_probe_read_user_str(out, TEXT_BYTES, (void *)address)) : 0;
-}
-
-static __always_inline u32 read_kernel_text(char *out, const char *from)
-{
-	return length_of(bpf_probe_read_kernel_str(out, TEXT_BYTES, from));
-}
-
-static __always_inline struct inode___sensitive *inode_of(struct file___files *file)
-{
-	struct file___sensitive *of = (void *)file;
-
-	return BPF_CORE_READ(of, f_inode);
-}
-
-static __always_inline void set_target(struct event *event, struct task_struct *task)
-{
-	event->target_pid = BPF_CORE_READ(task, tgid);
-	BPF_CORE_READ_INTO(&event->target_comm, task, comm);
-}
-
-/* setns(2) takes a file that stands for a namespace, or one that stands for a process. */
-static __noinline int fill_namespace(struct event *event, s32 fd)
-{
-	struct file___files *file = file_of(fd);
-	struct inode___sensitive *inode;
+	struct file___sensitive *file = (void *)file_of(fd);
 	struct ns_common___kind *namespace;
-	struct file___sensitive *of = (void *)file;
+	struct inode___sensitive *inode;
 	struct task_struct *task;
 	struct pid *pid;
 	u64 magic;
 
 	if (!event || !file)
 		return 0;
-	inode = inode_of(file);
+	inode = BPF_CORE_READ(file, f_inode);
 	magic = BPF_CORE_READ(inode, i_sb, s_magic);
 	if (magic == NSFS_MAGIC) {
 		namespace = BPF_CORE_READ(inode, i_private);
 		event->text_len = read_kernel_text(event->text, BPF_CORE_READ(namespace, ops, name));
 		event->inode = BPF_CORE_READ(inode, i_ino);
-	} else if (!event->error) { /* else it need not be of a process; those have a file system of their own since 6.9
-				     */
-		pid = magic == PID_FS_MAGIC ? BPF_CORE_READ(inode, i_private) : BPF_CORE_READ(of, private_data);
-		task = task_of_pid(pid);
-		if (task)
-			set_target(event, task);
-	}
-	return 0;
-}
-
-static __always_inline void set_ipv4(struct event *event, u32 address)
-{
-	__builtin_memset(event->ip, 0, sizeof(event->ip));
-	event->ip[10] = 0xff;
-	event->ip[11] = 0xff;
-	__builtin_memcpy(&event->ip[12], &address, sizeof(address));
-	event->has_address = 1;
-}
-
-/* The address that bind(2) was given. */
-static __always_inline void fill_given_address(struct event *event, u64 address)
-{
-	struct {
-		u16 family, port;
-		u32 address_or_flow;
-		u8 address[16];
-	} given = {};
-
-	bpf_probe_read_user(&given, 8, (void *)address);
-	event->family_nr = given.family;
-	if (given.family == AF_INET) {
-		set_ipv4(event, given.address_or_flow);
-	} else if (given.family == AF_INET6) {
-		bpf_probe_read_user(&given, sizeof(given), (void *)address);
-		__builtin_memcpy(event->ip, given.address, sizeof(event->ip));
-		event->has_address = 1;
-	} else {
-		return;
-	}
-	event->port = __builtin_bswap16(given.port);
-}
-
-/* One's own address of a socket that listens, else the other side's. */
-static __always_inline void fill_address(struct event *event, struct sock *sk, bool own)
-{
-	event->port = own ? BPF_CORE_READ(sk, __sk_common.skc_num)
-			  : __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (!event->port && !own)
-		return;
-	if (event->family_nr == AF_INET) {
-		set_ipv4(event,
-			 own ? BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr) : BPF_CORE_READ(sk, __sk_common.skc_daddr));
-	} else {
-		event->has_address = 1;
-		if (own)
-			BPF_CORE_READ_INTO(&event->ip, sk, __sk_common.skc_v6_rcv_saddr);
-		else
-			BPF_CORE_READ_INTO(&event->ip, sk, __sk_common.skc_v6_daddr);
-	}
-}
-
-static __always_inline struct sock *socket_of(s32 fd)
-{
-	struct file___sensitive *file = (void *)file_of(fd);
-	struct socket *socket;
-
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT_MODE) != S_IFSOCK_MODE)
 		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
-}
-
-static __noinline int fill_socket(struct event *event, const struct request *request)
-{
-	struct sock *sk;
-
-	if (!event || !request)
-		return 0;
-	sk = request->socket == NONE ? 0 : socket_of(request->socket);
-	if (sk) {
-		event->family_nr = BPF_CORE_READ(sk, __sk_common.skc_family);
-		event->type_nr = BPF_CORE_READ(sk, sk_type);
-		event->protocol_nr = BPF_CORE_READ(sk, sk_protocol);
 	}
-	if (request->address)
-		fill_given_address(event, request->address);
-	else if (sk && (event->family_nr == AF_INET || event->family_nr == AF_INET6))
-		fill_address(event, sk, request->listens);
+	if (magic == PID_FS_MAGIC)
+		pid = BPF_CORE_READ(inode, i_private);
+	else if (!event->error) /* else it need not be of a process */
+		pid = BPF_CORE_READ(file, private_data);
+	else
+		return 0;
+	task = task_of_pid(pid);
+	if (task)
+		set_target(event, task);
 	return 0;
 }
 
 /* What is known of the mount where the path lies, for those calls that are about mounts. */
-static __always_inline void fill_mounted(struct event *event, struct vfsmount *mnt)
+static __always_inline void fill_mounted(struct event *event, const struct request *request, struct vfsmount *mnt)
 {
 	struct mount___source *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 	struct vfsmount___sensitive *of = (void *)mnt;
 
 	event->text_len = read_kernel_text(event->text, BPF_CORE_READ(of, mnt_sb, s_type, name));
-	event->path2_len = read_kernel_text(event->path2, BPF_CORE_READ(mount, mnt_devname));
+	if (!request->name2 || request->kind != KIND_MOUNT)
+		event->path2_len = read_kernel_text(event->path2, BPF_CORE_READ(mount, mnt_devname));
 }
 
 static __always_inline bool find_mounted(struct path *path)
@@ -223,6 +84,36 @@ static __always_inline bool find_mounted(struct path *path)
 	path->mnt = (void *)mount + bpf_core_field_offset(struct mount, mnt);
 	path->dentry = BPF_CORE_READ(mount, mnt.mnt_root);
 	return path->dentry;
+}
+
+/*
+ * The descriptor that a name means which leads through /proc/self/fd, or NONE: container runtimes mount on such, so
+ * that nobody can put a link in their way.
+ */
+static __always_inline s32 number_behind(const char *name, const char *prefix, u32 bytes)
+{
+	s32 number = 0;
+
+#pragma clang loop unroll(full)
+	for (u32 at = 0; at < bytes; at++)
+		if (name[at] != prefix[at])
+			return NONE;
+#pragma clang loop unroll(full)
+	for (u32 digits = 0; digits < FD_DIGITS; digits++) {
+		char digit = name[bytes + digits];
+
+		if (digit < '0' || digit > '9')
+			return digits && !digit ? number : NONE;
+		number = number * 10 + digit - '0';
+	}
+	return NONE;
+}
+
+static __always_inline s32 fd_of_name(const char *name)
+{
+	s32 fd = number_behind(name, "/proc/self/fd/", 14);
+
+	return fd == NONE ? number_behind(name, "/proc/thread-self/fd/", 21) : fd;
 }
 
 static __always_inline void copy_place(struct event *event, struct place *place)
@@ -242,14 +133,20 @@ static __always_inline int fill_path(struct event *event, const struct request *
 	struct place *place;
 	struct path path = {};
 	u32 zero = 0;
+	s32 fd;
 
 	place = bpf_map_lookup_elem(&places, &zero);
 	if (!event || !request || !place)
 		return 0;
-	if (request->name)
+	if (request->name) {
+		__builtin_memset(event->name, 0, NAME_LOOKED_AT);
 		event->name_len = read_user_text(event->name, request->name);
-	if (request->where == WHERE_FILE) {
-		file = file_of(request->file);
+	}
+	fd = request->where == WHERE_FILE ? request->file : NONE;
+	if (request->where == WHERE_NAME)
+		fd = fd_of_name(event->name);
+	if (fd != NONE) {
+		file = file_of(fd);
 		if (!file)
 			return 0;
 		path_of(file, &path);
@@ -263,8 +160,8 @@ static __always_inline int fill_path(struct event *event, const struct request *
 		event->named = 1;
 	}
 	copy_place(event, place);
-	if (path.mnt && request->kind <= KIND_FSMOUNT)
-		fill_mounted(event, path.mnt);
+	if (path.mnt && request->where != WHERE_NAME && request->kind <= KIND_FSMOUNT)
+		fill_mounted(event, request, path.mnt);
 	if (request->kind == KIND_FSMOUNT) { /* it lies nowhere yet */
 		event->path_len = 0;
 		event->host_path_len = 0;
@@ -332,8 +229,8 @@ __noinline int report(u64 unused)
 	fill_texts(event, request);
 	if (request->where != WHERE_NOWHERE)
 		fill_path(event, request);
-	if (request->kind == KIND_SETNS)
-		fill_namespace(event, request->file);
+	if (request->pidfd != NONE)
+		fill_behind(event, request->pidfd);
 	if (request->socket != NONE || request->address)
 		fill_socket(event, request);
 	target = request->pid > 0 ? task_by_number(request->pid) : 0;
@@ -351,8 +248,7 @@ static __always_inline void read_arguments(struct returned *call, struct pt_regs
 		call->args[index] = syscall_arg_of(typed, regs, code, index);
 }
 
-/* Whether a socket lies behind a descriptor that has become one of the three everybody has: most are files and pipes.
- */
+/* What becomes one of the three descriptors that everybody has is mostly a file or a pipe. */
 static __always_inline bool is_worth_it(const struct request *request)
 {
 	return request->kind != KIND_DUP_STDIO || socket_of(request->fd);
@@ -365,7 +261,20 @@ static __always_inline void start(struct request *request)
 	request->file = NONE;
 	request->dirfd = AT_FDCWD;
 	request->socket = NONE;
+	request->pidfd = NONE;
 	request->pid = NONE;
+}
+
+/* What the call was asked; false for what nobody wants to know. */
+static __always_inline bool read_request(const struct returned *call, struct request *request)
+{
+	if (call->call <= CALL_CHROOT)
+		return read_mount_call(call, request);
+	if (call->call >= CALL_INIT_MODULE && call->call <= CALL_REQUEST_KEY)
+		return read_kernel_call(call, request);
+	if (call->call >= CALL_SOCKET && call->call <= CALL_FCNTL64)
+		return read_socket_call(call, request);
+	return read_process_call(call, request);
 }
 
 static __always_inline int on_return(struct pt_regs *regs, long result, bool typed)
@@ -388,10 +297,14 @@ static __always_inline int on_return(struct pt_regs *regs, long result, bool typ
 	return report(0);
 }
 
+RELAY(calls_btf);
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(calls_btf, struct pt_regs *regs, long result)
 {
-	return on_return(regs, result, true);
+	on_return(regs, result, true);
+	relay(ctx, calls_btf);
+	return 0;
 }
 
 SEC("raw_tp/sys_exit")
