@@ -65,9 +65,8 @@ def page(judgements: Sequence[Judgement], machine: str) -> str:
     Args:
         machine: what it was, in words.
     """
-    return "\n".join(
-        (_INTRODUCTION, f"Machine: {machine}.\n", *_figures(judgements), *_rules(judgements), *_wrong(judgements))
-    )
+    parts = (_figures(judgements), _rules(judgements), _wrong(judgements))
+    return "\n".join((_INTRODUCTION, f"Machine: {machine}.\n", *(line for part in parts for line in part), ""))
 
 
 def _figures(judgements: Sequence[Judgement]) -> Iterator[str]:
