@@ -35,6 +35,7 @@ test   gpgv                             gpgv
 test   $debian_keys                     debian-archive-keyring
 test   cpio                             cpio
 test   strace                           strace
+test   /usr/include/stdio.h             libc6-dev
 test   ip                               iproute2
 test   ps                               procps
 test   prometheus-alertmanager          prometheus-alertmanager

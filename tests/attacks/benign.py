@@ -27,8 +27,6 @@ _PACKAGES = (
 )
 _INSTALL = f"""
 mkdir -p /var/log/apt
-printf 'exit 101' >/usr/sbin/policy-rc.d
-chmod +x /usr/sbin/policy-rc.d
 apt-get update
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {_PACKAGES}
 """
@@ -165,9 +163,13 @@ def unwanted(alerts: Iterable[Seen], prefix: str) -> list[Seen]:
 
 
 def _install(daemon: DockerDaemon) -> str:
-    with TemporaryDirectory():
-        daemon.image("debian", layers(default_cache())[0].parent / "tree")
-    daemon.cli("run", "--name", "benign-apt-get", "--network", "host", "debian", "/bin/sh", "-ec", _INSTALL)
+    """The Debian image with the packages, put there by apt-get in a container; no service is started by that."""
+    daemon.image("debian", layers(default_cache())[0].parent / "tree")
+    policy = daemon.directory / "policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n", "utf-8")
+    policy.chmod(0o755)
+    options = ("--network", "host", "--volume", f"{policy}:/usr/sbin/policy-rc.d:ro")
+    daemon.cli("run", "--name", "benign-apt-get", *options, "debian", "/bin/sh", "-ec", _INSTALL)
     daemon.cli("commit", "benign-apt-get", "installed")
     return "installed"
 
@@ -197,7 +199,7 @@ def main() -> int:
     if asked.report:
         asked.report.write_text(f"{told}\n", "utf-8")
     wrong = unwanted(alerts, "benign")
-    for alert in wrong:
+    for alert in {(one.container, one.rule): one for one in wrong}.values():
         print(f"{alert.container}: {alert.rule}: {alert.message}", file=sys.stderr)
     return 1 if wrong else 0
 

@@ -71,4 +71,4 @@ def test_figures() -> None:
     assert "Machine: a machine." in written
     assert "| Rule | 2/3 | - | 1/1 |" in written
     assert "| x | Rule | attack | missed | - |" in written
-    assert "| x | Rule | attack | detected | Other |" in written
+    assert "| x | Rule | attack | detected | Other (alert) |" in written

@@ -34,7 +34,7 @@ def _recorded(function: Any) -> Any:
 @click.command(
     epilog="""\b
 Examples:
-  eunomia daemon                           all containers, by the default rules
+  eunomia daemon                           everything, by the default rules
   eunomia daemon -c web --rules my.yaml
   eunomia daemon --config /etc/eunomia/daemon.toml
   eunomia daemon --fmt json | jq 'select(.level == "alert")'

@@ -144,4 +144,4 @@ def _record(one: Judgement) -> dict[str, Any]:
 
 
 def _machine() -> str:
-    return f"Linux {platform.release()}, {platform.machine()}, {os.cpu_count()} CPUs"
+    return f"Linux {platform.release().partition('-')[0]}, {platform.machine()}, {os.cpu_count()} CPUs"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from eunomia.lab.labtool import LabError
 
 _TIMEOUT_S = 60.0
+_PATIENCE_S = 600.0  # hundreds of containers are removed at once
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,19 @@ class Docker:
         self._checked("rmi", image)
 
     def _checked(self, *words: str, stdin: bytes = b"") -> None:
-        done = self._ask(*words, stdin=stdin)
+        try:
+            done = self._ask(*words, stdin=stdin, timeout_s=_PATIENCE_S)
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"docker {words[0]}: not over after {_PATIENCE_S:g} seconds") from error
         if done.returncode != 0:
             raise LabError(f"docker {words[0]}: {done.stderr.decode(errors='replace').strip()}")
 
-    def _ask(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def _ask(
+        self, *words: str, stdin: bytes = b"", timeout_s: float = _TIMEOUT_S
+    ) -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(
-                [*self._command, *words], input=stdin, capture_output=True, timeout=_TIMEOUT_S, check=False
+                [*self._command, *words], input=stdin, capture_output=True, timeout=timeout_s, check=False
             )
         except FileNotFoundError as error:
             raise LabError("there is no command `docker`, which the laboratory needs; install docker.io") from error

@@ -65,9 +65,8 @@ def page(judgements: Sequence[Judgement], machine: str) -> str:
     Args:
         machine: what it was, in words.
     """
-    return "\n".join(
-        (_INTRODUCTION, f"Machine: {machine}.\n", *_figures(judgements), *_rules(judgements), *_wrong(judgements))
-    )
+    parts = (_figures(judgements), _rules(judgements), _wrong(judgements))
+    return "\n".join((_INTRODUCTION, f"Machine: {machine}.\n", *(line for part in parts for line in part), ""))
 
 
 def _figures(judgements: Sequence[Judgement]) -> Iterator[str]:
@@ -89,7 +88,8 @@ def _wrong(judgements: Sequence[Judgement]) -> Iterator[str]:
     if not wrong:
         yield "Nothing."
         return
-    yield "| action | rule | kind | came out as | other alerts |\n| --- | --- | --- | --- | --- |"
+    yield "| action | rule | kind | came out as | other rules |\n| --- | --- | --- | --- | --- |"
     for one in wrong:
         action = one.action
-        yield f"| {action.name} | {action.rule} | {action.kind} | {one.verdict} | {', '.join(one.others) or '-'} |"
+        beside = (*(f"{rule} (alert)" for rule in one.others), *one.mentions)
+        yield f"| {action.name} | {action.rule} | {action.kind} | {one.verdict} | {', '.join(beside) or '-'} |"
