@@ -70,6 +70,8 @@ def test_maps(job: tuple[ObjectSpec, str]) -> None:
     if "\nTOTALS(" in text:
         hash_type, array_type = types["BPF_MAP_TYPE_HASH"], types["BPF_MAP_TYPE_ARRAY"]
         written |= {"totals_0": (hash_type, None), "totals_1": (hash_type, None), "totals_turn": (array_type, 1)}
+    for program in re.findall(r"^RELAY\((\w+)\);", text, re.MULTILINE):
+        written[f"{program}_next"] = (types["BPF_MAP_TYPE_PROG_ARRAY"], 1)
     assert set(spec.maps) == set(written)
     for name, (kind, size) in written.items():
         found = spec.maps[name]
