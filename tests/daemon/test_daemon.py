@@ -251,6 +251,7 @@ def test_containers(tmp_path: Path, dockerd: DockerDaemon) -> None:
         assert alert["container_name"] == "watched"
         assert alert["image"]
         assert daemon.stop() == 0
+    dockerd.remove("other", "watched")
     assert len(daemon.alerts) == 1
 
 
