@@ -23,8 +23,11 @@ ALL_WAYS = "EUNOMIA_TEST_ALL_WAYS"
 """Set where every way has to work: in the guest kernels."""
 
 KERNEL = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
-NEWER = {"last_count_end": (5, 15), "last_end": (5, 15)}
-"""Programs that need a newer kernel than the oldest we run on, because of a helper."""
+NEWER = {
+    **dict.fromkeys(("last_count_end", "last_end"), (5, 15)),
+    **dict.fromkeys(("asked_count_btf", "asked_check_btf"), (6, 14)),
+}
+"""Programs that need a newer kernel than the oldest we run on, because of a helper or a tracepoint."""
 VERIFIER = ("refused it: Permission denied", "refused it: Invalid argument")
 """How a kernel refuses a program that it does not believe."""
 

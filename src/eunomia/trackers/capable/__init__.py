@@ -15,14 +15,14 @@ TRACKER = Tracker(
         Hook(
             "counts",
             f"{_ASKED}, and it is counted",
-            (("count_btf",), ("count_fexit",), ("asked_kprobe", "count_kretprobe")),
+            (("asked_count_btf",), ("count_fexit",), ("asked_kprobe", "count_kretprobe")),
             lambda options: not options["events"],
             counts=True,
         ),
         Hook(
             "check",
             _ASKED,
-            (("check_btf",), ("check_fexit",), ("asked_kprobe", "check_kretprobe")),
+            (("asked_check_btf",), ("check_fexit",), ("asked_kprobe", "check_kretprobe")),
             lambda options: options["events"],
         ),
     ),

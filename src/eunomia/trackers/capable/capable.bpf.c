@@ -114,13 +114,13 @@ static __always_inline int on_check(const void *target, int capability, int resu
 }
 
 SEC("tp_btf/cap_capable")
-int BPF_PROG(count_btf, const void *cred, const void *target, const void *capable, int capability, int result)
+int BPF_PROG(asked_count_btf, const void *cred, const void *target, const void *capable, int capability, int result)
 {
 	return on_count(target, capability, result);
 }
 
 SEC("tp_btf/cap_capable")
-int BPF_PROG(check_btf, const void *cred, const void *target, const void *capable, int capability, int result)
+int BPF_PROG(asked_check_btf, const void *cred, const void *target, const void *capable, int capability, int result)
 {
 	return on_check(target, capability, result);
 }
