@@ -102,7 +102,7 @@ def is_below(path: str, directory: str) -> bool:
     return path == directory or path.startswith(f"{directory.rstrip('/')}/")
 
 
-class Activities(Handler):
+class Activities:
     """Takes batches of process, files and ipc, live or from a record, and keeps what matters of each container.
 
     Batches of different trackers may come on different threads.
@@ -117,9 +117,14 @@ class Activities(Handler):
         """Notes that a tracker watches with these options; nothing may ever come from it."""
         self._seen |= seen_by(tracker, options)
 
-    def handle(self, batch: Batch) -> Batch:
-        """Keeps what it says."""
-        facts = [one.select(FACTS.names()).cast(dict(FACTS)) for one in _facts(batch)]
+    def sink(self, tracker: str, options: Mapping[str, Any]) -> Handler:
+        """An end for the chain of a tracker that watches with these options, whatever its instance is called."""
+        self.watches(tracker, options)
+        return _Sink(self, tracker)
+
+    def take(self, tracker: str, batch: Batch) -> None:
+        """Keeps what a tracker's batch says."""
+        facts = [one.select(FACTS.names()).cast(dict(FACTS)) for one in _facts(tracker, batch)]
         if facts:
             with self._lock:
                 rows = pl.concat([self._facts, *facts])
@@ -129,7 +134,6 @@ class Activities(Handler):
                     .select(FACTS.names())
                     .head(_MOST)
                 )
-        return batch
 
     @property
     def containers(self) -> frozenset[str]:
@@ -157,17 +161,32 @@ class Activities(Handler):
         )
 
 
-def _facts(batch: Batch) -> list[pl.DataFrame]:
+class _Sink(Handler):
+    """Hands every batch over."""
+
+    def __init__(self, activities: Activities, tracker: str) -> None:
+        self._activities = activities
+        self._tracker = tracker
+
+    def handle(self, batch: Batch) -> Batch:
+        self._activities.take(self._tracker, batch)
+        return batch
+
+
+def _facts(tracker: str, batch: Batch) -> list[pl.DataFrame]:
     """The facts in a batch; several frames, since a rename is two of them."""
     if "container_id" not in batch.schema:
         return []
     frame = batch.frame.filter(pl.col("container_id").is_not_null())
-    if batch.source == "process":
+    single = "event" in batch.schema  # else counted; a record may have both
+    if tracker == "process":
         return _of_processes(frame)
     own = frame.filter(~pl.col("comm").str.contains(RUNTIME_COMMS).fill_null(False))
-    if batch.source == "files":
-        return _of_calls(own) if "event" in batch.schema else _of_counts(own)
-    return _of_sockets(own) if batch.source == "ipc" and "event" in batch.schema else []
+    if tracker == "files":
+        counted = own.filter(pl.col("event").is_null()) if single else own
+        calls = _of_calls(own.filter(pl.col("event").is_not_null())) if single else []
+        return [*calls, *(_of_counts(counted) if "opens" in batch.schema else [])]
+    return _of_sockets(own) if tracker == "ipc" and single else []
 
 
 def _gathered(rows: pl.DataFrame, kind: str, place: pl.Expr, example: pl.Expr | None = None) -> pl.DataFrame:

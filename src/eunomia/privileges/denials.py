@@ -16,7 +16,7 @@ _DENIED = "EPERM"
 
 
 class Denials(Handler):
-    """Takes batches of `syscall` and keeps the calls that the profile must have denied.
+    """Takes batches of tracker `syscall`, counts and single events, and keeps the calls that the profile must have denied.
 
     A filter's refusal looks like any other where the call returns, but a call that the profile does not allow can fail
     for no other reason. Calls that it allows with some arguments only are judged by those they had.
@@ -43,10 +43,9 @@ class Denials(Handler):
 
     def handle(self, batch: Batch) -> Batch:
         """Keeps what was denied."""
-        if batch.source == "syscall":
-            found = self._of_events(batch.frame) if "arguments" in batch.schema else self._of_counts(batch.frame)
-            with self._lock:
-                self._found = {**found, **self._found}
+        found = self._of_events(batch.frame) if "arguments" in batch.schema else self._of_counts(batch.frame)
+        with self._lock:
+            self._found = {**found, **self._found}
         return batch
 
     def _of_counts(self, frame: pl.DataFrame) -> dict[str, str]:

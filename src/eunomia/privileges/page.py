@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from eunomia.privileges.recommendation import Recommendation, Risk, Trust
+from eunomia.privileges.recommendation import Recommendation, Risk, Trust, Verification
 
 _LEVELS = {
     "guess": "A GUESS: a start to work from, not to be enforced as it is.",
@@ -26,6 +26,8 @@ def page(made: Recommendation, width: int = 100) -> str:
     parts = [_head(made, width), _summary(made, width), *_gaps(made, width)]
     if made.not_known:
         parts.append(["Not known", *_listed(made.not_known, width)])
+    if made.verification is not None:
+        parts.append(_trial(made.verification, width))
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
@@ -96,6 +98,21 @@ def _gaps(made: Recommendation, width: int) -> Iterator[list[str]]:
         yield ["What is mounted into it", *_table(rows, width)]
     if made.devices:
         yield ["Devices", *_table([(one.path, one.advice) for one in made.devices], width)]
+
+
+def _trial(trial: Verification, width: int) -> list[str]:
+    told = "it HOLDS" if trial.holds else "it does NOT hold"
+    facts = []
+    if not trial.started:
+        facts.append("the container did not start")
+    elif trial.ended is not None:
+        facts.append(f"the container ended with exit code {trial.ended}")
+    if trial.health is not None:
+        facts.append(f"the health command ended with exit code {trial.health}")
+    facts += [f"denied: system call {call}, by {who}" for call, who in trial.denied_calls.items()]
+    facts += [f"denied: {capability}" for capability in trial.denied_capabilities]
+    facts += [f"read-only: {path}" for path in trial.read_only]
+    return [f"Tried for {trial.seconds:.1f} seconds: {told}", *_listed([*facts, *trial.said, *trial.notes], width)]
 
 
 def _asked(about: str, capabilities: Sequence[str], width: int) -> list[str]:

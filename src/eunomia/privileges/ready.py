@@ -163,23 +163,23 @@ def _systemd(settings: Deployment, profile: Profile | None) -> str:
 
 
 def _readme(settings: Deployment, unit: str, page: str, *, has_profile: bool) -> str:
-    flags = f"$(grep -v '^#' {_DOCKER})"
-    image = settings.image or "IMAGE"
     rows = [
-        (_DOCKER, f"options: `eval docker run \"{flags}\" {image}`"),
+        (_DOCKER, "options of `docker run`, as below; comments say what to leave out of today's"),
         (_COMPOSE, f"laid over your own: `docker compose -f YOURS -f {_COMPOSE} up`"),
         (_POD, "goes into the pod's specification"),
         (unit, "a drop-in for systemd, where the program runs as a service of the host"),
     ]
     if has_profile:
         rows += [
-            (PROFILE, f"the seccomp profile: `docker run --security-opt seccomp={PROFILE}`; containerd and Podman too"),
+            (PROFILE, "the seccomp profile, for Docker, containerd, Podman and Kubernetes"),
             (_LIST, "the same as names with the reason of each, for a person"),
         ]
     table = "".join(f"| `{name}` | {use} |\n" for name, use in rows)
+    flags = f"$(grep -v '^#' {_DOCKER} | tr '\\n' ' ')"
     return (
         f"# Least privilege of {settings.name}\n\n"
-        f"Made by `eunomia recommend`. Try it before you trust it: `eunomia recommend … --verify`.\n\n"
+        "Made by `eunomia recommend`. Try it before you trust it: `eunomia recommend … --verify`.\n\n"
         f"| file | use |\n| --- | --- |\n{table}\n"
+        f'```\neval "docker run {flags} {settings.image or "IMAGE"}"\n```\n\n'
         f"```\n{page}```\n"
     )

@@ -109,7 +109,7 @@ class Verification:
     started: Annotated[bool, "whether it started"]
     ended: Annotated[int | None, "exit code of the container; null: it was still running"]
     health: Annotated[int | None, "exit code of the health command; null: none was given, or it was never reached"]
-    denied_calls: Annotated[list[str], "system calls that the profile denied"]
+    denied_calls: Annotated[dict[str, str], "system call that the profile denied -> a program that made it"]
     denied_capabilities: Annotated[list[str], "capabilities that it has today and that were refused to it"]
     read_only: Annotated[list[str], "paths that it could not write since the file system is read-only"]
     said: Annotated[list[str], "what the runtime, the health command and the container said"]
