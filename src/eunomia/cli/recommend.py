@@ -125,6 +125,7 @@ def command(
             seen, subject = _recorded(record, container, since, until)
         made, profile = recommendation(seen, subject, container, Roots(), margin=margin, arguments=arguments)
         if verify:
+            stop.renew()  # Ctrl-C ended the watch; the next one ends the trial
             made = _verified(made, profile, subject, stop, (seconds, health, outside, share_mounts))
     _print(made, fmt)
     if out is not None:
