@@ -23,6 +23,7 @@ _SINK = "what is used"
 class _Life:
     """When a container was watched (monotonic clock), and whether from its start."""
 
+    container: Container
     since_s: float
     from_start: bool
     until_s: float | None = None
@@ -88,7 +89,7 @@ class Observer:
         """Called by the reader's thread."""
         now_s = time.monotonic()
         if kind in ("found", "started"):
-            self._lives[container.short_id] = _Life(now_s, from_start=kind == "started")
+            self._lives[container.short_id] = _Life(container, now_s, from_start=kind == "started")
         elif kind == "stopped" and container.short_id in self._lives:
             self._lives[container.short_id].until_s = now_s
 
@@ -111,9 +112,9 @@ class Observer:
         return [unite(found.values(), self._subject)]
 
     def is_over(self) -> bool:
-        """Whether all containers that were watched have stopped, and there was one."""
-        watched = [self._lives[one] for one in self._collection.met() if one in self._lives]
-        return bool(watched) and all(life.until_s is not None for life in watched)
+        """Whether all containers that were asked for have been there and have stopped."""
+        lives = [[life for life in list(self._lives.values()) if _means(one, life)] for one in self._watch.containers]
+        return bool(lives) and all(found and all(life.until_s is not None for life in found) for found in lives)
 
     def _observation(self, container: str, events: int) -> Observation:
         lost: dict[str, int] = {}
@@ -130,6 +131,11 @@ class Observer:
         """Whether all processes asked for were not there when the watch began."""
         awaited = {f"process {pid}" for pid in self._watch.pids}
         return self._held or (bool(awaited) and awaited <= set(self.agent.missing))
+
+
+def _means(asked: str, life: _Life) -> bool:
+    """Whether a container is the one that was asked for: by name, id or the beginning of one."""
+    return asked.removeprefix("/") in life.container.names or life.container.id.startswith(asked)
 
 
 def _subject(watch: FilterConfig) -> str | None:

@@ -77,11 +77,6 @@ class Collection:
             self._asked = [compact.select(together.columns)] if "count" in together.columns else [together]
             self._asked_rows = self._asked[0].height
 
-    def met(self) -> set[str]:
-        """The containers that something has come of, by id in events."""
-        with self._lock:
-            return set(self._events)
-
     def usages(self, machine: str, observation: Callable[[str, int], Observation]) -> dict[str, Usage]:
         """What each container was seen to use, by its id in events (`host` for what runs outside of any).
 
