@@ -48,11 +48,11 @@ FACTS = pl.Schema(
 """What is kept. `kind` is one of
 
 write: a directory in which a name or a file was written; made: a directory; own: what got another owner or mode;
-use: a directory of which a file was opened, or a device; exec: a program; user: UID:GID; gain: a program that gave its
-process more rights; refused: a path on a read-only file system.
+use: a directory of which a file was opened, or a device; opened, wrote: a file; exec: a program; user: UID:GID;
+gain: a program that gave its process more rights; refused: a path on a read-only file system.
 """
-_MOST = 50_000
-"""Facts that are kept at most; a workload that makes a directory a second is told of as one that writes above them."""
+MOST = 20_000
+"""Facts of a kind that are kept at most, the first ones."""
 RUNTIME_COMMS = r"^(runc|crun|youki|conmon|exe)(:.*)?$"
 """Names of the runtime's own processes inside a container's cgroup, before they run its program."""
 _MAKES = ("create", "unlink", "rmdir", "rename", "link", "symlink", "mknod", "truncate")
@@ -69,6 +69,7 @@ class Activity:
         made: directories that were made.
         changed: directories and files that got another owner or mode.
         used: directories of which a file was opened, and devices -> one such path.
+        files: what it opened or connected to, and, of those, what it wrote.
         programs: paths of what it ran.
         users: (uid, gid) that it ran as, as the host sees them.
         gained: programs that gave their process more rights than it had.
@@ -80,21 +81,30 @@ class Activity:
     made: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
     used: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
     programs: frozenset[str] = frozenset()
     users: frozenset[tuple[int, int]] = frozenset()
     gained: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
 
     def is_used(self, path: str) -> bool:
-        """Whether something at or below a path was opened, written, run or connected to."""
-        return any(is_below(one, path) for one in (*self.used, *self.programs, *self._changes()))
+        """Whether something at or below a path was opened, written, run or connected to; True where that is unsure."""
+        opened, _ = self.files
+        if path in opened or any(is_below(one, path) for one in (*self.used, *self.programs)):
+            return True
+        return self.is_written(path) or (len(opened) >= MOST and parent(path) in self.used)
 
     def is_written(self, path: str) -> bool:
-        """Whether something at or below a path was written."""
-        return any(is_below(one, path) for one in self._changes())
+        """Whether something at or below a path was written; True where that is unsure."""
+        _, wrote = self.files
+        if path in wrote or any(is_below(one, path) for one in (*self.written, *self.made, *self.changed)):
+            return True
+        return len(wrote) >= MOST and parent(path) in self.written
 
-    def _changes(self) -> Iterable[str]:
-        return (*self.written, *self.made, *self.changed)
+
+def parent(path: str) -> str:
+    """The directory that a path is in."""
+    return path.rpartition("/")[0] or "/"
 
 
 def is_below(path: str, directory: str) -> bool:
@@ -132,7 +142,7 @@ class Activities:
                     rows.group_by("container_id", "kind", "place", maintain_order=True)
                     .agg(pl.col("example").first(), pl.col("times").sum())
                     .select(FACTS.names())
-                    .head(_MOST)
+                    .filter(pl.int_range(pl.len()).over("kind") < MOST)
                 )
 
     @property
@@ -154,6 +164,7 @@ class Activities:
             made=frozenset(all_of("made")),
             changed=frozenset(all_of("own")),
             used=all_of("use"),
+            files=(frozenset(all_of("opened")), frozenset(all_of("wrote"))),
             programs=frozenset(all_of("exec")),
             users=frozenset((int(uid), int(gid)) for uid, gid in users),
             gained=frozenset(all_of("gain")),
@@ -223,6 +234,8 @@ def _of_calls(frame: pl.DataFrame) -> list[pl.DataFrame]:
         _gathered(done.filter(event == "mkdir"), "made", pl.col("path")),
         _gathered(done.filter(event.is_in(("chmod", "chown"))), "own", pl.col("path")),
         _gathered(done.filter(opens), "use", _used("path"), pl.col("path")),
+        _gathered(done.filter(opens), "opened", pl.col("path")),
+        _gathered(done.filter(writes & (event != "symlink")), "wrote", pl.col("path")),
         _gathered(refused, "refused", pl.col("path")),
     ]
 
@@ -231,7 +244,9 @@ def _of_counts(frame: pl.DataFrame) -> list[pl.DataFrame]:
     changed = pl.sum_horizontal("writes", "deletes", "renames") > 0
     return [
         _gathered(frame.filter(changed), "write", _directory("path"), pl.col("path")),
+        _gathered(frame.filter(changed), "wrote", pl.col("path")),
         _gathered(frame, "use", _used("path"), pl.col("path")),
+        _gathered(frame, "opened", pl.col("path")),
     ]
 
 
@@ -265,5 +280,6 @@ def _of_sockets(frame: pl.DataFrame) -> list[pl.DataFrame]:
     named = frame.filter(pl.col("name").str.starts_with("/"))
     return [
         _gathered(named.filter(event == "unix_bind"), "write", _directory("name"), pl.col("name")),
+        _gathered(named.filter(event == "unix_connect"), "opened", pl.col("name")),
         _gathered(named.filter(event == "unix_connect"), "use", _directory("name"), pl.col("name")),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from eunomia.privileges.activity import Activity, is_below
+from eunomia.privileges.activity import Activity, is_below, parent
 
 Kind = Literal["tmpfs", "volume", "image"]
 
@@ -73,7 +73,7 @@ def places(
     found = {**{path: path for path in activity.made}, **activity.written}
     for path in activity.changed:  # a directory that was given away is itself the place for what is written in it
         is_place = any(is_below(one, path) for one in activity.written)
-        found.setdefault(path if is_place else path.rpartition("/")[0] or "/", path)
+        found.setdefault(path if is_place else parent(path), path)
     wanted: dict[str, str] = {}
     for path in sorted(found):
         if not any(is_below(path, one) for one in apart if one != "/"):
