@@ -16,6 +16,7 @@ from eunomia.config import FilterConfig, TrackerConfig
 from eunomia.containers.description import Description
 from eunomia.containers.docker import Docker
 from eunomia.containers.listing import list_containers
+from eunomia.containers.runtime import RuntimeUnavailable
 from eunomia.containers.runtimes import Runtimes
 from eunomia.containers.selection import Known, select
 from eunomia.containers.settings import read_settings
@@ -99,10 +100,17 @@ def find(wanted: str, docker_host: str | None, roots: Roots, timeout_s: float = 
     if len(found) != 1:
         raise UsageError(f"{wanted!r} are {len(found)} containers: {', '.join(one.id[:12] for one in found)}; give an id")
     for runtime in Runtimes(roots, docker_host, timeout_s).found():
-        if isinstance(runtime, Docker) and (inspected := runtime.inspect(found[0].id)) is not None:
+        if isinstance(runtime, Docker) and (inspected := _inspected(runtime, found[0].id)) is not None:
             user = str(inspected["Config"].get("User") or "")
             return Subject(found[0], _granted(found[0], user, roots), runtime, inspected)
     return Subject(found[0], _granted(found[0], None, roots))
+
+
+def _inspected(docker: Docker, container_id: str) -> Mapping[str, Any] | None:
+    try:
+        return docker.inspect(container_id)
+    except RuntimeUnavailable:  # it is down: the container is another runtime's, or is described without it
+        return None
 
 
 def _granted(one: Description, user: str | None, roots: Roots) -> Granted:
