@@ -33,9 +33,9 @@ TRACKER = Tracker(
             counts=True,
         ),
         Hook(
-            "runtimes",
-            "a container's runtime enters its cgroup, starts something, and runs a program",
-            (("attached_btf", "forked_btf", "executed_btf"), ("attached_raw", "forked_raw", "executed_raw")),
+            "arrivals",
+            "a container's runtime comes into its cgroup, starts something, runs a program, and ends",
+            (("attach_btf", "fork_btf", "exec_btf", "free_btf"), ("attach_raw", "fork_raw", "exec_raw", "free_raw")),
             lambda options: options["needs"],
             counts=True,
         ),

@@ -3,6 +3,7 @@
  * What cap_capable() decides: every question of the kernel whether a task has a capability ends there, whatever other
  * security modules say. Since 6.14 a tracepoint tells it, before that its return.
  */
+#include "arrivals.bpf.h"
 #include "knowledge.bpf.h"
 
 #define EPERM 1
@@ -89,94 +90,6 @@ static __always_inline u32 namespace_of(const void *target)
 static __always_inline u8 is_for_audit(u32 options)
 {
 	return options == OPTIONS_UNKNOWN ? OPTIONAL_NONE : !(options & OPTION_NOAUDIT);
-}
-
-/*
- * Whose doing: a task that another one has brought into its cgroup is a container's runtime until it runs a program,
- * and so is what it starts. One that goes there by itself is not.
- */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u32); /* process */
-	__type(value, u8);
-} runtimes SEC(".maps");
-
-static __always_inline void set_runtime(u32 pid, bool is)
-{
-	u8 yes = 1;
-
-	if (is)
-		bpf_map_update_elem(&runtimes, &pid, &yes, BPF_ANY);
-	else if (bpf_map_lookup_elem(&runtimes, &pid))
-		bpf_map_delete_elem(&runtimes, &pid);
-}
-
-static __always_inline u8 is_by_runtime(u32 pid)
-{
-	return needs ? !!bpf_map_lookup_elem(&runtimes, &pid) : OPTIONAL_NONE;
-}
-
-static __always_inline int on_attached(struct task_struct *task)
-{
-	u32 pid = BPF_CORE_READ(task, tgid);
-
-	if (pid != bpf_get_current_pid_tgid() >> 32)
-		set_runtime(pid, true);
-	return 0;
-}
-
-static __always_inline int on_forked(struct task_struct *parent, struct task_struct *child)
-{
-	u32 from = BPF_CORE_READ(parent, tgid), pid = BPF_CORE_READ(child, tgid);
-
-	if (pid != from) /* else a thread */
-		set_runtime(pid, bpf_map_lookup_elem(&runtimes, &from) ||
-					 task_cgroup_id(child) != task_cgroup_id(parent)); /* CLONE_INTO_CGROUP */
-	return 0;
-}
-
-static __always_inline int on_executed(void)
-{
-	set_runtime(bpf_get_current_pid_tgid() >> 32, false);
-	return 0;
-}
-
-SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(attached_btf, const void *cgroup, const char *path, struct task_struct *task)
-{
-	return on_attached(task);
-}
-
-SEC("raw_tp/cgroup_attach_task")
-int BPF_PROG(attached_raw, const void *cgroup, const char *path, struct task_struct *task)
-{
-	return on_attached(task);
-}
-
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(forked_btf, struct task_struct *parent, struct task_struct *child)
-{
-	return on_forked(parent, child);
-}
-
-SEC("raw_tp/sched_process_fork")
-int BPF_PROG(forked_raw, struct task_struct *parent, struct task_struct *child)
-{
-	return on_forked(parent, child);
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(executed_btf)
-{
-	return on_executed();
-}
-
-SEC("raw_tp/sched_process_exec")
-int BPF_PROG(executed_raw)
-{
-	return on_executed();
 }
 
 static __noinline struct total *add(const struct key *key)
@@ -290,7 +203,7 @@ static __always_inline int on_count(const void *cred, const void *target, int ca
 	key.dispensable = is_dispensable(&question);
 	key.audit = is_for_audit(options);
 	key.borrowed = is_borrowed(&question);
-	key.by_runtime = is_by_runtime(key.pid);
+	key.by_runtime = needs ? is_arrival(task_cgroup_id(current_task())) : OPTIONAL_NONE;
 	total = totals_find(&key) ?: add(&key);
 	if (total)
 		__sync_fetch_and_add(&total->count, 1);
