@@ -98,7 +98,9 @@ def find(wanted: str, docker_host: str | None, roots: Roots, timeout_s: float = 
     selection, _ = select([wanted], known, wait=False, advice="")
     found = [one for one in listed if one.id in selection.ids]
     if len(found) != 1:
-        raise UsageError(f"{wanted!r} are {len(found)} containers: {', '.join(one.id[:12] for one in found)}; give an id")
+        raise UsageError(
+            f"{wanted!r} are {len(found)} containers: {', '.join(one.id[:12] for one in found)}; give an id"
+        )
     for runtime in Runtimes(roots, docker_host, timeout_s).found():
         if isinstance(runtime, Docker) and (inspected := _inspected(runtime, found[0].id)) is not None:
             user = str(inspected["Config"].get("User") or "")
@@ -159,9 +161,7 @@ class Watching:
         self.waits = False
         self.subject: Subject | None = None
         watch = FilterConfig(containers=(container,), wait=wait)
-        self._observer = Observer(
-            watch, TRACKERS, beside=self._sink, docker_host=docker_host, on_appear=self._appeared
-        )
+        self._observer = Observer(watch, TRACKERS, beside=self._sink, docker_host=docker_host, on_appear=self._appeared)
 
     def _sink(self, config: TrackerConfig, tracker: Tracker, _schema: Schema) -> Handler:
         return self._activities.sink(config.tracker, tracker.settle(config.options))
@@ -238,13 +238,13 @@ def seen_in_record(record: Record, wanted: str, since: datetime | None, until: d
         for stream in run.streams:
             activities.watches(stream.tracker, stream.options)
     trackers = [tracker for tracker in record if "container_id" in record.schema(tracker)]
-    first = last = None
+    moments: list[datetime] = []
     for _, batch in Replay(record, trackers, selection):
         collection.take(batch)
         activities.take(batch.source, batch)
-        times = batch.frame["time"]
-        first, last = min(filter(None, (first, times.min()))), max(filter(None, (last, times.max())))
-    if first is None or last is None:
+        first, last = batch.frame.select(first=pl.col("time").min(), last=pl.col("time").max()).row(0)
+        moments = [min(first, *moments), max(last, *moments)]
+    if not moments:
         raise UsageError(f"the record has no event of container {wanted!r} in that time")
     lost: dict[str, int] = {}
     for run in record.runs:
@@ -253,7 +253,7 @@ def seen_in_record(record: Record, wanted: str, since: datetime | None, until: d
     machine = next((run.machine for run in reversed(record.runs) if run.machine), platform.machine())
     from_start = _begins_with_runtime(record, selection)
     usages = collection.usages(
-        machine, lambda _id, events: Observation((last - first).total_seconds(), from_start, events, lost)
+        machine, lambda _id, events: Observation((moments[1] - moments[0]).total_seconds(), from_start, events, lost)
     )
     return Seen(unite(usages.values(), wanted), activities.of(activities.containers))
 

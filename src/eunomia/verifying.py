@@ -50,7 +50,7 @@ def verify(
     docker: Docker,
     inspected: Mapping[str, Any],
     check: Check,
-    wait: Callable[[float], bool] = lambda seconds: bool(time.sleep(seconds)),
+    wait: Callable[[float], bool],
 ) -> Verification:
     """Starts the image again with what is recommended, and tells whether that holds.
 

@@ -62,7 +62,7 @@ def watched(dockerd: DockerDaemon, image: str) -> Iterator[tuple[Recommendation,
     with Watching("web", dockerd.host, wait=True) as watching:
         run(dockerd, image)
         ask(dockerd)
-        watching.follow(1.5, lambda seconds: bool(time.sleep(seconds)))
+        watching.follow(1.5, pause)
         seen, subject = watching.seen(), watching.subject
     assert subject is not None
     yield recommendation(seen, subject, "web", Roots(), margin="runtime", arguments=False)
@@ -72,7 +72,13 @@ def watched(dockerd: DockerDaemon, image: str) -> Iterator[tuple[Recommendation,
 def tried(dockerd: DockerDaemon, made: Recommendation, profile: Profile, **check: Any) -> Any:
     inspected = Docker(dockerd.host).inspect("web")
     assert inspected is not None
-    return verify(made, profile, Docker(dockerd.host, 60), inspected, Check(8, HEALTH, **check))
+    return verify(made, profile, Docker(dockerd.host, 60), inspected, Check(8, HEALTH, **check), pause)
+
+
+def pause(seconds: float) -> bool:
+    """Nobody asks for the end meanwhile."""
+    time.sleep(seconds)
+    return False
 
 
 def trials(dockerd: DockerDaemon) -> list[str]:
@@ -163,7 +169,11 @@ def test_a_record(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     docker = {"DOCKER_HOST": dockerd.host}
     record = tmp_path / "record"
     process = subprocess.Popen(
-        [*DEFAULT_SIGNALS, *EUNOMIA, *("run", "usage", "--wait", "-c", "web", "--record", str(record), "--fmt", "none")],
+        [
+            *DEFAULT_SIGNALS,
+            *EUNOMIA,
+            *("run", "usage", "--wait", "-c", "web", "--record", str(record), "--fmt", "none"),
+        ],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**docker),

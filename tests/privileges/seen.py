@@ -11,7 +11,7 @@ from eunomia.privileges.usage import Call, CapabilityUse, Observation, Phase, Us
 from eunomia.schema.batch import Batch
 from tests.detect.schemas import frame_of
 
-WEB = {"container_id": "aaaaaaaaaaaa", "container_name": "web", "comm": "httpd", "uid": 0, "gid": 0}
+WEB: dict[str, Any] = {"container_id": "aaaaaaaaaaaa", "container_name": "web", "comm": "httpd", "uid": 0, "gid": 0}
 ALL = frozenset(("calls", "capabilities", "users", "gains", "writes", "changes", "uses", "sockets"))
 
 
@@ -26,9 +26,7 @@ def use(name: str, verdict: Verdict, *calls: str, own: bool = False) -> Capabili
     return CapabilityUse(name, verdict, frozenset(calls), 1, own)
 
 
-def usage(
-    *calls: str, capabilities: tuple[CapabilityUse, ...] = (), observation: Observation | None = None
-) -> Usage:
+def usage(*calls: str, capabilities: tuple[CapabilityUse, ...] = (), observation: Observation | None = None) -> Usage:
     """What a workload used."""
     return Usage(
         "web",

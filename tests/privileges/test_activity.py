@@ -47,12 +47,14 @@ def test_files_that_are_changed() -> None:
         "/run": "/run/a.pid",
         "/spool": "/spool/a",
     }
-    assert (found.made, found.changed, found.refused) == ({"/cache/new"}, {"/srv/given"}, {"/log/refused"})
+    assert found.made == {"/cache/new"}
+    assert found.changed == {"/srv/given"}
+    assert found.refused == {"/log/refused"}
     assert dict(found.used) == {"/etc": "/etc/conf", "/log": "/log/a", "/run": "/run/a.pid"}
 
 
 def test_files_that_are_counted() -> None:
-    nothing = {name: 0 for name in ("opens", "reads", "read_bytes", "writes", "write_bytes", "deletes", "renames")}
+    nothing = dict.fromkeys(("opens", "reads", "read_bytes", "writes", "write_bytes", "deletes", "renames"), 0)
     found = activity(
         "files",
         batch(
@@ -71,7 +73,9 @@ def test_files_that_are_counted() -> None:
 
 
 def test_the_runtimes_own_files_are_none_of_the_workloads() -> None:
-    found = activity("files", batch("files", call("create", "/x/y", flags="O_CREAT", comm="runc:[2:INIT]"), events=True))
+    found = activity(
+        "files", batch("files", call("create", "/x/y", flags="O_CREAT", comm="runc:[2:INIT]"), events=True)
+    )
     assert not found.written
 
 

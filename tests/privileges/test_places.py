@@ -8,9 +8,9 @@ from eunomia.privileges.activity import Activity
 from eunomia.privileges.places import Directory, Place, places
 
 
-def kinds(*written: str, made: tuple[str, ...] = (), changed: tuple[str, ...] = (), mounted: tuple[str, ...] = ()) -> (
-    dict[str, str]
-):
+def kinds(
+    *written: str, made: tuple[str, ...] = (), changed: tuple[str, ...] = (), mounted: tuple[str, ...] = ()
+) -> dict[str, str]:
     activity = Activity(
         written={path: f"{path}/x" for path in written}, made=frozenset(made), changed=frozenset(changed)
     )

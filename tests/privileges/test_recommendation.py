@@ -34,9 +34,7 @@ TRIAL = Verification(
 )
 
 
-def made(
-    used: Usage = WEB_USAGE, activity: Activity = WEB_ACTIVITY, granted: Granted = WEB_GRANTED
-) -> Recommendation:
+def made(used: Usage = WEB_USAGE, activity: Activity = WEB_ACTIVITY, granted: Granted = WEB_GRANTED) -> Recommendation:
     look = {"/run": Directory(0o755, 0, 0)}.get
     return recommend(Evidence(used, activity, granted, profile_of(used, "runtime"), look))
 

@@ -189,9 +189,7 @@ def _verified(
     docker = Docker(subject.docker.address, _PATIENCE_S)
     say(f"trying it with a container of its own, for {check[0]:g} seconds at most")
     known = None if made.syscalls is None else profile
-    return replace(
-        made, verification=verify(made, known, docker, subject.inspected, Check(*check), wait=stop.wait)
-    )
+    return replace(made, verification=verify(made, known, docker, subject.inspected, Check(*check), wait=stop.wait))
 
 
 def _print(made: Recommendation, fmt: str) -> None:

@@ -1,4 +1,4 @@
-"""What else a workload was seen to do, from other trackers: paths written and used, users, programs that gain rights."""
+"""What else a workload was seen to do, as other trackers tell: paths written and used, users, rights gained."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Activities:
 
     def take(self, tracker: str, batch: Batch) -> None:
         """Keeps what a tracker's batch says."""
-        facts = [one.select(FACTS.names()).cast(dict(FACTS)) for one in _facts(tracker, batch)]
+        facts = [one.select(FACTS.names()).cast(FACTS) for one in _facts(tracker, batch)]
         if facts:
             with self._lock:
                 rows = pl.concat([self._facts, *facts])
@@ -201,7 +201,8 @@ def _facts(tracker: str, batch: Batch) -> list[pl.DataFrame]:
 
 
 def _gathered(rows: pl.DataFrame, kind: str, place: pl.Expr, example: pl.Expr | None = None) -> pl.DataFrame:
-    named = rows.select("container_id", pl.lit(kind).alias("kind"), place.alias("place"), (example or place).alias("e"))
+    told = place if example is None else example
+    named = rows.select("container_id", pl.lit(kind).alias("kind"), place.alias("place"), told.alias("e"))
     return (
         named.drop_nulls("place")
         .filter(pl.col("place") != "")
@@ -266,8 +267,8 @@ def _of_processes(frame: pl.DataFrame) -> list[pl.DataFrame]:
 _RAISED = pl.col("euid") != pl.col("old_euid")
 _MORE = pl.col("permitted") & (pl.col("permitted") ^ pl.col("old_permitted")) > 0
 _MAY_SETUID = pl.col("old_permitted") & (1 << NAMES.index("CAP_SETUID")) > 0
-# Where functions of the kernel are hooked the call is not known. Without CAP_SETUID an exec is the likely way to another
-# user, and to capabilities that were not permitted it is nearly the only one.
+# Where functions of the kernel are hooked the call is not known. Without CAP_SETUID an exec is the likely way to
+# another user, and to capabilities that were not permitted it is nearly the only one.
 _GAINS = (
     pl.when(pl.col("syscall").is_null())
     .then(_MORE | (_RAISED & ~_MAY_SETUID))

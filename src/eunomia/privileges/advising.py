@@ -90,9 +90,7 @@ def trust(observation: Observation) -> Trust:
         reasons.append(f"events were lost ({told}): something that it needs may be missing")
     guess = seconds < _SHORT_S or not observation.from_start or observation.lost or observation.events < _IDLE_EVENTS
     level = "guess" if guess else "fair" if seconds < _LONG_S else "good"
-    return Trust(
-        level, reasons, round(seconds, 3), observation.from_start, observation.events, dict(observation.lost)
-    )
+    return Trust(level, reasons, round(seconds, 3), observation.from_start, observation.events, dict(observation.lost))
 
 
 def _syscalls(evidence: Evidence) -> Syscalls:
@@ -189,7 +187,8 @@ def _user(evidence: Evidence) -> Setting:
     if len(others) == len(users) == 1:
         return Setting("user", shown, told, f"it ran as {told} only")
     if others:
-        return Setting("user", shown, shown, f"it starts as root and goes on as {told}: it needs root to start")
+        then = ", ".join(f"{uid}:{gid}" for uid, gid in others)
+        return Setting("user", shown, shown, f"it starts as root and goes on as {then}: it needs root to start")
     if evidence.usage.capabilities and not any(one.verdict is Verdict.NEEDED for one in evidence.usage.capabilities):
         return Setting("user", shown, shown, "it ran as root and used none of root's capabilities: try another user")
     return Setting("user", shown, shown, "it ran as root")

@@ -8,7 +8,7 @@ from eunomia.privileges.profile import Action, Comparison, Operator, Profile
 
 
 def allows(profile: Profile, name: str, arguments: Sequence[int]) -> bool:
-    """Whether a profile allows a call with these arguments. What allows wins, as in the kernel by libseccomp's rules."""
+    """Whether a profile allows a call with these arguments; of several rules that fit, one that allows is enough."""
     rules = [rule for rule in profile.rules if name in rule.names]
     fitting = [rule for rule in rules if all(_holds(one, arguments) for one in rule.arguments)]
     if not fitting:

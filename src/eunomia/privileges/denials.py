@@ -16,7 +16,7 @@ _DENIED = "EPERM"
 
 
 class Denials(Handler):
-    """Takes batches of tracker `syscall`, counts and single events, and keeps the calls that the profile must have denied.
+    """Takes counts and single events of tracker `syscall`, and keeps the calls that the profile must have denied.
 
     A filter's refusal looks like any other where the call returns, but a call that the profile does not allow can fail
     for no other reason. Calls that it allows with some arguments only are judged by those they had.

@@ -62,7 +62,9 @@ def deployment(made: Recommendation) -> Deployment:
         user=user.recommended if user.recommended != user.now else None,
         removed=tuple(one.target for one in mounts if one.advice == "remove"),
         read_only_mounts={
-            one.target: one.source for one in mounts if one.advice == "read-only" or not one.writable
+            one.target: one.source
+            for one in mounts
+            if one.advice == "read-only" or not one.writable
             if one.advice != "remove"
         },
         kept_mounts={one.target: one.source for one in mounts if one.advice == "keep" and one.writable},

@@ -13,6 +13,7 @@ _LEVELS = {
     "good": "GOOD: as good as watching can tell.",
 }
 _MOST_RISKS = 12
+_WEIGHTS = 3
 _GAP = "  "
 
 
@@ -122,10 +123,16 @@ def _asked(about: str, capabilities: Sequence[str], width: int) -> list[str]:
 def _risks(title: str, risks: Sequence[Risk], width: int) -> list[str]:
     if not risks:
         return []
-    rows = [("!" * one.weight, one.name, one.why) for one in risks[:_MOST_RISKS]]
-    left = len(risks) - len(rows)
-    more = [f"{_GAP}and {left} more, less dangerous: see the JSON"] if left else []
-    return [title, *_table(rows, width), *more]
+    alike: dict[tuple[int, str], list[str]] = {}
+    for one in risks:
+        alike.setdefault((one.weight, one.why), []).append(one.name)
+    lines, shown = [title], 0
+    for (weight, why), names in list(alike.items())[:_MOST_RISKS]:
+        told = f"{'!' * weight:{_WEIGHTS}}{_GAP}{' '.join(names)}: {why}"
+        lines += textwrap.wrap(told, width, initial_indent=_GAP, subsequent_indent=" " * (2 * len(_GAP) + _WEIGHTS))
+        shown += len(names)
+    left = len(risks) - shown
+    return [*lines, f"{_GAP}and {left} more, less dangerous: see the JSON"] if left else lines
 
 
 def _listed(told: Iterable[str], width: int) -> list[str]:

@@ -106,7 +106,9 @@ def _compose(settings: Deployment, profile: Profile | None) -> str:
     document: dict[str, Any] = {"services": {settings.name: service}}
     if settings.volumes:
         document["volumes"] = {_volume(settings, path): None for path in settings.volumes}
-    return _yaml(document, ("docker compose -f YOURS -f compose.yaml up; the service may be called otherwise in yours",))
+    return _yaml(
+        document, ("docker compose -f YOURS -f compose.yaml up; the service may be called otherwise in yours",)
+    )
 
 
 def _pod(settings: Deployment, profile: Profile | None) -> str:
