@@ -41,7 +41,7 @@ from eunomia.trackers.declaration import Tracker
 
 TRACKERS = (
     TrackerConfig("usage"),
-    TrackerConfig("capable"),
+    TrackerConfig("capable", {"needs": True}),
     TrackerConfig("process", {"credentials": True}),
     TrackerConfig("files", {"events": True, "reads": False}, name="file changes"),
     TrackerConfig("files", name="file uses"),

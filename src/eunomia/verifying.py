@@ -106,7 +106,7 @@ def _trackers(denials: Denials) -> tuple[TrackerConfig, ...]:
     return (
         TrackerConfig("syscall"),
         *((single,) if by_arguments else ()),
-        TrackerConfig("capable"),
+        TrackerConfig("capable", {"needs": True}),
         TrackerConfig("files", {"events": True, "reads": False}),
     )
 

@@ -26,6 +26,8 @@ from tests.dockerd import DockerDaemon, busybox_tar
 IMAGE = "eunomia-least"
 SOURCE = Path(__file__).with_name("least_server.c")
 HEALTH = "wget -q -O - http://127.0.0.1/"
+# Docker lets containers bind any port; elsewhere that takes a capability.
+PORTS = {"net.ipv4.ip_unprivileged_port_start": "1024"}
 NEEDED = ["CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SETGID", "CAP_SETUID"]
 
 
@@ -44,7 +46,7 @@ def image(dockerd: DockerDaemon, tmp_path_factory: pytest.TempPathFactory) -> st
 
 def run(dockerd: DockerDaemon, image: str, name: str = "web", **more: Any) -> None:
     """Starts the server, and waits until it serves."""
-    dockerd.launch(name, "/bin/server", image=image, **more)
+    dockerd.launch(name, "/bin/server", image=image, Sysctls=PORTS, **more)
     ask(dockerd, name)
 
 

@@ -12,7 +12,7 @@ from eunomia.schema.batch import Batch
 from tests.detect.schemas import frame_of
 
 WEB: dict[str, Any] = {"container_id": "aaaaaaaaaaaa", "container_name": "web", "comm": "httpd", "uid": 0, "gid": 0}
-ALL = frozenset(("calls", "capabilities", "users", "gains", "writes", "changes", "uses", "sockets"))
+ALL = frozenset(("calls", "capabilities", "needs", "users", "gains", "writes", "changes", "uses", "sockets"))
 
 
 def batch(tracker: str, *rows: dict[str, Any], **options: Any) -> Batch:

@@ -149,6 +149,7 @@ def test_containers_are_kept_apart() -> None:
     [
         ("usage", {}, {"calls"}),
         ("capable", {"denied": False}, {"capabilities"}),
+        ("capable", {"denied": False, "needs": True}, {"capabilities", "needs"}),
         ("capable", {"denied": True}, set()),
         ("process", {"credentials": False}, {"users"}),
         ("process", {"credentials": True}, {"users", "gains"}),

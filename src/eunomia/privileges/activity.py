@@ -16,6 +16,7 @@ from eunomia.schema.capabilities import NAMES
 SUBJECTS = {
     "calls": ("which system calls it made", "usage"),
     "capabilities": ("which capabilities it needs", "capable"),
+    "needs": ("which of those asked for were needed, and not just the runtime's", "capable --needs"),
     "users": ("which users it ran as", "process"),
     "gains": ("whether a program gained rights by being run", "process --credentials"),
     "writes": ("where it writes", "files"),
@@ -38,7 +39,8 @@ def seen_by(tracker: str, options: Mapping[str, Any]) -> frozenset[str]:
     if tracker == "ipc" and not options.get("interval") and "unix" in (options.get("kinds") or ("unix",)):
         return frozenset(("sockets",))
     if tracker == "capable":
-        return frozenset() if options.get("denied") else frozenset(("capabilities",))
+        needs = ("needs",) if options.get("needs") else ()
+        return frozenset() if options.get("denied") else frozenset(("capabilities", *needs))
     return frozenset(("calls",)) if tracker == "usage" else frozenset()
 
 
