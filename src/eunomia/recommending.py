@@ -243,7 +243,7 @@ def seen_in_record(record: Record, wanted: str, since: datetime | None, until: d
         collection.take(batch)
         activities.take(batch.source, batch)
         first, last = batch.frame.select(first=pl.col("time").min(), last=pl.col("time").max()).row(0)
-        moments = [min(first, *moments), max(last, *moments)]
+        moments = [min((first, *moments)), max((last, *moments))]
     if not moments:
         raise UsageError(f"the record has no event of container {wanted!r} in that time")
     lost: dict[str, int] = {}
