@@ -9,7 +9,7 @@ from math import prod
 
 from eunomia.privileges.arguments import argument, described, masked
 from eunomia.privileges.margin import Margin, added
-from eunomia.privileges.profile import Action, Profile, Rule
+from eunomia.privileges.profile import Profile, Rule
 from eunomia.privileges.usage import Call, Phase, Usage
 
 ARCHITECTURES: Mapping[str, Mapping[str, str]] = {

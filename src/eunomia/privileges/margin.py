@@ -59,7 +59,7 @@ RUNTIME = (
             )
         },
     ),
-    _reason("capget capset", "sets capabilities"),
+    _reason("capget capset", "sets the capabilities of the container"),
     _reason("setgroups setgid setresgid setuid setresuid getuid getgid getgroups", "becomes the container's user"),
     _reason("chdir getcwd", "goes to the working directory"),
     _reason("fchown", "gives the standard streams to the container's user"),
@@ -84,7 +84,9 @@ RUNTIME = (
 
 _SWAPS = (
     _reason("open openat openat2", "opens a file by an older or newer call", "open openat openat2 creat"),
-    _reason("clone clone3 fork vfork", "starts a process or thread by an older or newer call", "clone clone3 fork vfork"),
+    _reason(
+        "clone clone3 fork vfork", "starts a process or thread by an older or newer call", "clone clone3 fork vfork"
+    ),
     _reason(
         "stat fstat lstat newfstatat statx fstatat64 stat64 fstat64 lstat64",
         "asks for a file's attributes by an older or newer call",
@@ -118,9 +120,7 @@ _SWAPS = (
     _reason("symlink symlinkat", "makes a symbolic link by an older or newer call", "symlink symlinkat"),
     _reason("readlink readlinkat", "reads a symbolic link by an older or newer call", "readlink readlinkat"),
     _reason("unlink rmdir unlinkat", "removes a file by an older or newer call", "unlink rmdir unlinkat"),
-    _reason(
-        "rename renameat renameat2", "renames a file by an older or newer call", "rename renameat renameat2"
-    ),
+    _reason("rename renameat renameat2", "renames a file by an older or newer call", "rename renameat renameat2"),
     _reason(
         "utime utimes futimesat utimensat",
         "sets a file's times by an older or newer call",
@@ -128,7 +128,9 @@ _SWAPS = (
     ),
     _reason("preadv preadv2", "reads by an older or newer call", "preadv preadv2"),
     _reason("pwritev pwritev2", "writes by an older or newer call", "pwritev pwritev2"),
-    _reason("getrlimit setrlimit prlimit64", "asks for limits by an older or newer call", "getrlimit setrlimit prlimit64"),
+    _reason(
+        "getrlimit setrlimit prlimit64", "asks for limits by an older or newer call", "getrlimit setrlimit prlimit64"
+    ),
     _reason("nanosleep clock_nanosleep", "sleeps by an older or newer call", "nanosleep clock_nanosleep"),
     _reason("wait4 waitid", "waits for a child by an older or newer call", "wait4 waitid waitpid"),
     _reason("send sendto sendmsg", "sends by another call", "send"),
@@ -172,7 +174,10 @@ _TIME64_PAIRS = (
 LIBC = (
     *_ALWAYS,
     *_SWAPS,
-    *(_reason(newer, f"the 32-bit C library calls it instead of {older} since 2.34", older) for older, newer in _TIME64_PAIRS),
+    *(
+        _reason(newer, f"the 32-bit C library calls it instead of {older} since 2.34", older)
+        for older, newer in _TIME64_PAIRS
+    ),
 )
 """Of C libraries."""
 
