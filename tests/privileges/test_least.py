@@ -124,18 +124,18 @@ def test_reasons_are_about_calls_that_there_are(reason: object) -> None:
 
 
 def test_margins_grow() -> None:
-    seen = usage("read", "open")
+    seen = usage("read", "newfstatat")
     sizes = [profile_of(seen, margin).allowed for margin in Margin]
     assert sizes[0] < sizes[1] < sizes[2]
     assert "execve" in sizes[1] - sizes[0]
-    assert {"openat2", "set_tid_address"} <= sizes[2] - sizes[1]
+    assert {"statx", "set_tid_address"} <= sizes[2] - sizes[1]
 
 
 @pytest.mark.parametrize(
     ("seen", "newer"),
     [
         ("open", "openat2"),
-        ("clone", "clone3"),
+        ("clone3", "clone"),
         ("newfstatat", "statx"),
         ("stat", "statx"),
         ("fork", "vfork"),
@@ -160,6 +160,15 @@ def test_libc_swaps(seen: str, newer: str) -> None:
     assert newer not in {name for one in added({"read"}, ["native"], Margin.LIBC, "x86_64") for name in one.names} - {
         name for one in RUNTIME for name in one.names
     }
+
+
+def test_clone3_is_not_there_for_who_was_not_seen_to_use_it() -> None:
+    """Its flags are out of sight, and every C library goes on with clone."""
+    for margin in ("runtime", "libc"):
+        (rule,) = [one for one in profile_of(usage("read", "clone"), margin).rules if "clone3" in one.names]
+        assert (rule.action, rule.errno) == (Action.ERRNO, 38)
+        assert "clone3" in profile_of(usage("read", "clone3"), margin).allowed
+    assert not [one for one in profile_of(usage("clone"), "none").rules if "clone3" in one.names]
 
 
 def test_every_addition_has_its_reason_in_the_profile() -> None:
