@@ -38,7 +38,12 @@ def test_names(command: str, names: tuple[str, ...], host: str | None) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["docker run -it -e A nginx sh --name x", "docker run nginx", "docker run -- nginx", "docker container run -d nginx"],
+    [
+        "docker run -it -e A nginx sh --name x",
+        "docker run nginx",
+        "docker run -- nginx",
+        "docker container run -d nginx",
+    ],
 )
 def test_one_without_a_name_gets_one(command: str) -> None:
     words = shlex.split(command)

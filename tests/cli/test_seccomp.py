@@ -22,7 +22,9 @@ TIMEOUT_S = 30.0
 
 
 @contextmanager
-def learning(directory: Path, *args: str | Path, env: dict[str, str] | None = None, said: str = " by ") -> Iterator[Live]:
+def learning(
+    directory: Path, *args: str | Path, env: dict[str, str] | None = None, said: str = " by "
+) -> Iterator[Live]:
     """`eunomia seccomp` from when it watches, or has said so; killed at the end if need be."""
     log = directory / f"stderr-{time.monotonic_ns()}"
     command = [*DEFAULT_SIGNALS, *EUNOMIA, "seccomp", "-v", *map(str, args)]
@@ -242,7 +244,20 @@ def test_docker_run_and_run_again(tmp_path: Path, dockerd: DockerDaemon, unconfi
     file = tmp_path / "web.json"
     script = "ls / > /dev/null; echo done"
     before = ["--security-opt", "seccomp=unconfined"] if unconfined else []
-    run = ["docker", "-H", dockerd.host, "run", "--rm", "--network", "none", *before, "eunomia-test", "sh", "-c", script]
+    run = [
+        "docker",
+        "-H",
+        dockerd.host,
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        *before,
+        "eunomia-test",
+        "sh",
+        "-c",
+        script,
+    ]
     done = eunomia("seccomp", "-o", file, *(["--args"] if arguments else []), "--", *run)
     assert done.returncode == 0, done.stderr
     assert "done" in done.stdout

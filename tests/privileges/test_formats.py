@@ -76,7 +76,7 @@ def unit(text: str, directory: Path) -> Path:
 
 
 def test_for_systemd(tmp_path: Path) -> None:
-    seen = usage("socket", *"read write openat close mmap".split(), arguments={("socket", 0): [1, 2, 10]})
+    seen = usage("socket", "read", "write", "openat", arguments={("socket", 0): [1, 2, 10]})
     text = write(profile_of(seen, "libc", arguments=True), "systemd")
     assert "SystemCallArchitectures=native\n" in text
     assert "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n" in text
@@ -98,7 +98,9 @@ def test_families_are_bound_only_where_all_rules_bind_them() -> None:
     bound = Rule(("socket",), arguments=(Comparison(0, Operator.EQ, 2),))
     assert "RestrictAddressFamilies=AF_INET\n" in write(Profile((bound,)), "systemd")
     assert "Restrict" not in write(Profile((bound, Rule(("socket",)))), "systemd")
-    assert "Restrict" not in write(Profile((Rule(("socket",), arguments=(Comparison(0, Operator.LT, 40),)),)), "systemd")
+    assert "Restrict" not in write(
+        Profile((Rule(("socket",), arguments=(Comparison(0, Operator.LT, 40),)),)), "systemd"
+    )
 
 
 def test_systemd_has_no_log_by_default() -> None:

@@ -54,7 +54,9 @@ def test_what_does_not_go_together() -> None:
         merge([Profile(()), Profile((), Action.LOG)])
     with pytest.raises(UsageError, match="SCMP_ACT_ERRNO with errno 38"):
         merge([Profile(()), Profile((), errno=38)])
-    with pytest.raises(UsageError, match="bpf: they answer it differently, with SCMP_ACT_KILL_PROCESS and SCMP_ACT_LOG"):
+    with pytest.raises(
+        UsageError, match="bpf: they answer it differently, with SCMP_ACT_KILL_PROCESS and SCMP_ACT_LOG"
+    ):
         merge([Profile((Rule(("bpf",), action),)) for action in (Action.LOG, Action.KILL_PROCESS)])
 
 

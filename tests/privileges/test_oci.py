@@ -140,9 +140,20 @@ def test_what_is_wrong_is_said_with_its_place(text: str, why: str | None) -> Non
         read(text, X86)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda one: st.lists(one) | st.dictionaries(
-    st.sampled_from(["defaultAction", "syscalls", "names", "action", "args", "index", "op", "includes", "archMap"]), one
-)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda one: (
+            st.lists(one)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["defaultAction", "syscalls", "names", "action", "args", "index", "op", "includes", "archMap"]
+                ),
+                one,
+            )
+        ),
+    )
+)
 def test_anything_is_read_or_refused(value: Any) -> None:
     text = json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": value, "archMap": value})
     try:

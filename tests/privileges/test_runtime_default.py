@@ -34,9 +34,7 @@ def test_tables_are_about_what_there_is() -> None:
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_capabilities_open_calls(machine: str) -> None:
-    few, usual, all_ = (
-        default_profile(held, machine).allowed for held in ((), CAPABILITIES, capabilities.NAMES)
-    )
+    few, usual, all_ = (default_profile(held, machine).allowed for held in ((), CAPABILITIES, capabilities.NAMES))
     assert "chroot" in usual - few
     assert {"mount", "bpf", "clone3"} <= all_ - usual
     assert few < usual < all_

@@ -107,26 +107,28 @@ class _Seccomp(click.Group):
 )
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
 @click.pass_context
-def command(context: click.Context, output: Path | None, **asked: Any) -> None:
+def command(context: click.Context, /, output: Path | None, **asked: Any) -> None:
     """Learn which system calls a container or a process needs, and write a seccomp profile that allows no others.
 
     Watches until Ctrl-C, the time is up, or all that is watched has ended. COMMAND is started and watched from its
     first instruction; where it is `docker run`, the container is.
     """
-    command = context.meta.get(_COMMAND, ())
+    started = context.meta.get(_COMMAND, ())
     if context.invoked_subcommand is not None:
         if any(asked.values()) or output is not None:
             raise click.UsageError(
                 f"options stand behind the subcommand: eunomia seccomp {context.invoked_subcommand} …", context
             )
         return
-    whom = [name for name, given in (("-c", asked["container"]), ("-p", asked["pid"]), ("-- COMMAND", command)) if given]
+    whom = [
+        name for name, given in (("-c", asked["container"]), ("-p", asked["pid"]), ("-- COMMAND", started)) if given
+    ]
     if not whom:
         raise click.UsageError("name whom to watch: -c CONTAINER, -p PID, or -- COMMAND", context)
     if len(whom) > 1:
         raise click.UsageError(f"{' and '.join(whom)} do not go together: watch one after the other and merge", context)
-    if command and asked["wait"]:
+    if started and asked["wait"]:
         raise click.UsageError("--wait says nothing with COMMAND, which is started here", context)
     from eunomia.cli.seccomp_learning import Asked, learn
 
-    learn(Asked(command=command, output=output, **asked))
+    learn(Asked(command=started, output=output, **asked))

@@ -125,7 +125,9 @@ def _distinct(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _calls(frame: pl.DataFrame) -> dict[Phase, frozenset[Call]]:
     made = frame.group_by("phase").agg(pl.struct("name", "abi").unique().alias("calls"))
-    return {Phase(phase): frozenset(Call(one["name"], one["abi"]) for one in calls) for phase, calls in made.iter_rows()}
+    return {
+        Phase(phase): frozenset(Call(one["name"], one["abi"]) for one in calls) for phase, calls in made.iter_rows()
+    }
 
 
 def _arguments(frame: pl.DataFrame) -> dict[tuple[Call, int], frozenset[int]]:
