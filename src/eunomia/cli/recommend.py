@@ -158,7 +158,7 @@ def _watched(container: str, duration_s: float | None, stop: Stop, *, wait: bool
     from eunomia.recommending import Watching
 
     with Watching(container, values.docker_host(), wait=wait) as watching:
-        until = "Ctrl-C ends it" if duration_s is None else f"for {duration_s:g} seconds"
+        until = "Ctrl-C ends it" if duration_s is None else f"it is watched for {duration_s:g} seconds"
         say(f"{'waiting for' if watching.waits else 'watching'} container {container}; {until}")
         watching.follow(duration_s, stop.wait)
         return watching.seen(), watching.subject
