@@ -6,7 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from eunomia.containers.runtimes import Runtimes
 from eunomia.containers.selection import Known, select
 from eunomia.containers.settings import read_settings
 from eunomia.errors import EunomiaError, UsageError
+from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.observing import Observer
 from eunomia.pipeline.handler import Handler
@@ -61,12 +62,14 @@ class Subject:
     Attributes:
         described: what is known of it.
         granted: what it may do.
+        users: (uid, gid) that its processes run as, as the host sees them.
         docker: the daemon that runs it; None where another runtime does.
         inspected: all that this daemon says of it.
     """
 
     described: Description
     granted: Granted
+    users: frozenset[tuple[int, int]] = frozenset()
     docker: Docker | None = None
     inspected: Mapping[str, Any] | None = None
 
@@ -104,8 +107,14 @@ def find(wanted: str, docker_host: str | None, roots: Roots, timeout_s: float = 
     for runtime in Runtimes(roots, docker_host, timeout_s).found():
         if isinstance(runtime, Docker) and (inspected := _inspected(runtime, found[0].id)) is not None:
             user = str(inspected["Config"].get("User") or "")
-            return Subject(found[0], _granted(found[0], user, roots), runtime, inspected)
-    return Subject(found[0], _granted(found[0], None, roots))
+            return Subject(found[0], _granted(found[0], user, roots), _users(found[0], roots), runtime, inspected)
+    return Subject(found[0], _granted(found[0], None, roots), _users(found[0], roots))
+
+
+def _users(one: Description, roots: Roots) -> frozenset[tuple[int, int]]:
+    procfs = Procfs(roots)
+    found = [status for pid in one.pids if (status := procfs.status(pid)) is not None]
+    return frozenset((int(status["Uid"].split()[1]), int(status["Gid"].split()[1])) for status in found)
 
 
 def _inspected(docker: Docker, container_id: str) -> Mapping[str, Any] | None:
@@ -260,7 +269,7 @@ def seen_in_record(record: Record, wanted: str, since: datetime | None, until: d
 
 def _begins_with_runtime(record: Record, selection: Selection) -> bool:
     """Whether the first call that was seen was the runtime's, before there was any workload."""
-    if "usage" not in record:
+    if "usage" not in list(record):
         return False
     condition = selection.expression(record.schema("usage"))
     frame = record.scan("usage", selection.since, selection.until)
@@ -282,7 +291,9 @@ def recommendation(
     profile = profile_of(seen.usage, margin, arguments)
     if subject is None:
         return recommend(Evidence(seen.usage, seen.activity, Granted(name), profile)), profile
-    return recommend(Evidence(seen.usage, seen.activity, subject.granted, profile, subject.look(roots))), profile
+    # Who ran before the watch began has not been seen to start.
+    activity = replace(seen.activity, users=seen.activity.users | subject.users)
+    return recommend(Evidence(seen.usage, activity, subject.granted, profile, subject.look(roots))), profile
 
 
 __all__ = ["TRACKERS", "Seen", "Subject", "Watching", "find", "recommendation", "seen_in_record"]

@@ -169,7 +169,7 @@ def test_the_command(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
 @pytest.mark.kernel
 def test_a_record(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     docker = {"DOCKER_HOST": dockerd.host}
-    record = tmp_path / "record"
+    record, other = tmp_path / "record", tmp_path / "other"
     process = subprocess.Popen(
         [
             *DEFAULT_SIGNALS,
@@ -193,6 +193,17 @@ def test_a_record(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     assert made["trust"]["from_start"]
     assert made["capabilities"]["recommended"] is None
     assert any("which capabilities it needs" in told for told in made["not_known"])
+    watch = [*EUNOMIA, *("run", "files", "-c", "web", "--record", str(other), "--fmt", "none", "-T", "4", "-v")]
+    files = subprocess.Popen(watch, stderr=subprocess.PIPE, text=True, env=environment(**docker))
+    assert files.stderr is not None
+    assert "files: calls by" in files.stderr.readline()
+    ask(dockerd)
+    files.communicate(timeout=30)
+    part = eunomia("recommend", "-c", "web", "--record", other, "--fmt", "json", env=docker)
+    made = json.loads(part.stdout)
+    assert (part.returncode, made["syscalls"], made["settings"][1]["now"]) == (0, None, "root")
+    assert [one["path"] for one in made["writable"]] == ["/var/lib/server"]
+    assert any("`usage` did not watch" in told for told in made["not_known"])
     dockerd.remove("web")
     gone = eunomia("recommend", "-c", "web", "--record", record, env=docker)
     assert gone.returncode == 0

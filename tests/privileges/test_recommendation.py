@@ -20,8 +20,8 @@ from eunomia.privileges.granted import Granted
 from eunomia.privileges.least import profile_of
 from eunomia.privileges.page import page
 from eunomia.privileges.places import Directory
-from eunomia.privileges.ready import files
 from eunomia.privileges.profile import Profile, Rule
+from eunomia.privileges.ready import files
 from eunomia.privileges.recommendation import Recommendation, Verification
 from eunomia.privileges.usage import Observation, Usage, Verdict
 from eunomia.report.json_schema import schema
@@ -137,6 +137,13 @@ def test_mounts_and_devices() -> None:
     )
     found = made(activity=busy)
     assert [one.advice for one in found.mounts or ()] == ["keep", "read-only"]
+    assert [one.advice for one in found.devices or ()] == ["keep"]
+
+
+def test_what_may_have_been_used_before_the_watch_is_kept() -> None:
+    late = replace(WEB_USAGE, observation=Observation(1200, from_start=False, events=50_000))
+    found = made(late)
+    assert [one.advice for one in found.mounts or ()] == ["keep", "keep"]
     assert [one.advice for one in found.devices or ()] == ["keep"]
 
 

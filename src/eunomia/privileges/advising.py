@@ -67,8 +67,8 @@ def recommend(evidence: Evidence) -> Recommendation:
         capabilities=_capabilities(evidence),
         settings=[*_settings(evidence, found)],
         writable=None if found is None else [_writable(one) for one in found],
-        mounts=None if granted.mounts is None else [_mount(one, activity) for one in granted.mounts],
-        devices=None if granted.devices is None else [_device(one, activity) for one in granted.devices],
+        mounts=None if granted.mounts is None else [_mount(one, evidence) for one in granted.mounts],
+        devices=None if granted.devices is None else [_device(one, evidence) for one in granted.devices],
         not_known=[*_not_known(evidence)],
     )
 
@@ -179,7 +179,7 @@ def _user(evidence: Evidence) -> Setting:
     now, users = evidence.granted.user, sorted(evidence.activity.users)
     shown = None if now is None else now or "root"
     if "users" not in evidence.activity.seen or not users:
-        return Setting("user", shown, None, "no program was seen to start")
+        return Setting("user", shown, None, "no process was seen")
     told = ", ".join(f"{uid}:{gid}" for uid, gid in users)
     others = [(uid, gid) for uid, gid in users if uid]
     if now is not None and now not in _ROOT_USERS:
@@ -194,24 +194,27 @@ def _user(evidence: Evidence) -> Setting:
     return Setting("user", shown, shown, "it ran as root")
 
 
-def _mount(one: Mounted, activity: Activity) -> Mount:
-    advice, reason = _advice(one, activity)
+def _mount(one: Mounted, evidence: Evidence) -> Mount:
+    advice, reason = _advice(one, evidence.activity, from_start=evidence.usage.observation.from_start)
     return Mount(one.target, one.source, one.writable, advice, reason)
 
 
-def _advice(one: Mounted, activity: Activity) -> tuple[str, str]:
+def _advice(one: Mounted, activity: Activity, *, from_start: bool) -> tuple[str, str]:
     if "uses" not in activity.seen:
         return "keep", _unseen("uses")
     if not activity.is_used(one.target):
         unseen = "" if "sockets" in activity.seen else f"; {_unseen('sockets')}"
+        if not from_start:
+            return "keep", f"nothing in it was opened meanwhile, but it may have been before{unseen}"
         return "remove", f"nothing in it was opened{unseen}"
-    if one.writable and one.type != "tmpfs" and not activity.is_written(one.target):
+    if from_start and one.writable and one.type != "tmpfs" and not activity.is_written(one.target):
         return "read-only", "it was only read"
     return "keep", "it was written" if activity.is_written(one.target) else "it was read"
 
 
-def _device(path: str, activity: Activity) -> Device:
-    used = path in activity.used or "uses" not in activity.seen
+def _device(path: str, evidence: Evidence) -> Device:
+    activity = evidence.activity
+    used = path in activity.used or "uses" not in activity.seen or not evidence.usage.observation.from_start
     return Device(path, "keep" if used or path in STANDARD_DEVICES else "remove")
 
 
