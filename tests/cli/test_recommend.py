@@ -20,7 +20,7 @@ from eunomia.privileges.profile import Profile
 from eunomia.privileges.recommendation import Recommendation
 from eunomia.recommending import Watching, find, recommendation
 from eunomia.verifying import Check, verify
-from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia, refused
+from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia, refused, running
 from tests.dockerd import DockerDaemon, busybox_tar
 
 IMAGE = "eunomia-least"
@@ -170,22 +170,11 @@ def test_the_command(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
 def test_a_record(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     docker = {"DOCKER_HOST": dockerd.host}
     record, other = tmp_path / "record", tmp_path / "other"
-    process = subprocess.Popen(
-        [
-            *DEFAULT_SIGNALS,
-            *EUNOMIA,
-            *("run", "usage", "--wait", "-c", "web", "--record", str(record), "--fmt", "none"),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**docker),
-    )
-    assert process.stderr is not None
-    assert "waiting for container web" in process.stderr.readline()
-    run(dockerd, image)
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    recorded = ("--record", record, "--fmt", "none")
+    with running(tmp_path, "usage", "--wait", "-c", "web", *recorded, env=docker, started="waiting for") as live:
+        run(dockerd, image)
+        time.sleep(1.5)
+        assert live.ended(signal.SIGINT) == 0
     done = eunomia("recommend", "-c", "web", "--record", record, "--fmt", "json", env=docker)
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
@@ -193,12 +182,11 @@ def test_a_record(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     assert made["trust"]["from_start"]
     assert made["capabilities"]["recommended"] is None
     assert any("which capabilities it needs" in told for told in made["not_known"])
-    watch = [*EUNOMIA, *("run", "files", "-c", "web", "--record", str(other), "--fmt", "none", "-T", "4", "-v")]
-    files = subprocess.Popen(watch, stderr=subprocess.PIPE, text=True, env=environment(**docker))
-    assert files.stderr is not None
-    assert "files: calls by" in files.stderr.readline()
-    ask(dockerd)
-    files.communicate(timeout=30)
+    recorded = ("--record", other, "--fmt", "none")
+    with running(tmp_path, "files", "-c", "web", *recorded, env=docker, started="calls by") as live:
+        ask(dockerd)
+        time.sleep(1.5)
+        assert live.ended(signal.SIGINT) == 0
     part = eunomia("recommend", "-c", "web", "--record", other, "--fmt", "json", env=docker)
     made = json.loads(part.stdout)
     assert (part.returncode, made["syscalls"], made["settings"][1]["now"]) == (0, None, "root")
