@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from eunomia.cli import values
+from eunomia.cli.transfer import take, transfer_options
 
 _COMMANDS = {
+    "apply": "Put a profile on what runs already.",
     "merge": "Make one profile of several.",
     "diff": "Show what two profiles differ in.",
 }
@@ -27,6 +29,8 @@ Examples:
   eunomia seccomp -p 4242 -T 60 --args --fmt systemd
   eunomia seccomp merge day.json night.json -o web.json
   eunomia seccomp diff default web.json       what it takes away
+  eunomia seccomp apply web.json -c web       from now on, on what runs
+  eunomia seccomp --source -sc staging -T 600 --target -tc web
 """
 
 
@@ -64,7 +68,7 @@ class _Seccomp(click.Group):
     invoke_without_command=True,
     no_args_is_help=True,
     epilog=_EXAMPLES,
-    subcommand_metavar="[-- COMMAND [ARGS]... | merge | diff]",
+    subcommand_metavar="[-- COMMAND [ARGS]... | apply | merge | diff]",
 )
 @click.option(
     "-c",
@@ -106,21 +110,31 @@ class _Seccomp(click.Group):
     " would call instead",
 )
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
+@transfer_options
 @click.pass_context
-def command(context: click.Context, output: Path | None, **asked: Any) -> None:
+def command(context: click.Context, output: Path | None, **asked: Any) -> int | None:
     """Learn which system calls a container or a process needs, and write a seccomp profile that allows no others.
+
+    With --source and --target the profile of the one is put on the other, while it runs.
 
     Watches until Ctrl-C, the time is up, or all that is watched has ended. COMMAND is started and watched from its
     first instruction; where it is `docker run`, the container is.
     """
     command = context.meta.get(_COMMAND, ())
+    transfer = take(asked)
     if context.invoked_subcommand is not None:
-        if any(asked.values()) or output is not None:
+        if any(asked.values()) or output is not None or transfer is not None:
             raise click.UsageError(
                 f"options stand behind the subcommand: eunomia seccomp {context.invoked_subcommand} …", context
             )
-        return
-    whom = [name for name, given in (("-c", asked["container"]), ("-p", asked["pid"]), ("-- COMMAND", command)) if given]
+        return None
+    if transfer is not None:
+        from eunomia.cli.seccomp_transfer import run
+
+        return run(transfer, output, command, context, **asked)
+    whom = [
+        name for name, given in (("-c", asked["container"]), ("-p", asked["pid"]), ("-- COMMAND", command)) if given
+    ]
     if not whom:
         raise click.UsageError("name whom to watch: -c CONTAINER, -p PID, or -- COMMAND", context)
     if len(whom) > 1:
@@ -130,3 +144,4 @@ def command(context: click.Context, output: Path | None, **asked: Any) -> None:
     from eunomia.cli.seccomp_learning import Asked, learn
 
     learn(Asked(command=command, output=output, **asked))
+    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from eunomia.sinks.outputs import Output, OutputFile
 
 if TYPE_CHECKING:
     from eunomia.observing import Observer
+    from eunomia.privileges.profile import Profile
     from eunomia.privileges.usage import Usage
 
 _LOOK_S = 0.1
@@ -179,8 +179,22 @@ def _runs(pid: int) -> bool:
 def _conclude(asked: Asked, usages: list[Usage], file: Output | None) -> None:
     """Writes the profile, and says what to think of it and what to do next."""
     from eunomia.cli.seccomp_telling import notes
-    from eunomia.privileges.collect import unite
     from eunomia.privileges.formats import format_of, write
+
+    usage, profile, margin = learnt(asked, usages)
+    fmt = asked.fmt or format_of(asked.output)
+    _deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)
+    for line in notes(usage, profile, margin, asked.output if fmt == "oci" else None):
+        say(line)
+
+
+def learnt(asked: Asked, usages: list[Usage]) -> tuple[Usage, Profile, str]:
+    """What was used, taken together; the profile that allows it, and with which margin.
+
+    Raises:
+        EunomiaError: nothing was seen.
+    """
+    from eunomia.privileges.collect import unite
     from eunomia.privileges.least import profile_of
 
     if not usages:
@@ -188,11 +202,7 @@ def _conclude(asked: Asked, usages: list[Usage], file: Output | None) -> None:
     names = [one.subject for one in usages]
     usage = usages[0] if len(usages) == 1 else unite(usages, " and ".join(names))
     margin = asked.margin or ("none" if asked.pid or usage.subject not in names else "runtime")
-    profile = profile_of(usage, margin, asked.arguments)
-    fmt = asked.fmt or format_of(asked.output)
-    _deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)
-    for line in notes(usage, profile, margin, asked.output if fmt == "oci" else None):
-        say(line)
+    return usage, profile_of(usage, margin, asked.arguments), margin
 
 
 def _deliver(text: str, file: Output | None) -> None:

@@ -17,8 +17,9 @@ from eunomia.respond.ptrace import GoneError
 from eunomia.respond.subject import Subject, look, refusal, warnings
 
 _ROUNDS = 20
-_TICK_NS = 20_000_000
-"""Starts are told in steps of 10 ms."""
+_MOST_COVERED = 20_000
+_TICK_NS = 10_000_000
+"""Starts are told in steps of 10 ms, rounded down."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ class Outcome:
     took_ms: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Covered:
+    """A process with the filter: when it was started, and since when all that it makes has it, too."""
+
+    start_ns: int
+    since_ns: int
+
+
 class Applier:
     """Puts one program on processes.
 
@@ -69,7 +78,7 @@ class Applier:
         self._roots = roots or Roots()
         self._procfs = Procfs(self._roots)
         self._force = force
-        self._covered: dict[int, tuple[int, int]] = {}  # pid -> start, and when it was seen to have the filter
+        self._covered: dict[int, _Covered] = {}
 
     def plan(self, pid: int, container: str | None = None) -> Plan | None:
         """What would be done to a process; None when it is gone."""
@@ -96,27 +105,29 @@ class Applier:
             return self._note(Outcome(pid, comm, "refused", str(error)), container)
         except EunomiaError as error:
             return self._note(Outcome(pid, comm, "failed", str(error)), container)
-        self._covered[pid] = plan.subject.start_ns, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._cover(pid, plan.subject.start_ns, time.clock_gettime_ns(time.CLOCK_BOOTTIME) + _TICK_NS)
         took_ms = (time.monotonic() - started_s) * 1000
         outcome = Outcome(pid, comm, "already" if done.already else "done", "", done.held_s * 1000, took_ms)
         left = {"left_bytes": done.left_bytes} if done.left_bytes else {}
         return self._note(outcome, container, no_new_privs=done.no_new_privs, threads=plan.subject.threads, **left)
 
     def apply_all(self, pids: Callable[[], Iterable[int]], container: str | None = None) -> Iterator[Outcome]:
-        """Does it to all processes of a group, and looks again until there is none without the filter.
+        """Does it to all processes of a group, and looks again until all have the filter.
 
         A process made before its parent was reached, but after we looked, is found the next time. What a process makes
-        afterwards has the filter from its first instruction.
+        afterwards has the filter from its first instruction, which is looked for before anything is done.
         """
         tried: set[tuple[int, int]] = set()
         for _ in range(_ROUNDS):
-            new = [(pid, start_ns) for pid, start_ns in self._started(pids()) if (pid, start_ns) not in tried]
-            new = [(pid, start_ns) for pid, start_ns in new if not self.covers(pid)]
-            if not new:
-                return
+            new = [one for one in self._started(pids()) if one not in tried]
+            results = set()
             for pid, start_ns in new:
                 tried.add((pid, start_ns))
-                yield self.apply(pid, container)
+                outcome = self.apply(pid, container)
+                results.add(outcome.result)
+                yield outcome
+            if not results - {"already", "gone"}:
+                return
 
     def _started(self, pids: Iterable[int]) -> Iterator[tuple[int, int]]:
         for pid in pids:
@@ -124,27 +135,30 @@ class Applier:
             if origin is not None:
                 yield pid, origin.start_ns
 
-    def covers(self, pid: int) -> bool:
-        """Whether a process has the filter for sure: it was put on it, or its parent had it when it was made."""
+    def covers(self, pid: int, parent: int) -> bool:
+        """Whether a process has the filter for sure: it was put on it, or its parent had it when it was made.
+
+        Args:
+            pid: it.
+            parent: who has made it. Who is its parent now may be somebody else who has taken it in.
+        """
         origin = self._procfs.origin(pid)
         if origin is None:
             return True  # gone
         known = self._covered.get(pid)
-        if known is not None and known[0] == origin.start_ns:
+        if known is not None and known.start_ns == origin.start_ns:
             return True
-        parent = self._covered.get(origin.ppid)
-        if parent is None or origin.start_ns < parent[1] + _TICK_NS or not self._is_same(origin.ppid, parent[0]):
+        known = self._covered.get(parent)
+        if known is None or origin.start_ns < known.since_ns:
             return False
-        self._covered[pid] = origin.start_ns, origin.start_ns
+        self._cover(pid, origin.start_ns, origin.start_ns)
         return True
 
-    def _is_same(self, pid: int, start_ns: int) -> bool:
-        origin = self._procfs.origin(pid)
-        return origin is not None and origin.start_ns == start_ns
-
-    def forget_gone(self) -> None:
-        """Forgets processes that have ended."""
-        self._covered = {pid: known for pid, known in self._covered.items() if self._is_same(pid, known[0])}
+    def _cover(self, pid: int, start_ns: int, since_ns: int) -> None:
+        self._covered[pid] = _Covered(start_ns, since_ns)
+        if len(self._covered) > _MOST_COVERED:
+            running = dict(self._started(self._procfs.pids()))
+            self._covered = {pid: known for pid, known in self._covered.items() if running.get(pid) == known.start_ns}
 
     def _note(self, outcome: Outcome, container: str | None, **details: Any) -> Outcome:
         target = {"pid": outcome.pid, "comm": outcome.comm, **({"container": container} if container else {})}

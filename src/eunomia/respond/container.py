@@ -27,8 +27,16 @@ class Group:
     pids: Callable[[], Sequence[int]]
 
 
-def containers(wanted: Sequence[str], roots: Roots, docker_host: str | None = None) -> list[Group]:
+def containers(
+    wanted: Sequence[str], roots: Roots, docker_host: str | None = None, *, stopped: bool = False
+) -> list[Group]:
     """The running containers that are meant, each with its processes.
+
+    Args:
+        wanted: ids, prefixes of ids or names.
+        roots: where /proc and the cgroups are.
+        docker_host: where Docker listens.
+        stopped: whether one may be named that does not run; there is nothing to give of it.
 
     Raises:
         UsageError: one is unknown, or does not run.
@@ -46,6 +54,8 @@ def containers(wanted: Sequence[str], roots: Roots, docker_host: str | None = No
         name = one.name or one.id[:12]
         pid = next(iter(one.pids), None)
         path = None if pid is None else (Procfs(roots).cgroups(pid) or {}).get(cgroups.hierarchy.controller)
+        if path is None and stopped:
+            continue
         if path is None:
             raise UsageError(f"container {name!r} does not run: there is no process to put a filter on")
         found.append(Group(name, _below(cgroups, path, one.id)))
@@ -60,8 +70,8 @@ def _below(cgroups: Cgroups, path: str, container_id: str) -> Callable[[], Seque
     return lambda: cgroups.pids(whole)
 
 
-def process(pid: int, roots: Roots) -> Group:
-    """A process and what it has started.
+def process(pid: int, roots: Roots, *, children: bool) -> Group:
+    """A process, perhaps with what it has started already, and what that has.
 
     Raises:
         UsageError: there is no such process.
@@ -69,14 +79,12 @@ def process(pid: int, roots: Roots) -> Group:
     procfs = Procfs(roots)
     if procfs.origin(pid) is None:
         near = sorted(procfs.comms().items(), key=lambda one: abs(one[0] - pid))[:3]
-        raise UsageError(
-            f"no process {pid}: the nearest are {', '.join(f'{other} ({comm})' for other, comm in sorted(near))}"
-        )
-    return Group(None, lambda: [pid, *descendants(pid, procfs)])
+        listed = ", ".join(f"{other} ({comm})" for other, comm in sorted(near))
+        raise UsageError(f"no process {pid}: the nearest are {listed}")
+    return Group(None, lambda: [pid, *(_descendants(pid, procfs) if children else ())])
 
 
-def descendants(pid: int, procfs: Procfs) -> list[int]:
-    """What a process has started, and what that has, as far as it still has these parents."""
+def _descendants(pid: int, procfs: Procfs) -> list[int]:
     parents = {one: origin.ppid for one in procfs.pids() if (origin := procfs.origin(one)) is not None}
     found = {pid}
     while more := {one for one, parent in parents.items() if parent in found} - found:

@@ -27,10 +27,7 @@ _MOST_CODE = 64 << 20
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 _INTERRUPTED = frozenset(
-    """
-    accept accept4 epoll_pwait epoll_pwait2 epoll_wait io_uring_enter read readv recvfrom recvmmsg recvmsg
-    rt_sigtimedwait rt_sigtimedwait_time64 semop semtimedop semtimedop_time64 sendmsg sendto write writev
-    """.split()
+    ["accept", "accept4", "epoll_pwait", "epoll_pwait2", "epoll_wait", "io_uring_enter", "read", "readv", "recvfrom", "recvmmsg", "recvmsg", "rt_sigtimedwait", "rt_sigtimedwait_time64", "semop", "semtimedop", "semtimedop_time64", "sendmsg", "sendto", "write", "writev"]
 )
 """Calls that any interruption ends with EINTR, some of them on sockets with a time limit only (signal(7)).
 
@@ -114,9 +111,7 @@ class Held:
         if name is None:
             return
         result = entry.outcome(saved)
-        if result == -errno.EINTR and name in _INTERRUPTED and not self._signal_waits():
-            entry.again(saved)
-        elif result == -_RESTART_BLOCK and not restarts:
+        if (result == -errno.EINTR and name in _INTERRUPTED and not self._signal_waits()) or (result == -_RESTART_BLOCK and not restarts):
             entry.again(saved)
 
     def _signal_waits(self) -> bool:

@@ -14,8 +14,9 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from threading import Thread
+from threading import Thread, get_native_id
 
 from eunomia.errors import EunomiaError
 from eunomia.host.roots import Roots
@@ -30,6 +31,7 @@ _READ_WRITE, _PRIVATE_ANONYMOUS = 3, 0x22
 _HEADER_BYTES = 16
 _QUICK_S, _PATIENT_S = 0.1, 2.0
 _ROUNDS = 5
+_HASTE = -20
 
 
 class RefusedError(EunomiaError):
@@ -76,6 +78,9 @@ def _on_own_thread(work: Callable[[], Installed]) -> Installed:
     failed: list[BaseException] = []
 
     def run() -> None:
+        # What is held should not wait for us, however busy the machine is; it takes a right that we may lack.
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), _HASTE)
         try:
             done.append(work())
         except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)

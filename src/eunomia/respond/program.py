@@ -68,8 +68,8 @@ _SOCKETCALLS = (
 )
 """include/uapi/linux/net.h, by number."""
 _IPC = {
-    **{"semop": 1, "semget": 2, "semctl": 3, "semtimedop": 4, "msgsnd": 11, "msgrcv": 12, "msgget": 13, "msgctl": 14},
-    **{"shmat": 21, "shmdt": 22, "shmget": 23, "shmctl": 24},
+    "semop": 1, "semget": 2, "semctl": 3, "semtimedop": 4, "msgsnd": 11, "msgrcv": 12, "msgget": 13, "msgctl": 14,
+    "shmat": 21, "shmdt": 22, "shmget": 23, "shmctl": 24,
 }
 """include/uapi/linux/ipc.h."""
 
@@ -110,9 +110,12 @@ class Program:
 
     def lets_through(self, name: str) -> bool:
         """Whether a call is let through, if only with some arguments."""
-        if self.profile.default in PERMISSIVE:
-            return True
-        return any(name in rule.names and rule.action in PERMISSIVE for rule in self.profile.rules)
+        of_call = [rule for rule in self.profile.rules if name in rule.names]
+        for rule in of_call:
+            if not rule.arguments:
+                return rule.action in PERMISSIVE
+        answers = [self.profile.default, *(rule.action for rule in of_call)]
+        return any(action in PERMISSIVE for action in answers)
 
 
 def entries(profile: Profile, machine: str = platform.machine()) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ _EVENT_STOP = 128
 _NT_PRSTATUS = 1
 _SIGSET_BYTES = 8
 _ALL_SIGNALS = (1 << 64) - 1
-_SPINS = 200
+_SHORTEST_S, _LONGEST_S = 0.00002, 0.001
 _MOST_FILTERS = 4096
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -130,20 +130,23 @@ class Tracee:
             GoneError: it has ended. Whoever its parent is hears of that as usual: it is not us who reap it.
         """
         end = None if timeout_s is None else time.monotonic() + timeout_s
-        spins = 0
+        pause_s = _SHORTEST_S
         while True:
+            if end is None:
+                self._told(os.WSTOPPED | os.WEXITED | os.WNOWAIT, block=True)
             if (told := self._told(os.WSTOPPED)) is not None:
                 return told
             if self._told(os.WEXITED | os.WNOWAIT) is not None:
                 raise GoneError(f"thread {self.tid} has ended")
-            if end is not None and time.monotonic() > end:
-                return None
-            spins += 1
-            time.sleep(0 if spins < _SPINS else 0.0005)
+            if end is not None:
+                if time.monotonic() > end:
+                    return None
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_S)
 
-    def _told(self, of: int) -> int | None:
+    def _told(self, of: int, *, block: bool = False) -> int | None:
         try:
-            told = os.waitid(os.P_PID, self.tid, of | os.WNOHANG | _WALL)
+            told = os.waitid(os.P_PID, self.tid, of | _WALL | (0 if block else os.WNOHANG))
         except ChildProcessError:
             raise GoneError(f"thread {self.tid} has ended") from None
         return None if told is None else told.si_status
@@ -169,15 +172,15 @@ class Tracee:
     def begin_call(self, timeout_s: float) -> bool:
         """Lets it run to the beginning of a system call; False when it does not run: it is where it was, then."""
         _request(_SYSCALL, self.tid)
-        status = self.wait(timeout_s)
-        if status is None:
-            self.interrupt()
-            status = self.wait(None)
-        while status != _SYSCALL_STOP:
-            if status is None or status >> 8 == _EVENT_STOP:
+        gave_up = False
+        while (status := self.wait(None if gave_up else timeout_s)) != _SYSCALL_STOP:
+            if status is None:
+                gave_up = True
+                self.interrupt()
+            elif gave_up and status >> 8 == _EVENT_STOP:
                 return False
-            self._go_on(_SYSCALL, status)
-            status = self.wait(None)
+            else:
+                self._go_on(_SYSCALL, status)
         return True
 
     def end_call(self) -> None:

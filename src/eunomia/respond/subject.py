@@ -11,7 +11,7 @@ from eunomia.respond.program import Program
 from eunomia.schema.syscalls import NUMBERS
 
 _CAP_SYS_ADMIN = 1 << 21
-_MOST_LOOKED_AT = 64
+_MOST_LOOKED_AT = 16
 _STRICT = 1
 _TABLES = {(64, 0x3E): "x86_64", (32, 0x3E): "x32", (32, 3): "i386", (64, 0xB7): "aarch64", (32, 0x28): "arm"}
 """(Bits, machine) of an ELF header -> the entry of such a program."""
@@ -74,7 +74,9 @@ def look(pid: int, roots: Roots) -> Subject | None:
         return None
     table = _table(pid, roots)
     tasks = _threads(pid, roots)
-    modes = [(procfs.status(tid) or {}) for tid in tasks]
+    # With neither a filter nor no_new_privs on the way, a thread that differs makes the kernel refuse all of it anyway.
+    bare = status.get("Seccomp") == "0" and int(status["CapEff"], 16) & _CAP_SYS_ADMIN
+    modes = [status] if bare else [(procfs.status(tid) or {}) for tid in tasks]
     return Subject(
         pid,
         origin.start_ns,
@@ -126,13 +128,14 @@ def _table(pid: int, roots: Roots) -> str | None:
 
 def _calls(pid: int, tids: list[int], table: str | None, roots: Roots) -> set[str]:
     found: set[str] = set()
+    names = {numbers[table]: name for name, numbers in NUMBERS.items() if table in numbers} if table else {}
     for tid in tids:
         try:
             number = (roots.proc / str(pid) / "task" / str(tid) / "syscall").read_text().split()[0]
         except (OSError, IndexError):  # not told, or gone
             continue
-        if number.isdigit():
-            found |= {name for name, numbers in NUMBERS.items() if numbers.get(table or "") == int(number)}
+        if number.isdigit() and int(number) in names:
+            found.add(names[int(number)])
     return found
 
 
@@ -146,6 +149,8 @@ def refusal(subject: Subject, program: Program, procfs: Procfs, *, force: bool) 
         return "it is a thread of the kernel"
     if subject.state in "ZX":
         return "it has ended, and waits for its parent to notice"
+    if subject.comm.startswith("runc:["):
+        return "it is the container runtime, about to start a program: try again"
     if subject.tracer:
         return f"it is being traced by process {subject.tracer} ({procfs.comms().get(subject.tracer, 'gone')})"
     if subject.mode == _STRICT:
