@@ -194,7 +194,8 @@ def test_other_answers(target: Path, action: Action, killed: bool) -> None:
     """A process is killed at its first denied call, or goes on."""
     with running(target, "spin", "3") as process:
         process.line()
-        process.install(allowing_all_but(DENIED, action=action))
+        with contextlib.suppress(GoneError):  # it may not even live to see its register restored
+            process.install(allowing_all_but(DENIED, action=action))
         if killed:
             assert process.process.wait(10) == -signal.SIGSYS
         else:

@@ -26,6 +26,7 @@ _EVENT_STOP = 128
 _NT_PRSTATUS = 1
 _SIGSET_BYTES = 8
 _ALL_SIGNALS = (1 << 64) - 1
+_ENDS = (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
 _SHORTEST_S, _LONGEST_S = 0.00002, 0.001
 _MOST_FILTERS = 4096
 
@@ -132,24 +133,25 @@ class Tracee:
         end = None if timeout_s is None else time.monotonic() + timeout_s
         pause_s = _SHORTEST_S
         while True:
-            if end is None:
-                self._told(os.WSTOPPED | os.WEXITED | os.WNOWAIT, block=True)
-            if (told := self._told(os.WSTOPPED)) is not None:
-                return told
-            if self._told(os.WEXITED | os.WNOWAIT) is not None:
+            told = self._told(0 if end is None else os.WNOHANG)
+            if told is not None and told.si_code in _ENDS:
                 raise GoneError(f"thread {self.tid} has ended")
+            if told is not None:
+                stopped = self._told(os.WNOHANG, take=True)
+                return told.si_status if stopped is None else stopped.si_status
             if end is not None:
                 if time.monotonic() > end:
                     return None
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_S)
 
-    def _told(self, of: int, *, block: bool = False) -> int | None:
+    def _told(self, how: int, *, take: bool = False) -> os.waitid_result | None:
+        """A stop, or its end, which is left to its parent."""
+        of = os.WSTOPPED if take else os.WSTOPPED | os.WEXITED | os.WNOWAIT
         try:
-            told = os.waitid(os.P_PID, self.tid, of | _WALL | (0 if block else os.WNOHANG))
+            return os.waitid(os.P_PID, self.tid, of | how | _WALL)
         except ChildProcessError:
             raise GoneError(f"thread {self.tid} has ended") from None
-        return None if told is None else told.si_status
 
     def stop(self, timeout_s: float) -> bool:
         """Waits until it has stopped where it may be changed: on its way back to user space. False when it does not."""
