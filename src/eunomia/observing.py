@@ -11,11 +11,13 @@ from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.registry import ChangeKind, Container
 from eunomia.pipeline.handler import Handler
-from eunomia.privileges.collect import TRACKERS, Collection, unite
+from eunomia.privileges.collect import CALLS, CAPABILITIES, Collection, unite
 from eunomia.privileges.usage import Observation, Usage
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Tracker
 
+TRACKERS = (TrackerConfig(CALLS), TrackerConfig(CAPABILITIES, {"needs": True}))
+"""The trackers that say what is used."""
 _SINK = "what is used"
 
 
@@ -34,7 +36,7 @@ class Observer:
 
     Args:
         watch: whom. Of processes, cgroups and users there is one usage, of containers one each.
-        trackers: which; those of `collect.TRACKERS` say what is used, others how busy it was.
+        trackers: which; those of `TRACKERS` say what is used, others how busy it was.
         subject: what the one usage is called, where there is one for all; None: `pid N` and the like, and with
             containers one for each of them.
         held: whether the processes given are held before their first instruction.

@@ -33,7 +33,9 @@ def read_profile(name: str) -> Profile:
         with Path(name).open("rb") as file:
             text = file.read(_MOST_BYTES).decode()
     except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}: name a file with a profile, or `{DEFAULT}` for Docker's") from error
+        raise UsageError(
+            f"{name}: {error.strerror}: name a file with a profile, or `{DEFAULT}` for Docker's"
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: it is no text: a profile is JSON, or a list of names") from error
     try:

@@ -43,6 +43,8 @@ class _Seccomp(click.Group):
         if left and before[-1:] == ["--"] and not ctx.resilient_parsing:
             ctx.meta[_COMMAND] = tuple(left)
             args = before[:-1]
+        elif not args and not ctx.resilient_parsing:
+            raise click.exceptions.NoArgsIsHelpError(ctx)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -66,7 +68,7 @@ class _Seccomp(click.Group):
 @click.command(
     cls=_Seccomp,
     invoke_without_command=True,
-    no_args_is_help=True,
+    no_args_is_help=False,
     epilog=_EXAMPLES,
     subcommand_metavar="[-- COMMAND [ARGS]... | apply | merge | diff]",
 )
@@ -112,7 +114,7 @@ class _Seccomp(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
 @transfer_options
 @click.pass_context
-def command(context: click.Context, output: Path | None, **asked: Any) -> int | None:
+def command(context: click.Context, /, output: Path | None, **asked: Any) -> int | None:
     """Learn which system calls a container or a process needs, and write a seccomp profile that allows no others.
 
     With --source and --target the profile of the one is put on the other, while it runs.
@@ -120,7 +122,7 @@ def command(context: click.Context, output: Path | None, **asked: Any) -> int | 
     Watches until Ctrl-C, the time is up, or all that is watched has ended. COMMAND is started and watched from its
     first instruction; where it is `docker run`, the container is.
     """
-    command = context.meta.get(_COMMAND, ())
+    started = context.meta.get(_COMMAND, ())
     transfer = take(asked)
     if context.invoked_subcommand is not None:
         if any(asked.values()) or output is not None or transfer is not None:
@@ -131,17 +133,17 @@ def command(context: click.Context, output: Path | None, **asked: Any) -> int | 
     if transfer is not None:
         from eunomia.cli.seccomp_transfer import run
 
-        return run(transfer, output, command, context, **asked)
+        return run(transfer, output, started, context, **asked)
     whom = [
-        name for name, given in (("-c", asked["container"]), ("-p", asked["pid"]), ("-- COMMAND", command)) if given
+        name for name, given in (("-c", asked["container"]), ("-p", asked["pid"]), ("-- COMMAND", started)) if given
     ]
     if not whom:
         raise click.UsageError("name whom to watch: -c CONTAINER, -p PID, or -- COMMAND", context)
     if len(whom) > 1:
         raise click.UsageError(f"{' and '.join(whom)} do not go together: watch one after the other and merge", context)
-    if command and asked["wait"]:
+    if started and asked["wait"]:
         raise click.UsageError("--wait says nothing with COMMAND, which is started here", context)
     from eunomia.cli.seccomp_learning import Asked, learn
 
-    learn(Asked(command=command, output=output, **asked))
+    learn(Asked(command=started, output=output, **asked))
     return None

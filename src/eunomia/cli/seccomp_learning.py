@@ -68,7 +68,8 @@ def learn(asked: Asked) -> None:
         finally:
             if held is not None and held.released:
                 say(held.told())
-        _conclude(asked, usages, file)
+        margin = asked.margin or ("runtime" if asked.container or made else "none")
+        _conclude(asked, margin, usages, file)
 
 
 class Watching:
@@ -176,20 +177,20 @@ def _runs(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def _conclude(asked: Asked, usages: list[Usage], file: Output | None) -> None:
+def _conclude(asked: Asked, margin: str, usages: list[Usage], file: Output | None) -> None:
     """Writes the profile, and says what to think of it and what to do next."""
     from eunomia.cli.seccomp_telling import notes
     from eunomia.privileges.formats import format_of, write
 
-    usage, profile, margin = learnt(asked, usages)
+    usage, profile = learnt(asked, margin, usages)
     fmt = asked.fmt or format_of(asked.output)
     _deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)
     for line in notes(usage, profile, margin, asked.output if fmt == "oci" else None):
         say(line)
 
 
-def learnt(asked: Asked, usages: list[Usage]) -> tuple[Usage, Profile, str]:
-    """What was used, taken together; the profile that allows it, and with which margin.
+def learnt(asked: Asked, margin: str, usages: list[Usage]) -> tuple[Usage, Profile]:
+    """What was used, taken together, and the profile that allows it.
 
     Raises:
         EunomiaError: nothing was seen.
@@ -201,8 +202,7 @@ def learnt(asked: Asked, usages: list[Usage]) -> tuple[Usage, Profile, str]:
         raise EunomiaError("nothing was seen of what was to be watched: there is no profile to write")
     names = [one.subject for one in usages]
     usage = usages[0] if len(usages) == 1 else unite(usages, " and ".join(names))
-    margin = asked.margin or ("none" if asked.pid or usage.subject not in names else "runtime")
-    return usage, profile_of(usage, margin, asked.arguments), margin
+    return usage, profile_of(usage, margin, asked.arguments)
 
 
 def _deliver(text: str, file: Output | None) -> None:

@@ -23,12 +23,12 @@ def notes(usage: Usage, profile: Profile, margin: str, file: Path | None) -> Ite
     more = len(profile.allowed - names)
     beyond = f", {more} of them beyond what was seen (--margin {margin})" if more else ""
     yield f"the profile allows {len(profile.allowed)}{beyond}"
-    yield from _doubts(usage, profile, margin)
+    yield from _doubts(usage, margin)
     if file is not None:
         yield f"next: docker run --security-opt seccomp={file} … and see whether it does all it has to"
 
 
-def _doubts(usage: Usage, profile: Profile, margin: str) -> Iterator[str]:
+def _doubts(usage: Usage, margin: str) -> Iterator[str]:
     watched = usage.observation
     for cause, times in watched.lost.items():
         yield f"note: lost: {cause}: {times:,}; calls may be missing from the profile"

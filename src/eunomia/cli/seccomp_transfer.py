@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from eunomia.cli.applying import Wanted, program_of, put_on
+from eunomia.cli.applying import Wanted, put_on
 from eunomia.cli.seccomp_learning import Asked, Watching, learnt
 from eunomia.cli.seccomp_telling import notes
 from eunomia.cli.terminal import say
@@ -25,9 +25,8 @@ def run(transfer: Transfer, output: Path | None, command: tuple[str, ...], conte
     """
     from eunomia.privileges.formats import format_of, write
 
-    if asked.pop("container") or asked.pop("pid") or command:
+    if any((asked.pop("container"), asked.pop("pid"), command)):
         raise click.UsageError("--source and --target say whom already: leave out -c, -p and COMMAND", context)
-    asked.pop("pid", None)
     wanted = Asked(transfer.source_containers, transfer.source_pids, output=output, **asked)
     target = Wanted(
         transfer.target_containers,
@@ -40,13 +39,13 @@ def run(transfer: Transfer, output: Path | None, command: tuple[str, ...], conte
     _look(target)
     with ExitStack() as resources:
         file = None if output is None else resources.enter_context(closing(OutputFile(output)))
-        usage, profile, margin = learnt(wanted, Watching(wanted, None, None).usages())
+        margin = wanted.margin or ("runtime" if transfer.source_containers else "none")
+        usage, profile = learnt(wanted, margin, Watching(wanted, None, None).usages())
         fmt = wanted.fmt or format_of(output)
         if file is not None and output is not None:
             file.write(write(profile, fmt, output.stem).encode())
     for line in notes(usage, profile, margin, output if fmt == "oci" else None):
         say(line)
-    program_of(profile, transfer.action)
     return put_on(profile, str(output) if output else f"learnt from {usage.subject}", target)
 
 

@@ -18,7 +18,6 @@ ENDINGS = {".json": "oci", ".txt": "list", ".yaml": "k8s", ".yml": "k8s", ".conf
 """What a file's ending says of its format."""
 
 
-
 def format_of(file: Path | None) -> str:
     """What a file's ending says; OCI's JSON where it says nothing."""
     return ENDINGS.get(file.suffix.lower() if file else "", "oci")
