@@ -129,7 +129,8 @@ def _say_plan(plans: Sequence[Plan], program: Program, source: str, wanted: Want
     say(
         f"{source}: {len(program.profile.allowed)} calls allowed, {len(program)} instructions; for {_processes(doable)}"
     )
-    say("this cannot be undone: the filter holds for them, and for all they start, until they end")
+    if doable:
+        say("this cannot be undone: the filter holds for them, and for all they start, until they end")
     if unknown := unknown_names(program.profile):
         say(f"note: left out, since no machine we know has such calls: {_few(unknown)}")
     for text in dict.fromkeys(text for plan in doable for text in plan.warnings):

@@ -200,9 +200,11 @@ def _holding(file: str, log: Path | None) -> _Holding:
 
     @contextmanager
     def hold(config: AgentConfig) -> Iterator[Enforcing]:
-        with ActionLog(log or LOG) as actions:
-            with Enforcing(config.filter, config.docker_host, program, file, actions, say) as enforcing:
-                yield enforcing
+        with (
+            ActionLog(log or LOG) as actions,
+            Enforcing(config.filter, config.docker_host, program, file, actions, say) as enforcing,
+        ):
+            yield enforcing
 
     return hold
 

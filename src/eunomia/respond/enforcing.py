@@ -1,4 +1,4 @@
-"""A profile that goes on being applied: to what runs now, and to programs that enter later by other ways than a fork."""
+"""A profile that goes on being applied: to what runs, and to programs that enter later by other ways than a fork."""
 
 from __future__ import annotations
 

@@ -27,7 +27,11 @@ _MOST_CODE = 64 << 20
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 _INTERRUPTED = frozenset(
-    ["accept", "accept4", "epoll_pwait", "epoll_pwait2", "epoll_wait", "io_uring_enter", "read", "readv", "recvfrom", "recvmmsg", "recvmsg", "rt_sigtimedwait", "rt_sigtimedwait_time64", "semop", "semtimedop", "semtimedop_time64", "sendmsg", "sendto", "write", "writev"]
+    (
+        *("accept", "accept4", "epoll_pwait", "epoll_pwait2", "epoll_wait", "io_uring_enter", "read", "readv"),
+        *("recvfrom", "recvmmsg", "recvmsg", "rt_sigtimedwait", "rt_sigtimedwait_time64", "semop", "semtimedop"),
+        *("semtimedop_time64", "sendmsg", "sendto", "write", "writev"),
+    )
 )
 """Calls that any interruption ends with EINTR, some of them on sockets with a time limit only (signal(7)).
 
@@ -45,7 +49,6 @@ class Held:
         self._maps = roots.proc / str(tracee.tid) / "maps"
         self._saved = tracee.registers()
         self.entry: Entry = machine().entry(self._saved)
-        self._changed = False
         self._in_call_of_ours = False
         self._at: int | None = None
         self._mask = 0
@@ -72,10 +75,9 @@ class Held:
             GoneError: the thread has been killed.
             FrozenError: it does not run.
         """
-        self._begin()
-        assert self._at is not None
+        at = self._begin()
         registers = self._saved.copy()
-        self.entry.prepare(registers, self._at, name, arguments)
+        self.entry.prepare(registers, at, name, arguments)
         self._tracee.set_registers(registers)
         self._in_call_of_ours = self._tracee.begin_call(_BEGIN_S)
         if not self._in_call_of_ours:
@@ -83,12 +85,13 @@ class Held:
         self._tracee.end_call()
         return self.entry.outcome(self._tracee.registers())
 
-    def _begin(self) -> None:
-        """Before the first change: no signal gets in between."""
-        if not self._changed:
-            self._at = self._instruction()
+    def _begin(self) -> int:
+        """Before the first change: no signal gets in between. Gives where a call can be made."""
+        if self._at is None:
+            at = self._instruction()
             self._mask = self._tracee.block_signals()
-            self._changed = True
+            self._at = at
+        return self._at
 
     def restore(self, *, restarts: bool) -> None:
         """Puts everything back.
@@ -98,7 +101,7 @@ class Held:
         """
         if self._in_call_of_ours:
             self._tracee.finish()
-        if self._changed:
+        if self._at is not None:
             self._tracee.block_signals(self._mask)
             self._leave_sequence()
         self._take_up_call(restarts=restarts)
@@ -111,7 +114,9 @@ class Held:
         if name is None:
             return
         result = entry.outcome(saved)
-        if (result == -errno.EINTR and name in _INTERRUPTED and not self._signal_waits()) or (result == -_RESTART_BLOCK and not restarts):
+        if (result == -errno.EINTR and name in _INTERRUPTED and not self._signal_waits()) or (
+            result == -_RESTART_BLOCK and not restarts
+        ):
             entry.again(saved)
 
     def _signal_waits(self) -> bool:

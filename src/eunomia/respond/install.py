@@ -1,8 +1,8 @@
 """A filter for a process that runs: for all its threads at once, and all that it starts from then on.
 
-One thread is stopped and made to call seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC), which gives the filter
-to all others as well, or to none; those run on meanwhile. The program stands in memory mapped for the moment, since a
-stack may be a few hundred bytes (Go's are). What it all leaves: the filter, and no_new_privs where that was needed.
+One thread is stopped and made to call seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC), which gives the
+filter to all others as well, or to none; those run on meanwhile. The program stands in memory mapped for the moment,
+since a stack may be a few hundred bytes (Go's are). What it all leaves: the filter, and no_new_privs where needed.
 
 Between the first changed register and the last restored one lie some hundred microseconds. Should we be killed by
 SIGKILL just then, the process is lost, too: the kernel lets go of it as it is. Any other end of ours leaves it well.
@@ -128,7 +128,7 @@ def _put_on(held: Held, subject: Subject, program: Program, *, force: bool) -> I
     if subject.mode and not held.unfiltered and not force:
         raise RefusedError(
             "it has a filter that might kill it for what has to be done, and passing that by takes CAP_SYS_ADMIN, a"
-            " kernel with CONFIG_CHECKPOINT_RESTORE, and that we have no filter ourselves: --force tries it nevertheless"
+            " kernel with CONFIG_CHECKPOINT_RESTORE, and no filter over ourselves: --force tries it nevertheless"
         )
     room = _HEADER_BYTES + len(program.packed)
     address = held.call(held.entry.map_memory, 0, room, _READ_WRITE, _PRIVATE_ANONYMOUS, -1, 0)
@@ -174,8 +174,8 @@ def _check(result: int, *, gave_up: bool) -> None:
 def _explained(error: OSError, subject: Subject) -> str:
     if error.errno in (errno.EPERM, errno.EACCES):
         return (
-            f"it may not be traced ({error.strerror}): that takes CAP_SYS_PTRACE, nobody else who traces it, no AppArmor"
-            " or SELinux against it, and /proc/sys/kernel/yama/ptrace_scope below 3"
+            f"it may not be traced ({error.strerror}): that takes CAP_SYS_PTRACE, nobody else who traces it, no"
+            " AppArmor or SELinux against it, and /proc/sys/kernel/yama/ptrace_scope below 3"
         )
     return f"process {subject.pid}: {error.strerror or error}"
 

@@ -61,7 +61,8 @@ class Entry:
 
     def again(self, registers: Registers) -> None:
         """Makes the thread begin its call anew, as if it had not been in there."""
-        assert self.in_call is not None
+        if self.in_call is None:
+            raise ValueError("this machine does not tell which call a thread is in")
         registers[self.counter] -= len(self.instruction)
         registers[self.result] = registers[self.in_call]
         registers[self.in_call] = -1

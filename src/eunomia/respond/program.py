@@ -4,8 +4,8 @@ It answers as the filter that a container runtime makes of the same profile (lib
 
 - A rule without arguments has the last word on its call; several with arguments are alternatives, in the order of the
   file. A rule that answers as the default does is no rule.
-- Calls above the highest number that the profile names do not exist (ENOSYS), unless they are allowed by default: whoever
-  wrote it did not know them, and programs that find them missing use older ones, while EPERM makes them give up.
+- Calls above the highest number that the profile names do not exist (ENOSYS), unless they are allowed by default:
+  whoever wrote it did not know them, and programs that find them missing use older ones; EPERM makes them give up.
 - An entry that the profile does not name ends the process. On i386 `socket` and its like may also be reached through
   `socketcall`, System V IPC through `ipc`.
 """
@@ -68,8 +68,18 @@ _SOCKETCALLS = (
 )
 """include/uapi/linux/net.h, by number."""
 _IPC = {
-    "semop": 1, "semget": 2, "semctl": 3, "semtimedop": 4, "msgsnd": 11, "msgrcv": 12, "msgget": 13, "msgctl": 14,
-    "shmat": 21, "shmdt": 22, "shmget": 23, "shmctl": 24,
+    "semop": 1,
+    "semget": 2,
+    "semctl": 3,
+    "semtimedop": 4,
+    "msgsnd": 11,
+    "msgrcv": 12,
+    "msgget": 13,
+    "msgctl": 14,
+    "shmat": 21,
+    "shmdt": 22,
+    "shmget": 23,
+    "shmctl": 24,
 }
 """include/uapi/linux/ipc.h."""
 
