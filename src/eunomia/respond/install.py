@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from threading import Thread, get_native_id
 
 from eunomia.errors import EunomiaError
+from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.respond.holding import Held, hold
 from eunomia.respond.program import Program
@@ -29,7 +30,7 @@ _SET_MODE_FILTER, _TSYNC = 1, 1
 _SET_NO_NEW_PRIVS = 38
 _READ_WRITE, _PRIVATE_ANONYMOUS = 3, 0x22
 _HEADER_BYTES = 16
-_QUICK_S, _PATIENT_S = 0.1, 2.0
+_QUICK_S, _PATIENT_S, _VERY_PATIENT_S = 0.1, 2.0, 10.0
 _ROUNDS = 5
 _HASTE = -20
 
@@ -99,9 +100,8 @@ def _install(subject: Subject, program: Program, roots: Roots, *, force: bool) -
     for _ in range(_ROUNDS):
         left = [tid for tid in candidates(subject.pid, roots) if tid not in stuck]
         for tid in left:
-            timeout_s = _QUICK_S if tid != left[-1] else _PATIENT_S
             try:
-                with hold(tid, timeout_s, roots, restarts=program.lets_through("restart_syscall")) as held:
+                with hold(tid, _QUICK_S if tid != left[-1] else _patience_s(tid, roots), roots, restarts=program.lets_through("restart_syscall")) as held:
                     return _put_on(held, subject, program, force=force)
             except GoneError:
                 continue
@@ -180,15 +180,17 @@ def _explained(error: OSError, subject: Subject) -> str:
     return f"process {subject.pid}: {error.strerror or error}"
 
 
+def _patience_s(tid: int, roots: Roots) -> float:
+    """What may run stops for sure, when the machine gets round to it."""
+    status = Procfs(roots).status(tid)
+    return _PATIENT_S if status is None or status["State"].startswith("D") else _VERY_PATIENT_S
+
+
 def _where(tid: int, roots: Roots) -> str:
     """What a thread is about that does not stop."""
+    status = Procfs(roots).status(tid)
     try:
-        state = next(
-            line.partition(":")[2].strip()
-            for line in (roots.proc / str(tid) / "status").read_text().splitlines()
-            if line.startswith("State:")
-        )
         place = (roots.proc / str(tid) / "wchan").read_text().strip("0")
-    except (OSError, StopIteration):
-        return "no state that could be read"
-    return f"state {state}{f', at {place}' if place else ''}"
+    except OSError:
+        place = ""
+    return f"state {status['State'] if status else 'unknown'}{place and f', at {place}'}"
