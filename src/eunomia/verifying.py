@@ -95,7 +95,7 @@ def verify(
             denied_calls=denied,
             denied_capabilities=taken,
             read_only=read_only[:_MOST_TOLD],
-            said=[*_said(trial, refused, health, code)],
+            said=[*_said(trial, refused, health, code), *(_runtime(denials) if refused else ())],
             notes=trial.notes,
         )
 
@@ -121,6 +121,11 @@ def _watch(trial: Trial, check: Check, wait: Callable[[float], bool]) -> Ran | N
         if (ran is not None and not ran.code) or passed_s >= check.seconds or wait(_PAUSE_S):
             break
     return ran
+
+
+def _runtime(denials: Denials) -> list[str]:
+    calls = denials.calls_of_runtime
+    return [f"the runtime may have needed: {', '.join(calls)}; try --margin runtime"] if calls else []
 
 
 def _said(trial: Trial, refused: str | None, health: Ran | None, code: int | None) -> list[str]:

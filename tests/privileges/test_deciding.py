@@ -66,6 +66,7 @@ def test_denials_that_were_counted() -> None:
         )
     )
     assert denials.calls == {"chown": "httpd", "openat": "httpd"}
+    assert denials.calls_of_runtime == ["mount"]
 
 
 def test_denials_by_argument() -> None:

@@ -29,6 +29,7 @@ class Denials(Handler):
         self._profile = profile
         self._lock = Lock()
         self._found: dict[str, str] = {}
+        self._of_runtime: set[str] = set()
 
     @property
     def judged_by_arguments(self) -> tuple[str, ...]:
@@ -41,28 +42,38 @@ class Denials(Handler):
         with self._lock:
             return dict(sorted(self._found.items()))
 
+    @property
+    def calls_of_runtime(self) -> list[str]:
+        """Calls that the container runtime may have been denied before the program's start.
+
+        It also makes some before the filter is up, and lives with a refusal.
+        """
+        with self._lock:
+            return sorted(self._of_runtime)
+
     def handle(self, batch: Batch) -> Batch:
         """Keeps what was denied."""
-        found = self._of_events(batch.frame) if "arguments" in batch.schema else self._of_counts(batch.frame)
+        by_runtime = pl.col("comm").str.contains(RUNTIME_COMMS).fill_null(False)
+        named = batch.frame.with_columns(pl.col("syscall").cast(pl.String).alias("name"))
+        rows = named.filter(pl.col("name").is_not_null())
+        single = "arguments" in batch.schema
+        found = self._of_events(rows.filter(~by_runtime)) if single else self._of_counts(rows.filter(~by_runtime))
+        runtime = {} if single else self._of_counts(rows.filter(by_runtime))
         with self._lock:
             self._found = {**found, **self._found}
+            self._of_runtime |= runtime.keys()
         return batch
 
     def _of_counts(self, frame: pl.DataFrame) -> dict[str, str]:
         failed = pl.col("errnos").list.eval(pl.element().str.starts_with(f"{_DENIED}:")).list.any()
-        rows = _of_workload(frame).filter(failed & ~pl.col("name").is_in(sorted(self._profile.allowed)))
+        rows = frame.filter(failed & ~pl.col("name").is_in(sorted(self._profile.allowed)))
         return dict(rows.select("name", "comm").unique("name", keep="first").iter_rows())
 
     def _of_events(self, frame: pl.DataFrame) -> dict[str, str]:
-        rows = _of_workload(frame).filter(pl.col("error").cast(pl.String) == _DENIED)
+        rows = frame.filter(pl.col("error").cast(pl.String) == _DENIED)
         made = rows.select("name", "comm", pl.col("arguments").cast(pl.List(pl.UInt64))).unique(("name", "arguments"))
         return {
             f"{name}({', '.join(f'{value:#x}' for value in arguments[:3])} …)": comm
             for name, comm, arguments in made.iter_rows()
             if not allows(self._profile, name, arguments)
         }
-
-
-def _of_workload(frame: pl.DataFrame) -> pl.DataFrame:
-    named = frame.with_columns(pl.col("syscall").cast(pl.String).alias("name")).filter(pl.col("name").is_not_null())
-    return named.filter(~pl.col("comm").str.contains(RUNTIME_COMMS).fill_null(False))
