@@ -67,9 +67,9 @@ def test_it_is_like_the_original_but_for_what_is_recommended(
         assert (host["Memory"], host["NetworkMode"], host["PortBindings"]) == (64 << 20, "none", None)
         assert (host["CapDrop"], host["CapAdd"], host["ReadonlyRootfs"]) == (["ALL"], ["CAP_CHOWN"], True)
         assert sorted(host["SecurityOpt"]) == ["no-new-privileges", "seccomp=unconfined"]
-        assert inside(trial, "cat /ro/file; ls /rw /data /var; ls -d /unused 2>/dev/null || echo none").split() == [
-            *("ro", "/data:", "/rw:", "/var:", "none")
-        ]
+        assert inside(
+            trial, "cat /ro/file; echo; ls /rw /data /var; ls -d /unused 2>/dev/null || echo none"
+        ).split() == [*("ro", "/data:", "/rw:", "/var:", "none")]
         assert (
             inside(trial, "touch /rw/x /data/x /var/x /tmp/x; touch /ro/x /x 2>/dev/null || echo refused") == "refused"
         )

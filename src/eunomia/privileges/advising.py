@@ -30,6 +30,8 @@ from eunomia.version import __version__
 
 _SHORT_S, _LONG_S = 600, 86_400
 _IDLE_EVENTS = 1000
+_PART_OF = {"needs": "capabilities", "gains": "users", "changes": "writes"}
+"""What is not missed by itself where nothing is known of the other."""
 _ROOT_USERS = ("", "0", "root", "0:0", "root:root")
 
 
@@ -224,8 +226,9 @@ def _unseen(subject: str) -> str:
 
 
 def _not_known(evidence: Evidence) -> Iterable[str]:
+    seen = evidence.activity.seen
     for subject, (about, tracker) in SUBJECTS.items():
-        if subject not in evidence.activity.seen:
+        if subject not in seen and _PART_OF.get(subject, subject) in {subject, *seen}:
             yield f"{about}: tracker `{tracker}` did not watch"
     if unnamed := sorted(call.name for call in evidence.usage.needed if call.name.startswith("#")):
         yield f"calls that have no name here, and that no profile can allow: {', '.join(unnamed)}"
