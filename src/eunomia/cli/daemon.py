@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eunomia.cli import values
-from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
-from eunomia.cli.recording import Recording
+from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import coloured, say
 from eunomia.errors import LoadError, UsageError
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 
 _BEAT_S = 1.0
 _RED, _YELLOW, _RESET = "\x1b[1;31m", "\x1b[33m", "\x1b[0m"
-
-
-def _recorded(function: Any) -> Any:
-    for decorate in reversed(RECORD_OPTIONS):
-        function = decorate(function)
-    return function
 
 
 @click.command(
@@ -77,7 +70,7 @@ Examples:
 @click.option(
     "--fmt", type=click.Choice(("text", "json")), help="how alerts are printed; without it, as FILE says, else text"
 )
-@_recorded
+@recorded
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
 def command(
     container: tuple[str, ...],
