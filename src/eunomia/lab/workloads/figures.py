@@ -29,8 +29,8 @@ and fails when that is not done: requests answered, rows counted, files compared
 
 Then a **probe**, in a container of its own, makes every call that the profile does not allow, by every entry into the
 kernel, for real. The profile's denials are given an error number that no kernel has, so that nothing else can be taken
-for one. (Calls newer than all that a profile names get ENOSYS from runc; entries that it has no architecture for end the
-process.)
+for one. (Calls newer than all that a profile names get ENOSYS from runc, and clone3 gets it as in Docker's own profile; coming
+by an entry that the profile has no architecture for ends the process, or gets ENOSYS, too.)
 
 **Attacks stopped**: the laboratory's attacks ([detection](detection.md)) that succeed in a container without any profile
 are performed again under the workload's, to which is added only what a shell and the laboratory's own program need to

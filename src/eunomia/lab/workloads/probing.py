@@ -106,9 +106,10 @@ class _Prober:
         return own or ({DENIED, _ENOSYS} if number > newest else {DENIED})
 
     def _none(self, table: str) -> Probe:
-        """An entry that the profile has no architecture for: who comes by it is killed, whatever the number."""
+        """An entry that the profile has no architecture for: who comes by it is killed or turned away by runc."""
         done = self._run(table, [str(NUMBERS["getppid"][table] & _NUMBER)])
-        wrong = () if done.code == _KILLED else (f"{table} calls: exit code {done.code} instead of SIGSYS",)
+        denied = done.code == _KILLED or done.said.endswith(f" -{_ENOSYS}")
+        wrong = () if denied else (f"{table} calls: exit code {done.code} instead of SIGSYS: {done.said}",)
         return Probe(1, 1 - len(wrong), wrong)
 
     def _run(self, table: str, ranges: Sequence[str]) -> Done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Workload:
         about: what it is and does, for a person.
         packages: Debian's that bring what it needs.
         needs: programs that have to be on this host, as names or as patterns of paths.
+        machines: kinds that it runs on, as `platform.machine()` has them; empty: any.
         command: of the container's first process.
         port: TCP port that says it is ready; None of what ends by itself, whose exit code is the test.
         test: for `sh -eu` on the host, in the container's network; has the service do its work.
@@ -42,6 +44,7 @@ class Workload:
     command: tuple[str, ...]
     packages: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
     port: int | None = None
     test: str = ""
     options: tuple[str, ...] = ()
@@ -51,7 +54,9 @@ class Workload:
     @property
     def missing(self) -> tuple[str, ...]:
         """What this host lacks of its needs."""
-        return tuple(one for one in self.needs if not (glob.glob(one) if "/" in one else _program(one)))
+        programs = [one for one in self.needs if not (glob.glob(one) if "/" in one else _program(one))]
+        foreign = self.machines and platform.machine() not in self.machines
+        return (*programs, *([f"{' or '.join(self.machines)} machine"] if foreign else []))
 
     @property
     def words(self) -> tuple[str, ...]:
