@@ -45,7 +45,9 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_gate_waits_and_becomes_its_command(gate: Path) -> None:
-    waiting = subprocess.Popen([gate, "/bin/sh", "-c", "echo $0 $WORD", "zero"], env={"WORD": "one"}, stdout=subprocess.PIPE)
+    waiting = subprocess.Popen(
+        [gate, "/bin/sh", "-c", "echo $0 $WORD", "zero"], env={"WORD": "one"}, stdout=subprocess.PIPE
+    )
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(0.2)

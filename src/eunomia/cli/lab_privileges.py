@@ -31,7 +31,9 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.option("--only", metavar="NAME,…", multiple=True, help="these workloads and no others")
 @click.option("--list", "listing", is_flag=True, help="list the workloads and what they lack here, and do nothing")
-@click.option("--attacks/--no-attacks", default=True, help="also see which attacks the profiles stop, which takes longest")
+@click.option(
+    "--attacks/--no-attacks", default=True, help="also see which attacks the profiles stop, which takes longest"
+)
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="attacks at a time")
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown")

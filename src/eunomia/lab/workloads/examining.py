@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from eunomia.config import FilterConfig, TrackerConfig
-from eunomia.lab.docker import Docker
 from eunomia.lab.labtool import LabError
 from eunomia.lab.workloads.probing import Probe, probe
 from eunomia.lab.workloads.running import Bench, Outcome
@@ -105,7 +104,9 @@ def examine(bench: Bench, docker_host: str | None, workload: Workload, say: Call
         outcome,
         denials,
         probe(bench.docker, bench.image, bench.directory, profile),
-        tuple(sorted({cause for one in (first, second) for cause in one.observation.lost if one.observation.lost[cause]})),
+        tuple(
+            sorted({cause for one in (first, second) for cause in one.observation.lost if one.observation.lost[cause]})
+        ),
     )
 
 
@@ -136,10 +137,13 @@ def _check(workload: Workload, outcome: Outcome) -> None:
 
 
 def _trace(bench: Bench, docker_host: str | None, workload: Workload) -> tuple[frozenset[Call], Usage]:
-    with TemporaryDirectory() as directory, tracing(Path(directory)) as trace:
-        with _watching(bench, docker_host, workload, ("usage",)) as observer:
-            _check(workload, bench.run(workload, at_gate=trace.attach))
-            return trace.calls(), _usage(observer, workload)
+    with (
+        TemporaryDirectory() as directory,
+        tracing(Path(directory)) as trace,
+        _watching(bench, docker_host, workload, ("usage",)) as observer,
+    ):
+        _check(workload, bench.run(workload, at_gate=trace.attach))
+        return trace.calls(), _usage(observer, workload)
 
 
 def again(

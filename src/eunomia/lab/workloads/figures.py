@@ -13,9 +13,9 @@ from eunomia.privileges.usage import Call
 _INTRODUCTION = """\
 # Least privilege, proved
 
-Made by `eunomia lab privileges --report docs/least-privilege.md`: real programs in real containers of this machine, with
-Docker's default profile and capabilities to begin with. Each workload has a test of its own, which has it do its work
-and fails when that is not done: requests answered, rows counted, files compared. It runs three times.
+Made by `eunomia lab privileges --report docs/least-privilege.md`: real programs in real containers of this machine,
+with Docker's default profile and capabilities to begin with. Each workload has a test of its own, which has it do its
+work and fails when that is not done: requests answered, rows counted, files compared. It runs three times.
 
 1. **With strace beside it.** The container's first process is a gate that makes no system call at all until strace, on
    the host, has attached to it; then it becomes the workload. The tracker `usage` watches the same run. So both saw the
@@ -29,12 +29,12 @@ and fails when that is not done: requests answered, rows counted, files compared
 
 Then a **probe**, in a container of its own, makes every call that the profile does not allow, by every entry into the
 kernel, for real. The profile's denials are given an error number that no kernel has, so that nothing else can be taken
-for one. (Calls newer than all that a profile names get ENOSYS from runc, and clone3 gets it as in Docker's own profile; coming
-by an entry that the profile has no architecture for ends the process, or gets ENOSYS, too.)
+for one. (Calls newer than all that a profile names get ENOSYS from runc, and clone3 gets it as in Docker's own profile;
+coming by an entry that the profile has no architecture for ends the process, or gets ENOSYS, too.)
 
-**Attacks stopped**: the laboratory's attacks ([detection](detection.md)) that succeed in a container without any profile
-are performed again under the workload's, to which is added only what a shell and the laboratory's own program need to
-start. Stopped is an attack that fails or whose calls were denied. Their capabilities stay as they are: it is the
+**Attacks stopped**: the laboratory's attacks ([detection](detection.md)) that succeed in a container as it is otherwise
+run are performed again under the workload's profile, to which is added only what a shell and the laboratory's own
+program need to start. Stopped is an attack that fails or whose calls were denied. Their capabilities stay as they are: it is the
 profile alone that stops them. What an attack needs no unusual call for, such as reading a secret, a profile of calls
 cannot stop; that is what the rules are for.
 """

@@ -18,7 +18,7 @@ from eunomia.lab.workloads.workload import Workload
 _START_S = 60.0
 _TEST_S = 240.0
 _LISTENS = "0A"
-_RETRY = "retry() { for _ in $(seq 100); do \"$@\" >retried 2>&1 && return; sleep 0.1; done; cat retried; return 1; }\n"
+_RETRY = 'retry() { for _ in $(seq 100); do "$@" >retried 2>&1 && return; sleep 0.1; done; cat retried; return 1; }\n'
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,3 @@ def _await_port(pid: int, port: int) -> bool:
 
 def _table(pid: int, name: str) -> list[list[str]]:
     return [line.split() for line in Path(f"/proc/{pid}/net/{name}").read_text("ascii").splitlines()[1:]]
-

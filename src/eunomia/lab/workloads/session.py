@@ -22,7 +22,7 @@ from eunomia.observing import Observer
 
 
 @contextmanager
-def bench(docker: Docker, chosen: Sequence[Workload]) -> Iterator[Bench]:
+def bench(docker: Docker, chosen: list[Workload]) -> Iterator[Bench]:
     """Where these workloads can run; nothing of it is left afterwards.
 
     Raises:

@@ -98,7 +98,9 @@ def _rust(directory: Path) -> None:
 
 
 def _java(directory: Path) -> None:
-    run_compiler(["javac", "--release", "17", "-d", str(directory / "java"), str(PROGRAMS / "Server.java")], directory / "java")
+    run_compiler(
+        ["javac", "--release", "17", "-d", str(directory / "java"), str(PROGRAMS / "Server.java")], directory / "java"
+    )
 
 
 def _ssh(directory: Path) -> None:

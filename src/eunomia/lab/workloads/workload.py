@@ -77,7 +77,8 @@ def workloads() -> tuple[Workload, ...]:
 
 
 def _workload(name: str, keys: dict[str, Any]) -> Workload:
-    return Workload(name, **{key: tuple(value) if isinstance(value, list) else value for key, value in keys.items()})
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in keys.items()}
+    return Workload(name=name, **given)
 
 
 def select(names: Sequence[str]) -> list[Workload]:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * probe native|int80|x32 FIRST-LAST...: makes each of these system calls with arguments that fit none (-1), and writes a
- * line for each: its number and what it returned. The first one has to be refused with the errno in argv[2], or nothing
- * is tried: no filter is in force. No libc: it may use no call but write and exit_group, which every program has.
+ * probe native|int80|x32 FIRST-LAST...: makes each of these system calls with arguments that fit none (-1), and writes
+ * a line for each: its number and what it returned. The first one has to be refused with the errno in argv[2], or
+ * nothing is tried: no filter is in force. No libc: it may use no call but write and exit_group, which every program
+ * has.
  *
  *     probe ENTRY ERRNO FIRST-LAST...
  */

@@ -12,7 +12,16 @@
 #include <unistd.h>
 
 enum { THREADS = 8, ROUNDS = 200 };
-enum { I386_FORK = 2, I386_READ, I386_WRITE, I386_OPEN, I386_CLOSE, I386_TIME = 13, I386_GETPID = 20, I386_UNAME = 122 };
+enum {
+	I386_FORK = 2,
+	I386_READ,
+	I386_WRITE,
+	I386_OPEN,
+	I386_CLOSE,
+	I386_TIME = 13,
+	I386_GETPID = 20,
+	I386_UNAME = 122
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;

@@ -24,7 +24,7 @@ def digest() -> str:
 
 
 def threads() -> int:
-    done = []
+    done: list[int] = []
     several = [threading.Thread(target=done.append, args=(number,)) for number in range(5)]
     for one in several:
         one.start()
