@@ -11,11 +11,13 @@ from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.registry import ChangeKind, Container
 from eunomia.pipeline.handler import Handler
-from eunomia.privileges.collect import TRACKERS, Collection, unite
+from eunomia.privileges.collect import CALLS, CAPABILITIES, Collection, unite
 from eunomia.privileges.usage import Observation, Usage
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Tracker
 
+TRACKERS = (TrackerConfig(CALLS), TrackerConfig(CAPABILITIES, {"needs": True}))
+"""The trackers that say what is used."""
 _SINK = "what is used"
 
 
@@ -23,6 +25,7 @@ _SINK = "what is used"
 class _Life:
     """When a container was watched (monotonic clock), and whether from its start."""
 
+    container: Container
     since_s: float
     from_start: bool
     until_s: float | None = None
@@ -33,7 +36,7 @@ class Observer:
 
     Args:
         watch: whom. Of processes, cgroups and users there is one usage, of containers one each.
-        trackers: which; those of `collect.TRACKERS` say what is used, others how busy it was.
+        trackers: which; those of `TRACKERS` say what is used, others how busy it was.
         subject: what the one usage is called, where there is one for all; None: `pid N` and the like, and with
             containers one for each of them.
         held: whether the processes given are held before their first instruction.
@@ -88,7 +91,7 @@ class Observer:
         """Called by the reader's thread."""
         now_s = time.monotonic()
         if kind in ("found", "started"):
-            self._lives[container.short_id] = _Life(now_s, from_start=kind == "started")
+            self._lives[container.short_id] = _Life(container, now_s, from_start=kind == "started")
         elif kind == "stopped" and container.short_id in self._lives:
             self._lives[container.short_id].until_s = now_s
 
@@ -111,9 +114,9 @@ class Observer:
         return [unite(found.values(), self._subject)]
 
     def is_over(self) -> bool:
-        """Whether all containers that were watched have stopped, and there was one."""
-        watched = [self._lives[one] for one in self._collection.met() if one in self._lives]
-        return bool(watched) and all(life.until_s is not None for life in watched)
+        """Whether all containers that were asked for have been there and have stopped."""
+        lives = [[life for life in list(self._lives.values()) if _means(one, life)] for one in self._watch.containers]
+        return bool(lives) and all(found and all(life.until_s is not None for life in found) for found in lives)
 
     def _observation(self, container: str, events: int) -> Observation:
         lost: dict[str, int] = {}
@@ -130,6 +133,11 @@ class Observer:
         """Whether all processes asked for were not there when the watch began."""
         awaited = {f"process {pid}" for pid in self._watch.pids}
         return self._held or (bool(awaited) and awaited <= set(self.agent.missing))
+
+
+def _means(asked: str, life: _Life) -> bool:
+    """Whether a container is the one that was asked for: by name, id or the beginning of one."""
+    return asked.removeprefix("/") in life.container.names or life.container.id.startswith(asked)
 
 
 def _subject(watch: FilterConfig) -> str | None:

@@ -13,7 +13,6 @@ from eunomia.privileges.usage import Call, CapabilityUse, Observation, Phase, Us
 from eunomia.schema.batch import Batch
 
 CALLS, CAPABILITIES = "usage", "capable"
-TRACKERS = (CALLS, CAPABILITIES)
 """The trackers whose batches say what is used. Those of others tell how busy a container was."""
 
 _WHEN = ["time", "pid", "tid"]
@@ -72,15 +71,10 @@ class Collection:
             together = pl.concat(self._asked, how="vertical_relaxed")
             keys = [name for name in together.columns if name not in (*_WHEN, "count")]
             counted = [pl.col("count").sum()] if "count" in together.columns else [pl.len().alias("count")]
-            told = [pl.col(name).first() for name in _WHEN if name in together.columns]
+            told = [pl.col(name).min() for name in _WHEN if name in together.columns]
             compact = together.group_by(keys).agg(*told, *counted)
             self._asked = [compact.select(together.columns)] if "count" in together.columns else [together]
             self._asked_rows = self._asked[0].height
-
-    def met(self) -> set[str]:
-        """The containers that something has come of, by id in events."""
-        with self._lock:
-            return set(self._events)
 
     def usages(self, machine: str, observation: Callable[[str, int], Observation]) -> dict[str, Usage]:
         """What each container was seen to use, by its id in events (`host` for what runs outside of any).
@@ -131,7 +125,9 @@ def _distinct(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _calls(frame: pl.DataFrame) -> dict[Phase, frozenset[Call]]:
     made = frame.group_by("phase").agg(pl.struct("name", "abi").unique().alias("calls"))
-    return {Phase(phase): frozenset(Call(one["name"], one["abi"]) for one in calls) for phase, calls in made.iter_rows()}
+    return {
+        Phase(phase): frozenset(Call(one["name"], one["abi"]) for one in calls) for phase, calls in made.iter_rows()
+    }
 
 
 def _arguments(frame: pl.DataFrame) -> dict[tuple[Call, int], frozenset[int]]:

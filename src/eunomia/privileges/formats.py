@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from eunomia.errors import UsageError
 from eunomia.privileges import oci
@@ -15,6 +16,12 @@ from eunomia.schema.syscalls import NAMES
 FORMATS = ("oci", "list", "k8s", "systemd")
 ENDINGS = {".json": "oci", ".txt": "list", ".yaml": "k8s", ".yml": "k8s", ".conf": "systemd"}
 """What a file's ending says of its format."""
+
+
+def format_of(file: Path | None) -> str:
+    """What a file's ending says; OCI's JSON where it says nothing."""
+    return ENDINGS.get(file.suffix.lower() if file else "", "oci")
+
 
 _WIDTH = 110
 _SYSTEMD_ARCHITECTURES = {

@@ -21,6 +21,13 @@ _ALTERNATIVES = 64
 """A call with more combinations of arguments is bound by its first one alone, one with more values of it by none."""
 _BY_WORKLOAD = "seen of the workload"
 _BY_RUNTIME = "seen of the container runtime, before the program's start with the filter up"
+_ENOSYS = 38
+_NO_CLONE3 = Rule(
+    ("clone3",),
+    Action.ERRNO,
+    _ENOSYS,
+    comment="margin: C libraries that try it first go on with clone, whose flags a filter can see",
+)
 
 Values = dict[tuple[str, int], frozenset[int]]
 
@@ -37,7 +44,8 @@ def profile_of(usage: Usage, margin: Margin | str = Margin.RUNTIME, arguments: b
     """
     needed = frozenset(call for call in usage.needed if not call.name.startswith("#"))
     abis = sorted({"native", *(call.abi for call in needed)})
-    more = added({call.name for call in needed}, abis, Margin(margin), usage.machine)
+    needed_names = {call.name for call in needed}
+    more = added(needed_names, abis, Margin(margin), usage.machine)
     seen = _bound(usage, needed) if arguments else {}
     for reason in more if arguments else ():
         for (name, index), values in reason.arguments.items():
@@ -54,6 +62,8 @@ def profile_of(usage: Usage, margin: Margin | str = Margin.RUNTIME, arguments: b
         ),
         *(rule for name in sorted(bound) for rule in _strict(name, seen)),
     ]
+    if more and "clone3" not in needed_names:
+        rules.append(_NO_CLONE3)
     architectures = ARCHITECTURES[usage.machine]
     return Profile(tuple(rules), architectures=tuple(name for abi, name in architectures.items() if abi in abis))
 

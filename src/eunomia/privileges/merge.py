@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from eunomia.errors import UsageError
 from eunomia.privileges.profile import Action, Comparison, Profile, Rule
@@ -62,15 +63,18 @@ def _rules(united: dict[str, Alternatives]) -> list[Rule]:
 
 def _others(profiles: Sequence[Profile], allowed: set[str]) -> list[Rule]:
     """Rules that do not allow, for calls that no profile allows."""
-    found: dict[tuple[str, tuple[Comparison, ...]], tuple[Action, int | None, str]] = {}
+    found: dict[tuple[str, tuple[Comparison, ...]], list[Rule]] = {}
     for rule in (rule for one in profiles for rule in one.rules if rule.action is not Action.ALLOW):
         for name in rule.names:
-            if name in allowed:
-                continue
-            key, treated = (name, rule.arguments), (rule.action, rule.errno, rule.comment)
-            if found.setdefault(key, treated)[:2] != treated[:2]:
-                raise UsageError(
-                    f"{name}: one profile answers it with {_default(*found[key][:2])}, another with"
-                    f" {_default(*treated[:2])}: decide first which"
-                )
-    return [Rule((name,), *treated[:2], tests, treated[2]) for (name, tests), treated in found.items()]
+            if name not in allowed:
+                found.setdefault((name, rule.arguments), []).append(rule)
+    if profiles[0].default is Action.ALLOW:  # whom only some deny is allowed by the others
+        found = {key: rules for key, rules in found.items() if len(rules) >= len(profiles)}
+    return [_agreed(name, rules) for (name, _), rules in found.items()]
+
+
+def _agreed(name: str, rules: Sequence[Rule]) -> Rule:
+    answers = sorted({_default(rule.action, rule.errno) for rule in rules})
+    if len(answers) > 1:
+        raise UsageError(f"{name}: they answer it differently, with {' and '.join(answers)}: decide first which")
+    return replace(rules[0], names=(name,))

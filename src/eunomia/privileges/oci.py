@@ -219,8 +219,8 @@ _ELSEWHERE = frozenset(
 
 def _typed(value: Any, kind: type, where: str) -> Any:
     if not isinstance(value, kind):
-        names = {list: "a list", dict: "an object", str: "a text"}
-        raise UsageError(f"{where}: {names[kind]} is expected, not {json.dumps(value)[:40]}")
+        names = {"list": "a list", "dict": "an object", "str": "a text"}
+        raise UsageError(f"{where}: {names[kind.__name__]} is expected, not {json.dumps(value)[:40]}")
     return value
 
 

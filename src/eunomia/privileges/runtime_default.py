@@ -104,7 +104,5 @@ def _by_argument(admin: bool) -> tuple[Rule, ...]:
     if admin:
         return (*sockets, *kinds, Rule(("clone",)))
     flags = Comparison(0, Operator.MASKED_EQ, NAMESPACE_FLAGS, 0)
-    hidden = Rule(
-        ("clone3",), Action.ERRNO, _NOSYS, comment="its flags cannot be checked: programs fall back on clone"
-    )
+    hidden = Rule(("clone3",), Action.ERRNO, _NOSYS, comment="its flags cannot be checked: programs fall back on clone")
     return (*sockets, *kinds, Rule(("clone",), arguments=(flags,)), hidden)
