@@ -88,7 +88,8 @@ def programs(compiled: Path) -> list[Program]:
     text = subprocess.run([compiled, "list"], capture_output=True, text=True, check=True).stdout
     lines = (line.split() for line in text.splitlines())
     return [
-        Program(name, capability, kind, frozenset(beside.split(",")) - {"-"}) for name, capability, kind, beside in lines
+        Program(name, capability, kind, frozenset(beside.split(",")) - {"-"})
+        for name, capability, kind, beside in lines
     ]
 
 

@@ -77,7 +77,13 @@ def test_what_is_done_below_an_overlay_is_not_the_containers(dockerd: DockerDaem
 
 
 def test_a_user_namespace_of_its_own(dockerd: DockerDaemon) -> None:
-    options = {"SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"], "CapDrop": ["ALL"]}
-    uses = learn(dockerd, "sandbox", "/bin/busybox", "unshare", "-r", "-m", "/bin/busybox", "true", **options)
+    watch = FilterConfig(containers=("sandbox",), wait=True)
+    options = ("--user=65534", "--cap-drop=ALL", "--security-opt=seccomp=unconfined")
+    with collecting("capable", watch, docker_host=dockerd.host, needs=True, interval=60.0) as collected:
+        dockerd.start("sandbox", "unshare", "-r", "-m", "true", options=options)
+        status = dockerd.api("POST", "/containers/sandbox/wait")["StatusCode"]
+        dockerd.remove("sandbox")
+    assert status == 0
+    uses = verdicts(collected.events)
     assert needed(uses) == frozenset()
     assert any(use.own_namespace and use.verdict is Verdict.NEEDED for use in uses)
