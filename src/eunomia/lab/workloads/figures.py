@@ -29,8 +29,9 @@ work and fails when that is not done: requests answered, rows counted, files com
 
 Then a **probe**, in a container of its own, makes every call that the profile does not allow, by every entry into the
 kernel, for real. The profile's denials are given an error number that no kernel has, so that nothing else can be taken
-for one. (Calls newer than all that a profile names get ENOSYS from runc, and clone3 gets it as in Docker's own profile;
-coming by an entry that the profile has no architecture for ends the process, or gets ENOSYS, too.)
+for one. (Numbers that no call has get EPERM, those newer than the runtime knows ENOSYS, as does clone3 in Docker's own
+profile; coming by an entry that the profile has no architecture for ends the process, or gets ENOSYS. Not tried are
+uprobe and uretprobe, which the kernel lets past every filter: they answer none but the kernel's own trampolines.)
 
 **Attacks stopped**: the laboratory's attacks ([detection](detection.md)) that succeed in a container as it is otherwise
 run are performed again under the workload's profile, to which is added only what a shell and the laboratory's own

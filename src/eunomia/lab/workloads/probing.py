@@ -12,23 +12,25 @@ from eunomia.lab.docker import Docker, Done
 from eunomia.lab.labtool import LabError
 from eunomia.lab.workloads.stage import LAB
 from eunomia.privileges import oci
-from eunomia.privileges.profile import Action, Profile
-from eunomia.schema.syscalls import ENTRIES, NUMBERS
+from eunomia.privileges.profile import Action, Profile, Rule
+from eunomia.schema.syscalls import ENTRIES, NAMES, NUMBERS
 
 DENIED = 3999
 """What a denied call returns here: an error that no kernel has, so that nothing else can be taken for it."""
-_ENOSYS = 38
+_EPERM, _ENOSYS = 1, 38
 _KILLED = 128 + 31
 """Exit code of what SIGSYS ended."""
 _BEYOND = 520
 """Numbers that are tried go so far; the last that Linux has given out is below."""
 _HARMLESS = ("getppid", "getpgrp", "getsid", "getpgid", "times", "sched_get_priority_max", "afs_syscall", "getegid")
 """The first of these that the profile does not allow is tried before all others, to see that a filter is in force."""
+_PAST_FILTERS = ("uprobe", "uretprobe")
+"""The kernel lets these past every filter: only its own trampolines get an answer, others a signal."""
 _ENTRIES = {"x86_64": "native", "aarch64": "native", "i386": "int80", "x32": "x32"}
 """Table of a machine's entry -> what `probe` calls it. 32-bit calls of arm64 need a 32-bit program: not tried."""
 _ARCHITECTURES = {"x86_64": "X86_64", "aarch64": "AARCH64", "i386": "X86", "x32": "X32"}
 _NUMBER = 0x3FFFFFFF
-_CONFINED = ("--network", "none", "--cap-drop", "ALL", "--user", "65534:65534", "--read-only", "--pids-limit", "64")
+_CONFINED = ("--cap-drop", "ALL", "--user", "65534:65534", "--read-only", "--pids-limit", "64")
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,13 @@ class Probe:
 
 
 def marked(profile: Profile) -> Profile:
-    """A profile whose denials can be told from all else."""
-    return replace(profile, errno=DENIED)
+    """A profile whose denials can be told from all else.
+
+    By a rule for each call that has a name: not every Docker heeds `defaultErrnoRet`.
+    """
+    spoken_of = {name for rule in profile.rules for name in rule.names}
+    others = tuple(name for name in NAMES if name not in spoken_of)
+    return replace(profile, rules=(*profile.rules, Rule(others, Action.ERRNO, DENIED)))
 
 
 def probe(docker: Docker, image: str, directory: Path, profile: Profile) -> Probe:
@@ -87,23 +94,29 @@ class _Prober:
         first = next((n for n in sorted(_numbers(_HARMLESS, table)) if n not in allowed), None)
         if first is None:
             raise LabError(f"the profile allows all of {', '.join(_HARMLESS)}: nothing harmless is left to try first")
-        others = _ranges(number for number in range(_BEYOND) if number not in allowed and number != first)
+        untried = {first, *allowed, *_numbers(_PAST_FILTERS, table)}
+        others = _ranges(number for number in range(_BEYOND) if number not in untried)
         done = self._run(table, [str(first), *others])
         if done.code != 0:
             raise LabError(f"the probe of {table} calls ended with {done.code}: {done.said[-300:]}")
         results = [(int(number), -int(result)) for number, result in map(str.split, done.said.splitlines())]
-        wrong = [f"{table} call {one}: {error}" for one, error in results if error not in self._denials(one, table)]
+        newest = max((number for number, error in results if error == DENIED), default=0)
+        wrong = [
+            f"{table} call {one}: {error}" for one, error in results if not self._denied(table, one, error, newest)
+        ]
         return Probe(len(results), len(results) - len(wrong), tuple(wrong))
 
-    def _denials(self, number: int, table: str) -> set[int]:
-        """What a denied call may return.
+    def _denied(self, table: str, number: int, error: int, newest: int) -> bool:
+        """Whether that is a denial.
 
-        Of calls newer than all that a profile names, runc says ENOSYS, so that programs fall back on older ones.
+        Numbers that no call has are not marked. To calls newer than all that the runtime's libseccomp knows it says
+        ENOSYS, so that programs fall back on older ones.
         """
-        denying = [rule for rule in self.profile.rules if rule.action is Action.ERRNO]
-        own = {rule.errno for rule in denying if number in _numbers(rule.names, table) and rule.errno is not None}
-        newest = max(_numbers((name for rule in self.profile.rules for name in rule.names), table))
-        return own or ({DENIED, _ENOSYS} if number > newest else {DENIED})
+        denying = [rule for rule in self.profile.rules if rule.action is Action.ERRNO and rule.errno is not None]
+        if any(number in _numbers(rule.names, table) for rule in denying):
+            return error in {rule.errno for rule in denying if number in _numbers(rule.names, table)}
+        nameless = number not in _numbers(NAMES, table)
+        return error == DENIED or (error == _EPERM and nameless) or (error == _ENOSYS and number > newest)
 
     def _none(self, table: str) -> Probe:
         """An entry that the profile has no architecture for: who comes by it is killed or turned away by runc."""
