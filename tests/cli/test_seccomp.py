@@ -144,7 +144,7 @@ def test_a_command_from_its_first_instruction(tmp_path: Path) -> None:
     file = tmp_path / "sh.txt"
     done = eunomia("seccomp", "-o", file, "--", *command)
     assert done.returncode == 0, done.stderr
-    assert names(file) == expected - {"name", "total"}
+    assert names(file) == expected - {"syscall", "total"} | {"exit_group"}, "which strace does not count"
     assert "sh ended with exit code 3" in done.stderr
     assert "from the first instruction" in done.stderr
 
@@ -172,9 +172,9 @@ def test_a_signal_goes_to_the_command(tmp_path: Path) -> None:
 @pytest.mark.kernel
 def test_the_time_may_end_before_the_command(tmp_path: Path) -> None:
     file = tmp_path / "sleep.txt"
-    done = eunomia("seccomp", "-T", "1", "-o", file, "--", "sleep", "60")
-    assert done.returncode == 0
-    (pid,) = re.findall(r"sleep goes on as process (\d+)", done.stderr)
+    with learning(tmp_path, "-T", "1", "-o", file, "--", "sleep", "60") as live:
+        assert live.process.wait(20) == 0
+    (pid,) = re.findall(r"sleep goes on as process (\d+)", live.stderr)
     assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
     os.kill(int(pid), signal.SIGKILL)
     assert "execve" in names(file)
@@ -237,8 +237,7 @@ def runs_with(dockerd: DockerDaemon, file: Path, *command: str) -> str:
 
 @pytest.mark.kernel
 @pytest.mark.docker
-@pytest.mark.parametrize("unconfined", [False, True])
-@pytest.mark.parametrize("arguments", [False, True])
+@pytest.mark.parametrize(("unconfined", "arguments"), [(False, True), (True, False), (True, True)])
 def test_docker_run_and_run_again(tmp_path: Path, dockerd: DockerDaemon, unconfined: bool, arguments: bool) -> None:
     """What is learnt from a container lets the same container run, and nothing else of note."""
     file = tmp_path / "web.json"

@@ -117,14 +117,14 @@ def _held(compiled: Path, directory: Path, chosen: list[tuple[Program, bool]]) -
             one.process.communicate()
 
 
-def run_all(compiled: Path, chosen: list[Program], **options: object) -> list[Outcome]:
+def run_all(compiled: Path, chosen: list[Program]) -> list[Outcome]:
     """Runs each with and without; those that cannot be told here are left out."""
     directory = Path(tempfile.mkdtemp(prefix="eunomia-"))
     try:
         pairs = [(program, had) for program in chosen for had in (True, False)]
         with _held(compiled, directory, pairs) as held:
             watch = FilterConfig(pids=tuple(one.process.pid for one in held))
-            with collecting("capable", watch, needs=True, interval=60.0, **options) as collected:
+            with collecting("capable", watch, needs=True, interval=60.0) as collected:
                 for one in held:
                     one.process.communicate(timeout=20)
             assert collected.summary is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def server(dockerd: DockerDaemon, tmp_path_factory: pytest.TempPathFactory) -> s
     return SERVER
 
 
-def run(dockerd: DockerDaemon, name: str, *command: str, image: str = IMAGE, **host_config: object) -> int:
+def run(dockerd: DockerDaemon, name: str, *command: str, image: str = IMAGE, **host_config: Any) -> int:
     """The exit code of a container's run; the container is gone afterwards."""
     dockerd.launch(name, *command, image=image, **host_config)
     try:
@@ -40,11 +41,11 @@ def run(dockerd: DockerDaemon, name: str, *command: str, image: str = IMAGE, **h
         dockerd.remove(name)
 
 
-def learn(dockerd: DockerDaemon, name: str, *command: str, **launch: object) -> tuple[CapabilityUse, ...]:
+def learn(dockerd: DockerDaemon, name: str, *command: str, **launch: Any) -> tuple[CapabilityUse, ...]:
     """What it meant that the container was asked."""
     watch = FilterConfig(containers=(name,), wait=True)
     with collecting("capable", watch, docker_host=dockerd.host, needs=True, interval=60.0) as collected:
-        assert run(dockerd, name, *command, **launch) == 0  # type: ignore[arg-type]
+        assert run(dockerd, name, *command, **launch) == 0
     assert collected.summary is not None
     assert collected.summary.lost == {}
     return verdicts(collected.events)
@@ -53,7 +54,7 @@ def learn(dockerd: DockerDaemon, name: str, *command: str, **launch: object) -> 
 def test_a_server_needs_what_it_needs(dockerd: DockerDaemon, server: str) -> None:
     uses = learn(dockerd, "server", "/server", image=server, Sysctls=PORTS)
     assert needed(uses) == NEEDED
-    without = {"image": server, "Sysctls": PORTS, "CapDrop": ["ALL"]}
+    without: dict[str, Any] = {"image": server, "Sysctls": PORTS, "CapDrop": ["ALL"]}
     assert run(dockerd, "server-least", "/server", CapAdd=sorted(NEEDED), **without) == 0
     for one in NEEDED:
         assert run(dockerd, "server-less", "/server", CapAdd=sorted(NEEDED - {one}), **without) == 1, one

@@ -39,6 +39,8 @@ class _Seccomp(click.Group):
         if left and before[-1:] == ["--"] and not ctx.resilient_parsing:
             ctx.meta[_COMMAND] = tuple(left)
             args = before[:-1]
+        elif not args and not ctx.resilient_parsing:
+            raise click.exceptions.NoArgsIsHelpError(ctx)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,7 +64,7 @@ class _Seccomp(click.Group):
 @click.command(
     cls=_Seccomp,
     invoke_without_command=True,
-    no_args_is_help=True,
+    no_args_is_help=False,
     epilog=_EXAMPLES,
     subcommand_metavar="[-- COMMAND [ARGS]... | merge | diff]",
 )

@@ -67,7 +67,8 @@ def learn(asked: Asked) -> None:
         finally:
             if held is not None and held.released:
                 say(held.told())
-        _conclude(asked, usages, file)
+        margin = asked.margin or ("runtime" if asked.container or made else "none")
+        _conclude(asked, margin, usages, file)
 
 
 class Watching:
@@ -175,7 +176,7 @@ def _runs(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def _conclude(asked: Asked, usages: list[Usage], file: Output | None) -> None:
+def _conclude(asked: Asked, margin: str, usages: list[Usage], file: Output | None) -> None:
     """Writes the profile, and says what to think of it and what to do next."""
     from eunomia.cli.seccomp_telling import notes
     from eunomia.privileges.collect import unite
@@ -186,7 +187,6 @@ def _conclude(asked: Asked, usages: list[Usage], file: Output | None) -> None:
         raise EunomiaError("nothing was seen of what was to be watched: there is no profile to write")
     names = [one.subject for one in usages]
     usage = usages[0] if len(usages) == 1 else unite(usages, " and ".join(names))
-    margin = asked.margin or ("none" if asked.pid or usage.subject not in names else "runtime")
     profile = profile_of(usage, margin, asked.arguments)
     fmt = asked.fmt or format_of(asked.output)
     _deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)

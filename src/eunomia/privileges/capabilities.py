@@ -73,13 +73,13 @@ KNOWN = (
     Known(
         "CAP_SETUID",
         ("setuid", "setuid32", "setresuid", "setresuid32"),
-        "__sys_setuid(), __sys_setresuid(), kernel/sys.c: asked before the ids are looked at, which may stay as they are",
+        "__sys_setuid(), __sys_setresuid(), kernel/sys.c: asked before it is known whether the ids change",
         False,
     ),
     Known(
         "CAP_SETGID",
         ("setgid", "setgid32", "setresgid", "setresgid32"),
-        "__sys_setgid(), __sys_setresgid(), kernel/sys.c: asked before the ids are looked at, which may stay as they are",
+        "__sys_setgid(), __sys_setresgid(), kernel/sys.c: asked before it is known whether the ids change",
         False,
     ),
     Known(
