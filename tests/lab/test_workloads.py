@@ -99,7 +99,7 @@ def test_attacks_are_stopped_and_others_are_not(dockerd: DockerDaemon, examinati
 def test_page_tells_the_figures(examinations: dict[str, Examination]) -> None:
     text = page(list(examinations.values()), 10, {"busybox": 4, "threads32": 7}, [], {"nginx": "no word"}, "a machine")
     assert "| learnt set equals strace's | 2/2 |" in text
-    assert "| attacks stopped, least, median, most | 4, 7, 7 of 10 |" in text
+    assert "| attacks stopped: least, median, most | 4, 7, 7 of 10 |" in text
     assert "- nginx: no word" in text
     assert "Nothing." not in text
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from eunomia.lab.workloads.running import Bench
     from eunomia.lab.workloads.workload import Workload
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXAMPLES = """\b
 Examples:
   eunomia lab privileges                          all workloads that this machine has the programs for
@@ -67,6 +69,7 @@ def privileges(
     present = [one for one in chosen if one not in absent]
     host = values.docker_host()
     docker = Docker(host)
+    _end_orderly()
     with bench(docker, present) as place:
         examinations, failed = _examine(place, host, present)
     count, stopped = attack(docker, host, examinations, jobs, say) if attacks else (0, {})
@@ -75,6 +78,19 @@ def privileges(
         report.write_text(figures.page(examinations, count, stopped, absent, failed, machine()), "utf-8")
     if failed or not present or not all(one.right for one in examinations):
         context.exit(1)
+
+
+def _end_orderly() -> None:
+    """Has signals end this by way of an exception, so that containers are removed."""
+
+    def end(number: int, _frame: object) -> NoReturn:
+        for one in _SIGNALS:
+            signal.signal(one, signal.SIG_IGN)  # what is left to do is not to be disturbed
+        raise SystemExit(128 + number)
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
 
 
 def _examine(place: Bench, host: str | None, present: Sequence[Workload]) -> tuple[list[Examination], dict[str, str]]:

@@ -16,7 +16,7 @@ from eunomia.lab.workloads.probing import Probe, probe
 from eunomia.lab.workloads.running import Bench, Outcome
 from eunomia.lab.workloads.tracing import tracing
 from eunomia.lab.workloads.workload import Workload
-from eunomia.observing import Observer
+from eunomia.observing import TRACKERS, Observer
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges import oci
 from eunomia.privileges.collect import unite
@@ -84,7 +84,7 @@ def examine(bench: Bench, docker_host: str | None, workload: Workload, say: Call
     say(f"{workload.name}: with strace beside it")
     traced, first = _trace(bench, docker_host, workload)
     say(f"{workload.name}: learning")
-    with _watching(bench, docker_host, workload, ("usage", "capable")) as observer:
+    with _watching(bench, docker_host, workload, TRACKERS) as observer:
         _check(workload, bench.run(workload))
         second = _usage(observer, workload)
     profile = profile_of(unite([first, second], workload.name))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from eunomia.lab.figures import Share
 from eunomia.lab.workloads.examining import Examination
 from eunomia.lab.workloads.workload import Workload
-from eunomia.privileges.runtime_default import default_profile
+from eunomia.privileges.runtime_default import CAPABILITIES, default_profile
 from eunomia.privileges.usage import Call
 
 _INTRODUCTION = """\
@@ -35,9 +35,9 @@ uprobe and uretprobe, which the kernel lets past every filter: they answer none 
 
 **Attacks stopped**: the laboratory's attacks ([detection](detection.md)) that succeed in a container as it is otherwise
 run are performed again under the workload's profile, to which is added only what a shell and the laboratory's own
-program need to start. Stopped is an attack that fails or whose calls were denied. Their capabilities stay as they are: it is the
-profile alone that stops them. What an attack needs no unusual call for, such as reading a secret, a profile of calls
-cannot stop; that is what the rules are for.
+program need to start. Stopped is an attack that fails or whose calls were denied. Its capabilities stay as they are: it
+is the profile alone that stops it. What an attack needs no unusual call for, such as reading a secret, no profile of
+calls can stop; that is what the rules are for.
 """
 
 
@@ -59,7 +59,7 @@ def page(
         machine: what it was, in words.
     """
     parts = (
-        _summary(examinations, attacks, stopped),
+        _summary(examinations, attacks, stopped) if examinations else (),
         _truth(examinations),
         _profiles(examinations, attacks, stopped),
         _wrong(examinations, failed),
@@ -79,37 +79,44 @@ def names(calls: Iterable[Call]) -> str:
 
 
 def _summary(examinations: Sequence[Examination], attacks: int, stopped: Mapping[str, int]) -> Iterator[str]:
-    sizes = sorted(len(one.profile.allowed) for one in examinations)
-    yield "| figure | value |\n| --- | --- |"
-    yield f"| workloads | {len(examinations)} |"
-    yield f"| learnt set equals strace's | {Share(sum(not one.missed | one.extra for one in examinations), len(sizes))} |"
-    yield f"| calls missed, extra | {_sum(one.missed for one in examinations)}, {_sum(one.extra for one in examinations)} |"
-    yield f"| tests passed again under the profile | {Share(sum(one.again.works for one in examinations), len(sizes))} |"
-    yield f"| calls denied in these | {_sum(one.denials for one in examinations)} |"
+    sizes = [len(one.profile.allowed) for one in examinations]
+    all_of_them = len(examinations)
+    missed, extra, denied = (
+        sum(len(calls) for calls in each)
+        for each in zip(*((one.missed, one.extra, one.denials) for one in examinations), strict=True)
+    )
+    equal = sum(not one.missed | one.extra for one in examinations)
     tried = Share(sum(one.probed.denied for one in examinations), sum(one.probed.tried for one in examinations))
+    yield "| figure | value |\n| --- | --- |"
+    yield f"| workloads | {all_of_them} |"
+    yield f"| learnt set equals strace's | {Share(equal, all_of_them)} |"
+    yield f"| calls missed; extra | {missed}; {extra} |"
+    passed = sum(one.again.works for one in examinations)
+    yield f"| tests passed again under the profile | {Share(passed, all_of_them)} |"
+    yield f"| calls denied in these | {denied} |"
     yield f"| calls not allowed that were tried and denied | {tried} |"
-    if sizes:
-        median = sizes[len(sizes) // 2]
-        yield f"| calls allowed, least, median, most | {sizes[0]}, {median}, {sizes[-1]} of Docker's {default_size()} |"
-    if attacks and stopped:
-        shares = sorted(stopped.values())
-        yield f"| attacks stopped, least, median, most | {shares[0]}, {shares[len(shares) // 2]}, {shares[-1]} of {attacks} |"
+    yield f"| calls allowed: least, median, most | {_spread(sizes)} of Docker's {default_size()} |"
+    if stopped:
+        yield f"| attacks stopped: least, median, most | {_spread(stopped.values())} of {attacks} |"
 
 
-def _sum(sets: Iterable[frozenset[Call]]) -> int:
-    return sum(len(one) for one in sets)
+def _spread(numbers: Iterable[int]) -> str:
+    several = sorted(numbers)
+    return f"{several[0]}, {several[len(several) // 2]}, {several[-1]}"
 
 
 def _truth(examinations: Sequence[Examination]) -> Iterator[str]:
     yield "\n## Learnt, held against strace\n"
-    yield "| workload | strace | learnt | missed | extra | refused by Docker's profile |\n| --- | --- | --- | --- | --- | --- |"
+    yield "| workload | strace | learnt | missed | extra | refused by Docker's profile |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for one in examinations:
         sizes = f"{len(one.traced - one.refused)} | {len(one.learnt)} | {len(one.missed)} | {len(one.extra)}"
         yield f"| {one.workload.name} | {sizes} | {names(one.refused) or '-'} |"
 
 
 def _profiles(examinations: Sequence[Examination], attacks: int, stopped: Mapping[str, int]) -> Iterator[str]:
-    yield f"\n## The profiles at work\n\nDocker's default profile allows {default_size()} calls, and gives 14 capabilities.\n"
+    yield "\n## The profiles at work\n"
+    yield f"Docker's default profile allows {default_size()} calls, and {len(CAPABILITIES)} capabilities are given.\n"
     yield "| workload | allowed | capabilities | test again | denied | probe | attacks stopped |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for one in examinations:

@@ -69,8 +69,9 @@ class Bench:
             self.docker.start(name, self.image, words, (*mounts(self.directory, workload), *workload.options, *options))
             if at_gate:
                 at_gate(self.docker.pid(name))
-            wrong = self._test(workload, name) if workload.port is not None else ""
+            wrong = ""
             if workload.port is not None:
+                wrong = self._test(workload, name, workload.port)
                 self.docker.stop(name)
             done = self.docker.wait(name)
         finally:
@@ -79,12 +80,11 @@ class Bench:
             wrong += f"\nexit code {done.code}: {done.said[-1000:]}"
         return Outcome(not wrong, wrong.strip())
 
-    def _test(self, workload: Workload, name: str) -> str:
+    def _test(self, workload: Workload, name: str, port: int) -> str:
         """What went wrong with the test; nothing when all is well."""
         pid = self.docker.pid(name)
-        assert workload.port is not None
-        if not _await_port(pid, workload.port):
-            return f"port {workload.port} was not open after {_START_S:g} seconds, or it has ended"
+        if not _await_port(pid, port):
+            return f"port {port} was not open after {_START_S:g} seconds, or it has ended"
         with TemporaryDirectory() as directory:
             command = ["nsenter", f"--net=/proc/{pid}/ns/net", "/bin/sh", "-euc", _RETRY + workload.test]
             variables = {**os.environ, "LAB": str(self.directory), "PID": str(pid), "PYTHON": sys.executable}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import io
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from eunomia.lab.image import static_busybox
 from eunomia.lab.labtool import LabError, compile_c, run_compiler
-from eunomia.lab.workloads.workload import Workload
+from eunomia.lab.workloads.workload import Workload, matching
 
 PROGRAMS = Path(__file__).with_name("programs")
 LAB = "/lab"
@@ -82,7 +81,7 @@ def stage(chosen: list[Workload]) -> Iterator[Path]:
 def mounts(directory: Path, workload: Workload) -> list[str]:
     """Options of `docker run` for what a workload sees of the host."""
     etc = ("ld.so.cache", "alternatives", *workload.etc)
-    shared = ["/usr", *sorted(path for pattern in etc for path in glob.glob(f"/etc/{pattern}"))]
+    shared = ["/usr", *(str(path) for pattern in etc for path in matching(f"/etc/{pattern}"))]
     bound = [(path, path) for path in shared] + [(str(directory), LAB)]
     return [word for source, target in bound for word in ("--volume", f"{source}:{target}:ro")]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import glob
 import os
 import platform
 import shutil
@@ -54,7 +53,7 @@ class Workload:
     @property
     def missing(self) -> tuple[str, ...]:
         """What this host lacks of its needs."""
-        programs = [one for one in self.needs if not (glob.glob(one) if "/" in one else _program(one))]
+        programs = [one for one in self.needs if not (matching(one) if "/" in one else _program(one))]
         foreign = self.machines and platform.machine() not in self.machines
         return (*programs, *([f"{' or '.join(self.machines)} machine"] if foreign else []))
 
@@ -63,6 +62,11 @@ class Workload:
         """The command with the whole path of its program, which is the same in the container as on the host."""
         program = self.command[0]
         return (program if "/" in program else _program(program) or program, *self.command[1:])
+
+
+def matching(pattern: str) -> list[Path]:
+    """The files of this host that a pattern, from the root on, stands for."""
+    return sorted(Path("/").glob(pattern.removeprefix("/")))
 
 
 def _program(name: str) -> str | None:

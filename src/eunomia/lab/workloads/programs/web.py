@@ -10,7 +10,7 @@ import threading
 
 
 def note(text: str = "first") -> int:
-    with contextlib.closing(sqlite3.connect("/tmp/notes.db")) as database, database:
+    with contextlib.closing(sqlite3.connect(f"{tempfile.gettempdir()}/notes.db")) as database, database:
         database.execute("create table if not exists notes (text)")
         database.execute("insert into notes values (?)", (text,))
         return int(database.execute("select count(*) from notes").fetchone()[0])
