@@ -109,7 +109,7 @@ def test_page_tells_the_figures(examinations: dict[str, Examination]) -> None:
 def test_command(dockerd: DockerDaemon, tmp_path: Path) -> None:
     report = tmp_path / "page.md"
     done = eunomia(
-        *("lab", "privileges", "--only", "busybox", "--no-attacks", "--fmt", "json", "--report", report),
+        *("lab", "privileges", "--only", "busybox", "--attacks", "none", "--fmt", "json", "--report", report),
         env={"DOCKER_HOST": dockerd.host},
     )
     assert done.returncode == 0, done.stderr

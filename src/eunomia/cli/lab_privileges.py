@@ -25,7 +25,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXAMPLES = """\b
 Examples:
   eunomia lab privileges                          all workloads that this machine has the programs for
-  eunomia lab privileges --only nginx,redis --no-attacks
+  eunomia lab privileges --only nginx,redis --attacks none
   eunomia lab privileges --report docs/least-privilege.md
 """
 
@@ -34,14 +34,18 @@ Examples:
 @click.option("--only", metavar="NAME,…", multiple=True, help="these workloads and no others")
 @click.option("--list", "listing", is_flag=True, help="list the workloads and what they lack here, and do nothing")
 @click.option(
-    "--attacks/--no-attacks", default=True, help="also see which attacks the profiles stop, which takes longest"
+    "--attacks",
+    metavar="all|none|NAME,…",
+    default="all",
+    show_default=True,
+    help="of which workloads to see what attacks their profiles stop, minutes for each",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="attacks at a time")
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown")
 @click.pass_context
 def privileges(
-    context: click.Context, only: Sequence[str], listing: bool, attacks: bool, jobs: int, fmt: str, report: Path | None
+    context: click.Context, only: Sequence[str], listing: bool, attacks: str, jobs: int, fmt: str, report: Path | None
 ) -> None:
     """Prove what is learnt of real programs: against strace, and by running under it.
 
@@ -57,6 +61,7 @@ def privileges(
     from eunomia.lab.workloads.workload import select
 
     chosen = select([name for given in only for name in given.split(",") if name])
+    attacked = {"all": chosen, "none": []}[attacks] if attacks in ("all", "none") else select(attacks.split(","))
     if listing:
         rows = [(one.name, f"lacks {', '.join(one.missing)}" if one.missing else "ready", one.about) for one in chosen]
         print_table(("workload", "here", "what it does"), rows)
@@ -72,7 +77,8 @@ def privileges(
     _end_orderly()
     with bench(docker, present) as place:
         examinations, failed = _examine(place, host, present)
-    count, stopped = attack(docker, host, examinations, jobs, say) if attacks else (0, {})
+    targets = [one for one in examinations if one.workload in attacked]
+    count, stopped = attack(docker, host, targets, jobs, say) if targets else (0, {})
     _print(examinations, count, stopped, fmt)
     if report is not None:
         report.write_text(figures.page(examinations, count, stopped, absent, failed, machine()), "utf-8")
