@@ -23,6 +23,7 @@ OPTIONS = {
 CONTEXT = (
     Column("exe", pl.String, "path of the executable"),
     Column("args", pl.String, "its arguments"),
+    Column("exe_outside", pl.Boolean, "whether it was run outside of the container"),
     Column("parent_comm", pl.String, "the parent's name"),
     Column("parent_exe", pl.String, "the parent's executable"),
     Column("parent_args", pl.String, "the parent's arguments"),

@@ -7,7 +7,7 @@ import pytest
 
 from eunomia.detect.errors import ConditionError
 from eunomia.detect.fields import KNOWN, Fields
-from eunomia.detect.known import ARGUMENT_NAMES
+from eunomia.detect.fields_of_events import ARGUMENT_NAMES
 from eunomia.detect.render import fields_in, message
 from eunomia.detect.tree import FieldRef, Span
 from tests.detect.schemas import all_columns, frame_of, schemas, with_context

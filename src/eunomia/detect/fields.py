@@ -9,8 +9,10 @@ import polars as pl
 from eunomia.detect.compare import Kind, Value, as_text
 from eunomia.detect.errors import ConditionError, nearest
 from eunomia.detect.events import EVENT
+from eunomia.detect.field import FieldInfo, Made
+from eunomia.detect.fields_of_events import ARGUMENT_NAMES
 from eunomia.detect.getopt import getopt
-from eunomia.detect.known import ARGUMENT_NAMES, KNOWN, FieldInfo, Made
+from eunomia.detect.known import KNOWN
 from eunomia.detect.parse import CALLS
 from eunomia.detect.sources import Names, Source, basename, decoded, named, root_only
 from eunomia.detect.tree import FieldRef
