@@ -110,9 +110,9 @@ class Ring:
         os.close(self._fd)
 
 
-def open_at(path: str | os.PathLike[str], flags: int = os.O_RDONLY, mode: int = 0o644, **more: int) -> Request:
+def open_at(path: str | os.PathLike[str], how: int = os.O_RDONLY, mode: int = 0o644, flags: int = 0) -> Request:
     """An open by a path."""
-    return Request(OPENAT, address=os.fsencode(path), length=mode, operation_flags=flags, **more)
+    return Request(OPENAT, address=os.fsencode(path), length=mode, operation_flags=how, flags=flags)
 
 
 def knows(request: Request) -> bool:

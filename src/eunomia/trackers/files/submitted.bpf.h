@@ -10,7 +10,11 @@
 #include "uring.bpf.h"
 
 #define WAITING 256
-#define ANY_SLOT 0xffffffff /* IORING_FILE_INDEX_ALLOC */
+#if defined(__TARGET_ARCH_arm64)
+#define O_LARGEFILE 0400000 /* which io_uring puts there by itself */
+#else
+#define O_LARGEFILE 0100000
+#endif
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -121,7 +125,7 @@ static __noinline int read_submitted_open(struct io_open *open, struct request *
 	request->kind = KIND_OPEN;
 	request->dirfd = BPF_CORE_READ(open, dfd);
 	request->name = copied(BPF_CORE_READ(open, filename));
-	request->flags = BPF_CORE_READ(open, how.flags);
+	request->flags = BPF_CORE_READ(open, how.flags) & ~O_LARGEFILE;
 	if (request->flags & (O_CREAT | __O_TMPFILE))
 		request->mode = BPF_CORE_READ(open, how.mode) & 07777;
 	return 1;
@@ -297,8 +301,10 @@ static __noinline int on_submitted(struct io_kiocb *asked)
 /* The file behind a request that succeeded, where it is there to be looked at: another task may say that it is done. */
 static __always_inline struct file___files *file_behind(struct waiting *waiting, const struct uring_answer *answer)
 {
+	struct io_kiocb *request = answer->request;
+
 	if (waiting->event.event == KIND_TRUNCATE)
-		return answer->request ? BPF_CORE_READ(answer->request, file) : 0;
+		return request ? BPF_CORE_READ(request, file) : 0;
 	if (!waiting->descriptor || bpf_get_current_pid_tgid() >> 32 != waiting->event.pid)
 		return 0;
 	return file_of(answer->result);

@@ -18,7 +18,7 @@ struct io_socket { /* since 5.19 */
 
 #pragma clang attribute pop
 
-static __noinline int on_uring_socket(struct io_kiocb *asked, s32 result)
+static __always_inline int on_uring_socket(struct io_kiocb *asked, s32 result)
 {
 	struct io_socket *socket = uring_arguments(asked);
 	struct request *request;
@@ -50,7 +50,7 @@ static __always_inline bool is_socket(struct io_kiocb *asked)
 	return bpf_core_type_exists(struct io_socket) && BPF_CORE_READ(asked, opcode) == URING_SOCKET;
 }
 
-static __noinline int on_submitted(struct io_kiocb *asked)
+static __always_inline int on_submitted(struct io_kiocb *asked)
 {
 	if (!is_socket(asked) || !(BPF_CORE_READ(asked, flags) & URING_NO_COMPLETION))
 		return 0;
