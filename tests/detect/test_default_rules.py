@@ -170,7 +170,11 @@ def test_attacks_are_found(name: str, event: str, row: Event) -> None:
         ("Root of another process used", "files.open", read("/x", name="x", foreign=True)),
         ("Root of another process used", "files.open", write("/x", name="x", foreign=False)),
         ("Namespace joined", "sensitive.setns", {"text": "mnt", "flags": "0", **RUNC}),
-        ("Root directory exchanged", "sensitive.pivot_root", {"path": "/", **RUNC, "comm": "exe", "exe": "/usr/sbin/runc"}),
+        (
+            "Root directory exchanged",
+            "sensitive.pivot_root",
+            {"path": "/", **RUNC, "comm": "exe", "exe": "/usr/sbin/runc"},
+        ),
         ("Program run from memory", "process.exec", {"exe": "/memfd:runc_cloned:/proc/self/exe", "exe_memfd": True}),
         ("Program run that is not of the image", "process.exec", {"exe": "/x", "exe_upper_layer": True, **POSTINST}),
         ("Reverse shell", "process.exec", {"exe": "/bin/bash", "stdin": "tty"}),

@@ -1,7 +1,7 @@
 """The daemon with its default rules on the guest's kernel, by the ways that only guests have.
 
-There is no container runtime: what a container is, its cgroup tells. Everything is tried for the sake of being seen; what
-would change the machine is refused, or opened and closed again.
+There is no container runtime: what a container is, its cgroup tells. Everything is tried for the sake of being seen;
+what would change the machine is refused, or opened and closed again.
 """
 
 from __future__ import annotations

@@ -58,7 +58,13 @@ def test_connections(kernel: str) -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_files(kernel: str) -> None:
     """What its programs read of the kernel differs between versions: mounts, above all."""
-    assert in_guest(kernel, *(f"tests/trackers/files/test_{name}.py" for name in ("counts", "paths", "events", "foreign", "submitted"))) > 20
+    assert (
+        in_guest(
+            kernel,
+            *(f"tests/trackers/files/test_{name}.py" for name in ("counts", "paths", "events", "foreign", "submitted")),
+        )
+        > 20
+    )
 
 
 @pytest.mark.parametrize("layout", ["v1", "hybrid"])

@@ -63,3 +63,8 @@ def always(text: str) -> Make:
 def only_for(tracker: str, make: Make) -> Make:
     """Nothing in other trackers' events."""
     return lambda source, argument: make(source, argument) if source.is_a(tracker) else None
+
+
+def path_when(*events: str) -> Make:
+    """The path, in these events."""
+    return lambda source, _: source.when_event(source.path(), *events)

@@ -8,7 +8,7 @@ import polars as pl
 
 from eunomia.detect.compare import Kind
 from eunomia.detect.events import TYPE_OF
-from eunomia.detect.field import NOT_SEEN, FieldInfo, Made, Make, always, only_for, text_of
+from eunomia.detect.field import NOT_SEEN, FieldInfo, Made, Make, always, only_for, path_when, text_of
 from eunomia.detect.sources import Source, named
 
 _T, _N, _B, _F = Kind.TEXT, Kind.NUMBER, Kind.TRUTH, Kind.FLAGS
@@ -64,10 +64,6 @@ def _argument(source: Source, name: str) -> Made:
     return made.cast(pl.String) if isinstance(made, pl.Expr) else made
 
 
-def _path_argument(*events: str) -> Make:
-    return lambda source, _: source.when_event(source.path(), *events)
-
-
 def _user(source: Source, _: str) -> Made:
     numbers = source.column("euid", "owner")
     if numbers is None:
@@ -78,9 +74,9 @@ def _user(source: Source, _: str) -> Made:
 _ARGUMENTS: Mapping[str, Make] = {
     "flags": text_of("flags"),
     "mode": text_of("mode"),
-    "oldpath": _path_argument("rename", "link"),
+    "oldpath": path_when("rename", "link"),
     "newpath": text_of("new_path"),
-    "target": _path_argument("symlink"),
+    "target": path_when("symlink"),
     "linkpath": text_of("new_path"),
     "path": lambda source, _: source.path(),
     "name": lambda source, _: source.path() if source.path() is not None else source.text("name"),

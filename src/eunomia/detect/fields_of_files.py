@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from eunomia.detect.compare import Kind
-from eunomia.detect.field import NOT_SEEN, FieldInfo, Made, Make, column_of, only_for, text_of
+from eunomia.detect.field import NOT_SEEN, FieldInfo, Made, Make, column_of, only_for, path_when, text_of
 from eunomia.detect.sources import Source, basename
 
 _T, _N, _B = Kind.TEXT, Kind.NUMBER, Kind.TRUTH
@@ -108,7 +108,9 @@ FIELDS = (
     FieldInfo(
         "fd.sockfamily", _T, "ip or unix", "", lambda source, _: {"tcp": "ip", "ipc": "unix"}.get(source.tracker)
     ),
-    FieldInfo("fd.sip.name", _T, "the server's name, with tcp's option resolve", "", only_for("tcp", text_of("peer_name"))),
+    FieldInfo(
+        "fd.sip.name", _T, "the server's name, with tcp's option resolve", "", only_for("tcp", text_of("peer_name"))
+    ),
     FieldInfo("fd.cip.name", _T, f"the client's name{NOT_SEEN}"),
     FieldInfo(
         "fd.rip.name", _T, "the other side's name, with tcp's option resolve", "", only_for("tcp", text_of("peer_name"))
@@ -116,7 +118,7 @@ FIELDS = (
     FieldInfo("fd.lip.name", _T, f"this side's name{NOT_SEEN}"),
     FieldInfo("fs.path.name", _T, "path of the file", "", lambda source, _: source.path()),
     FieldInfo("fs.path.nameraw", _T, "the path as it was given to the call", "", only_for("files", text_of("name"))),
-    FieldInfo("fs.path.source", _T, "rename, link: the path before", "", _path_argument("rename", "link", "symlink")),
+    FieldInfo("fs.path.source", _T, "rename, link: the path before", "", path_when("rename", "link", "symlink")),
     FieldInfo("fs.path.target", _T, "rename, link, symlink: the new path", "", text_of("new_path")),
 )
 """Fields of files and connections."""

@@ -103,7 +103,9 @@ FIELDS = (
     FieldInfo("proc.is_exe_from_memfd", _B, "whether the executable lies in memory only", "", column_of("exe_memfd")),
     FieldInfo("proc.is_exe_writable", _B, f"whether the user may write the executable{NOT_SEEN}"),
     FieldInfo("proc.exe_ino", _N, "inode number of the executable", "", column_of("exe_inode")),
-    FieldInfo("proc.exe_ino.ctime", _N, "when its inode changed, nanoseconds since 1970", "", column_of("exe_ctime_ns")),
+    FieldInfo(
+        "proc.exe_ino.ctime", _N, "when its inode changed, nanoseconds since 1970", "", column_of("exe_ctime_ns")
+    ),
     FieldInfo(
         "proc.exe_ino.ctime_duration_proc_start",
         _N,
