@@ -116,7 +116,7 @@ class Watching:
         self._present = _Present(self._processes)
         self._context = Context(self._processes)
         self.detector = Detector(
-            rules, self._pass_on, node=node, image_of=self._known.image_of, user_of=user_of, clock=time.time_ns
+            rules, self._pass_on, node=node, container_of=self._known.facts_of, user_of=user_of, clock=time.time_ns
         )
         self.agent = Agent(agent_config(config, self.needs), beside(self._sinks), on_container=self._known.note)
 
