@@ -462,7 +462,7 @@ class Agent:
         spent: Counter[str] = Counter()
         for line in self._lines:
             for chain in (line.fold, line.chain):
-                spent.update(dict(chain.spent))  # type: ignore[arg-type]  # a counter takes any numbers
+                spent.update(dict(chain.spent))
         return dict(spent)
 
     def accounts(self) -> tuple[Account, ...]:

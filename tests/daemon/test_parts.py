@@ -191,7 +191,7 @@ def test_names_of_containers_are_known_when_nobody_says_them() -> None:
     again.restore(json.loads(json.dumps(known.state())))
     assert again.image_of("0123456789ab") == ("nginx:1", None)
     with pytest.raises(ValueError, match="texts"):
-        again.restore([["0123456789ab", 1, None, None]])
+        again.restore(json.loads('[["0123456789ab", 1, null, null]]'))
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not to be had here")

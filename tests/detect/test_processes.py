@@ -338,9 +338,7 @@ def test_who_started_whom_is_known_after_a_restart() -> None:
     learnt(happened(10 * S, "fork", 40, 30), happened(11 * S, "exit", 30, 20), processes=before)
     learnt(happened(80 * S, "exit", 20, 1), happened(90 * S, "exit", 99, 1), processes=before)
     state = read_lineage(json.loads(json.dumps(before.state())))
-    now = pl.concat(
-        [running((1, 0, "init"), (10, 1, "sshd")), running((40, 1, "nohup"), start_ns=10 * S + 5 * MS)]
-    )
+    now = pl.concat([running((1, 0, "init"), (10, 1, "sshd")), running((40, 1, "nohup"), start_ns=10 * S + 5 * MS)])
     after, fresh = Processes(), Processes()
     after.add_running(now, state)
     fresh.add_running(now)

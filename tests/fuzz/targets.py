@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from eunomia.cli.config import _DAEMON_EXAMPLE, _EXAMPLE
+from eunomia.config import DaemonConfig
 from eunomia.configfile.daemon import read_daemon
 from eunomia.configfile.document import ConfigError
 from eunomia.configfile.reading import read
 from eunomia.daemon.watching import Watching
-from eunomia.config import DaemonConfig
 from eunomia.detect.compile import compile_condition
 from eunomia.detect.errors import ConditionError
 from eunomia.detect.fields import Fields

@@ -143,7 +143,9 @@ class Daemon:
                 watching.restore(remembered)
         except Exception as error:  # noqa: BLE001 (whatever is in that file: told, and no reason not to watch)
             aside = self._state.put_aside()
-            self._tell(f"note: what the last daemon remembered cannot be used: {type(error).__name__}: {error}; {aside}")
+            self._tell(
+                f"note: what the last daemon remembered cannot be used: {type(error).__name__}: {error}; {aside}"
+            )
             return self._watch(self._loaded.rules)
         return watching
 

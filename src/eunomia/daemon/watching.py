@@ -147,7 +147,8 @@ class Watching:
         self.needs = needs(rules)
         self._put = put
         self._turn = Turn(begun=before is None)
-        self._memory = memory = before._memory if before else _Memory()
+        memory = before._memory if before else _Memory()
+        self._memory: _Memory = memory
         self._context = Context(memory.processes)
         self.detector = Detector(
             rules,
@@ -209,8 +210,8 @@ class Watching:
     def start_beside(self, other: Watching) -> Summary:
         """Begins while the other one goes on, then takes its turn over: no event is missed, none handled twice.
 
-        Both see what happens meanwhile. Our events wait in their queues until the other one has handled all of his: what
-        he remembers, we go on with.
+        Both see what happens meanwhile. Our events wait in their queues until the other one has handled all of his:
+        what he remembers, we go on with.
 
         Args:
             other: the one that this was made for, as `before`.

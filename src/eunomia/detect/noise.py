@@ -269,7 +269,7 @@ def read_alerts(rows: list[dict[str, Any]]) -> pl.DataFrame:
     types = ALERT.polars()
     try:
         read = pl.DataFrame(rows, schema={name: pl.Int64 if dtype == TIME else dtype for name, dtype in types.items()})
-        return read.cast(dict(types))
+        return read.cast(types)
     except (pl.exceptions.PolarsError, OverflowError) as error:
         raise ValueError(f"no alerts: {error}") from error
 

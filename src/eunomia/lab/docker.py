@@ -47,9 +47,7 @@ class Docker:
         """
         self._checked("import", "-", image, stdin=packed)
 
-    def run(
-        self, name: str, image: str, script: str, options: Sequence[str], timeout_s: float = _TIMEOUT_S
-    ) -> Done:
+    def run(self, name: str, image: str, script: str, options: Sequence[str], timeout_s: float = _TIMEOUT_S) -> Done:
         """Runs a script in a container of its own, to the script's end. The container stays."""
         network = () if any(one.startswith("--net") for one in options) else ("--network", "none")
         command = ("run", "--name", name, *network, *options, image, "/bin/sh", "-euc", script)

@@ -32,9 +32,10 @@ _PAUSE_S = 1
 _INTRODUCTION = """\
 # Ordinary work
 
-Made by `eunomia lab benign --minutes {minutes:g} --report docs/benign.md`: {number} pieces of work as servers do them, each
-again and again in a container of its own, all side by side, watched by `eunomia daemon` with the default rules. Nothing of
-it may be told of at level `alert` but what is meant to be; what is told of at lower levels stands here with the reason.
+Made by `eunomia lab benign --minutes {minutes:g} --report docs/benign.md`: {number} pieces of work as servers do them,
+each again and again in a container of its own, all side by side, watched by `eunomia daemon` with the default rules.
+Nothing of it may be told of at level `alert` but what is meant to be; what is told of at lower levels stands here with
+the reason.
 
 Machine: {machine}.
 

@@ -1,4 +1,4 @@
-"""What is there after the power was gone: a file system's image, copied while it is in use, is what the disk had then."""
+"""What is there after the power was gone: a file system's image, copied while in use, is what the disk had then."""
 
 from __future__ import annotations
 

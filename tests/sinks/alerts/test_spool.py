@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eunomia.sinks.alerts.spool import NotSpooled, Spool
+from eunomia.sinks.alerts.spool import NotSpooledError, Spool
 
 
 def numbers(start: int, end: int) -> list[bytes]:
@@ -123,7 +123,7 @@ def test_whatever_happens(tmp_path_factory: pytest.TempPathFactory, steps: list[
 def test_on_a_full_disk_it_is_known_what_found_room(small_disk: Path) -> None:
     spool = Spool(small_disk / "s", 1 << 17)  # segments of 16 KiB
     lines = [b"%05d" % number + b"x" * 1000 + b"\n" for number in range(100)]
-    with pytest.raises(NotSpooled, match="No space") as caught:
+    with pytest.raises(NotSpooledError, match="No space") as caught:
         spool.append(lines)
     assert 0 < caught.value.written < 64
     assert take_all(spool) == lines[: caught.value.written]

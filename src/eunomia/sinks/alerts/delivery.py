@@ -17,7 +17,7 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch
 from eunomia.sinks.alerts.destination import Destination, Refused, Unavailable
 from eunomia.sinks.alerts.encoding import lines, read
-from eunomia.sinks.alerts.spool import NotSpooled, Spool
+from eunomia.sinks.alerts.spool import NotSpooledError, Spool
 
 LEVELS = ("event", "warning", "alert")
 """From the least to the worst."""
@@ -111,7 +111,7 @@ class Delivery(Handler):
         try:
             self._drop("spool full", self._spool.append(added))
             self._tell(full="")
-        except NotSpooled as error:
+        except NotSpooledError as error:
             self._drop("spool full", error.dropped)
             self._tell(full=f"alerts cannot wait on disk: {error.strerror}")
             self._send_at_once(added[error.written :], f"spool: {error.strerror}")

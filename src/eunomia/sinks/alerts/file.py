@@ -33,9 +33,7 @@ class RotatingFile(Destination):
 
     is_disk = True
 
-    def __init__(
-        self, path: Path, max_bytes: int, keep: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, path: Path, max_bytes: int, keep: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
         self._unsynced = self._unsynced_names = False

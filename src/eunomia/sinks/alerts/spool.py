@@ -1,7 +1,7 @@
 """Alerts that wait for their place, on disk and bounded: segments of lines, the oldest of which go first.
 
-After a crash some alerts may be sent twice, none is left out. When the machine itself goes down, that holds for what was
-there at the last `sync`.
+After a crash some alerts may be sent twice, none is left out. When the machine itself goes down, that holds for what
+was there at the last `sync`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Segment:
     left: int = 0
 
 
-class NotSpooled(OSError):
+class NotSpooledError(OSError):
     """There is no room for some lines.
 
     Attributes:
@@ -111,7 +111,7 @@ class Spool:
         """Adds lines, each with its end; says how many of the oldest had to go for them.
 
         Raises:
-            NotSpooled: not all could be written; what was there is still there.
+            NotSpooledError: not all could be written; what was there is still there.
         """
         dropped = written = 0
         size = self.size
@@ -130,7 +130,7 @@ class Spool:
                 size += len(line)
             self._write()
         except OSError as error:
-            raise NotSpooled(error, written, dropped) from error
+            raise NotSpooledError(error, written, dropped) from error
         return dropped
 
     def _begin(self) -> None:
