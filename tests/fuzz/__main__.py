@@ -53,7 +53,7 @@ def _fuzz(name: str, corpus: Path, seconds: int) -> None:
     for number, seed in enumerate(seeds(name)):
         (corpus / f"seed-{number:04d}").write_bytes(seed)
     found = FOUND / name
-    found.mkdir(parents=True, exist_ok=True)
+    found.mkdir(parents=True, exist_ok=True)  # libFuzzer makes none
     bounds = [f"-max_total_time={seconds}", f"-max_len={_LONGEST}", "-timeout=10", "-rss_limit_mb=4096"]
     atheris.Setup(
         [sys.argv[0], *bounds, f"-artifact_prefix={found}/", "-print_final_stats=1", str(corpus)], TARGETS[name]

@@ -21,7 +21,7 @@ from eunomia.detect.loading import DEFAULT, load
 from eunomia.detect.parse import parse, parse_field
 from eunomia.detect.render import fields_in
 from tests.detect.files import SCHEMAS
-from tests.detect.test_any_rules import loaded_or_refused
+from tests.detect.test_any_rules import outcome
 
 Target = Callable[[bytes], None]
 FOUND = Path(__file__).with_name("found")
@@ -56,7 +56,7 @@ def _compiled(node: object, text: str) -> None:
 
 def rules(data: bytes) -> None:
     """Files of rules, which any bytes may be."""
-    loaded_or_refused(_file("rules.yaml"), data.decode("latin-1") if b"\xff" in data[:1] else _text(data))
+    outcome(_file("rules.yaml"), data.decode("latin-1") if b"\xff" in data[:1] else _text(data))
 
 
 def config(data: bytes) -> None:
