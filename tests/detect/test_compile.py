@@ -94,6 +94,7 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 FACTS = ContainerFacts(
+    "web",
     "registry:5000/a/nginx:1.27@sha256:00",
     None,
     "default/web-0",

@@ -45,7 +45,7 @@ class Run:
             rules(*several),
             self.batches.append,
             node="machine",
-            container_of=lambda container: ContainerFacts(f"image of {container}"),
+            container_of=lambda container: ContainerFacts(image=f"image of {container}"),
             user_of={0: "root"}.get,
             clock=options.pop("clock", None),
             on_failure=lambda name, _error: self.failures.append(name),

@@ -93,7 +93,7 @@ class Trial:
         from eunomia.record.selection import ID_DIGITS
 
         met = (one for run in self._record.runs for one in run.containers)
-        known = {one["id"][:ID_DIGITS]: ContainerFacts(one.get("image")) for one in met}
+        known = {one["id"][:ID_DIGITS]: ContainerFacts(one.get("name"), one.get("image")) for one in met}
         return Detector(
             self.rules,
             on_alerts,

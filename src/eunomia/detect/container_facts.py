@@ -11,6 +11,7 @@ class ContainerFacts:
     """A container, as its runtime describes it; what nobody has said is None.
 
     Attributes:
+        name: as its runtime says it.
         image: as it was named when the container was made.
         image_digest: of the image in its registry.
         pod: as namespace/name.
@@ -19,6 +20,7 @@ class ContainerFacts:
         started_ns: when it was last started, nanoseconds since 1970.
     """
 
+    name: str | None = None
     image: str | None = None
     image_digest: str | None = None
     pod: str | None = None

@@ -107,6 +107,7 @@ class Detector:
         first_match: an event that one rule matches is not shown to the rules behind it, as Falco does by default; rules
             over time do not take part.
         on_failure: told of rules that fail and are out of use from then on.
+        over_time, noise: what is remembered; of another detector, whose last batch must come before our first.
     """
 
     def __init__(
@@ -132,14 +133,14 @@ class Detector:
         self._clock = clock
         self._first_match = first_match
         self._on_failure = on_failure
-        self._over_time = over_time or OverTime()
-        self._noise = noise or Noise()
+        self._over_time = OverTime() if over_time is None else over_time
+        self._noise = Noise() if noise is None else noise
         self._counters = Counters(
             merged=self._noise.merged, rate_limited=self._noise.rate_limited, evicted=self._over_time.evicted
         )
         self._sinks: list[_Sink] = []
-        self._program = self._running = _Program(rules.enabled, {})
-        self._over_time.use(rules.enabled)
+        self._program = _Program(rules.enabled, {})
+        self._running = _Program((), {})  # none until the first batch: what is remembered may be another's until then
         self._prepared: dict[tuple[str, Schema], Plan] = {}
         self._out: list[pl.DataFrame] = []
         self._event_ns = 0
@@ -169,7 +170,7 @@ class Detector:
         plan = self._prepared.pop((tracker, schema), None) or self._plan(rules, tracker, schema)
         plans = {**self._program.plans, sink: plan}
         self._sinks.append(sink)
-        self._program = self._running = _Program(rules, plans)
+        self._program = _Program(rules, plans)
         return sink
 
     def replace(self, rules: RuleSet) -> None:
@@ -198,13 +199,19 @@ class Detector:
         return program
 
     def state(self) -> dict[str, Any]:
-        """What is remembered over time, as JSON can hold it; for `restore` after a restart, once all has ended."""
-        return {"version": 1, "over_time": self._over_time.state()}
+        """What is remembered, as JSON can hold it; for `restore` after a restart, once all has ended."""
+        self._take_up()
+        return {"over_time": self._over_time.state(), "noise": self._noise.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes up what an earlier run remembered, before the first batch."""
-        if state.get("version") == 1:
-            self._over_time.restore(state["over_time"])
+        """Takes up what an earlier run remembered, before the first batch.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is no such state; some of it may have been taken up.
+        """
+        self._take_up()
+        self._over_time.restore(state["over_time"])
+        self._noise.restore(state["noise"])
 
     # On the thread of the batches.
 
