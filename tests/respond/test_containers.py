@@ -73,9 +73,7 @@ def test_all_processes_of_a_container(dockerd: DockerDaemon, profile: Path, tmp_
         dockerd.remove("many")
 
 
-def test_a_daemon_holds_what_runs_and_what_comes_later(
-    dockerd: DockerDaemon, profile: Path, tmp_path: Path
-) -> None:
+def test_a_daemon_holds_what_runs_and_what_comes_later(dockerd: DockerDaemon, profile: Path, tmp_path: Path) -> None:
     """A container that runs, what enters it, and one of that name that starts later."""
     daemons.write_config(tmp_path)
     dockerd.start("held", "sh", "-c", f"i=0; {_LOOP}")

@@ -11,6 +11,7 @@ from eunomia.errors import EunomiaError
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.respond.actions import Action, ActionLog
+from eunomia.respond.haste import on_own_thread
 from eunomia.respond.install import RefusedError, install
 from eunomia.respond.program import Program
 from eunomia.respond.ptrace import GoneError
@@ -90,6 +91,9 @@ class Applier:
 
     def apply(self, pid: int, container: str | None = None) -> Outcome:
         """Does it."""
+        return on_own_thread(lambda: self._apply(pid, container))
+
+    def _apply(self, pid: int, container: str | None) -> Outcome:
         started_s = time.monotonic()
         plan = self.plan(pid, container)
         if plan is None:

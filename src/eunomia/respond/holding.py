@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from eunomia.errors import EunomiaError
 from eunomia.host.roots import Roots
+from eunomia.respond.haste import hurried
 from eunomia.respond.machines import Entry, machine
 from eunomia.respond.ptrace import FrozenError, StuckError, Tracee
 
@@ -187,7 +188,8 @@ def hold(tid: int, timeout_s: float, roots: Roots, *, restarts: bool) -> Iterato
     if not tracee.stop(timeout_s):
         raise StuckError(f"thread {tid} does not stop")
     try:
-        with (roots.proc / str(tid) / "mem").open("r+b", buffering=0) as memory:
+        # Hurried only as long as it does nothing of its own: whatever it might start would stay so.
+        with hurried(tid), (roots.proc / str(tid) / "mem").open("r+b", buffering=0) as memory:
             held = Held(tracee, memory, roots)
             try:
                 yield held

@@ -13,14 +13,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from threading import Thread, get_native_id
 
 from eunomia.errors import EunomiaError
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
+from eunomia.respond.haste import on_own_thread
 from eunomia.respond.holding import Held, hold
 from eunomia.respond.program import Program
 from eunomia.respond.ptrace import FrozenError, GoneError, StuckError
@@ -32,7 +30,6 @@ _READ_WRITE, _PRIVATE_ANONYMOUS = 3, 0x22
 _HEADER_BYTES = 16
 _QUICK_S, _PATIENT_S, _VERY_PATIENT_S = 0.1, 2.0, 10.0
 _ROUNDS = 5
-_HASTE = -20
 
 
 class RefusedError(EunomiaError):
@@ -70,29 +67,7 @@ def install(subject: Subject, program: Program, roots: Roots, *, force: bool = F
         RefusedError: it cannot be done; the process is as it was.
         EunomiaError: it could not be done, and something is left of it; the text says what.
     """
-    return _on_own_thread(lambda: _install(subject, program, roots, force=force))
-
-
-def _on_own_thread(work: Callable[[], Installed]) -> Installed:
-    """The kernel lets go of whatever is still held when the thread has ended."""
-    done: list[Installed] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        # What is held should not wait for us, however busy the machine is; it takes a right that we may lack.
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), _HASTE)
-        try:
-            done.append(work())
-        except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
-            failed.append(error)
-
-    thread = Thread(target=run, name="eunomia-install")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return done[0]
+    return on_own_thread(lambda: _install(subject, program, roots, force=force))
 
 
 def _install(subject: Subject, program: Program, roots: Roots, *, force: bool) -> Installed:
@@ -101,7 +76,12 @@ def _install(subject: Subject, program: Program, roots: Roots, *, force: bool) -
         left = [tid for tid in candidates(subject.pid, roots) if tid not in stuck]
         for tid in left:
             try:
-                with hold(tid, _QUICK_S if tid != left[-1] else _patience_s(tid, roots), roots, restarts=program.lets_through("restart_syscall")) as held:
+                with hold(
+                    tid,
+                    _QUICK_S if tid != left[-1] else _patience_s(tid, roots),
+                    roots,
+                    restarts=program.lets_through("restart_syscall"),
+                ) as held:
                     return _put_on(held, subject, program, force=force)
             except GoneError:
                 continue
