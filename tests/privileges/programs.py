@@ -23,7 +23,8 @@ COMPILED = "EUNOMIA_CAPABILITY_PROGRAMS"
 """Where there is no compiler: the programs."""
 
 NOT_HERE = 77
-_SOURCE = Path(__file__).with_name("capability_programs.c")
+SOURCE = Path(__file__).with_name("capability_programs.c")
+"""Also says what there is to know of them."""
 _HOLDING = "hold"
 
 
@@ -79,7 +80,7 @@ def compile_programs(directory: Path) -> Path:
     if COMPILED in os.environ:
         return Path(os.environ[COMPILED])
     program = directory / "capability_programs"
-    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", program, _SOURCE], check=True)
+    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", program, SOURCE], check=True)
     return program
 
 
@@ -88,7 +89,8 @@ def programs(compiled: Path) -> list[Program]:
     text = subprocess.run([compiled, "list"], capture_output=True, text=True, check=True).stdout
     lines = (line.split() for line in text.splitlines())
     return [
-        Program(name, capability, kind, frozenset(beside.split(",")) - {"-"}) for name, capability, kind, beside in lines
+        Program(name, capability, kind, frozenset(beside.split(",")) - {"-"})
+        for name, capability, kind, beside in lines
     ]
 
 
@@ -116,14 +118,14 @@ def _held(compiled: Path, directory: Path, chosen: list[tuple[Program, bool]]) -
             one.process.communicate()
 
 
-def run_all(compiled: Path, chosen: list[Program], **options: object) -> list[Outcome]:
+def run_all(compiled: Path, chosen: list[Program]) -> list[Outcome]:
     """Runs each with and without; those that cannot be told here are left out."""
     directory = Path(tempfile.mkdtemp(prefix="eunomia-"))
     try:
         pairs = [(program, had) for program in chosen for had in (True, False)]
         with _held(compiled, directory, pairs) as held:
             watch = FilterConfig(pids=tuple(one.process.pid for one in held))
-            with collecting("capable", watch, needs=True, interval=60.0, **options) as collected:
+            with collecting("capable", watch, needs=True, interval=60.0) as collected:
                 for one in held:
                     one.process.communicate(timeout=20)
             assert collected.summary is not None

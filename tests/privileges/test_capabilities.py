@@ -31,7 +31,7 @@ ROW = {
     "by_runtime": False,
 }
 TYPES = {"error": pl.String, "dispensable": pl.Boolean, "audit": pl.Boolean, "by_runtime": pl.Boolean}
-TYPES |= {"count": pl.UInt64, "failed": pl.UInt64, "syscall": pl.String}  # type: ignore[dict-item]
+TYPES |= {"count": pl.UInt64, "failed": pl.UInt64, "syscall": pl.String}
 
 
 def uses(*rows: dict[str, Any]) -> tuple[CapabilityUse, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def server(dockerd: DockerDaemon, tmp_path_factory: pytest.TempPathFactory) -> s
     return SERVER
 
 
-def run(dockerd: DockerDaemon, name: str, *command: str, image: str = IMAGE, **host_config: object) -> int:
+def run(dockerd: DockerDaemon, name: str, *command: str, image: str = IMAGE, **host_config: Any) -> int:
     """The exit code of a container's run; the container is gone afterwards."""
     dockerd.launch(name, *command, image=image, **host_config)
     try:
@@ -40,11 +41,11 @@ def run(dockerd: DockerDaemon, name: str, *command: str, image: str = IMAGE, **h
         dockerd.remove(name)
 
 
-def learn(dockerd: DockerDaemon, name: str, *command: str, **launch: object) -> tuple[CapabilityUse, ...]:
+def learn(dockerd: DockerDaemon, name: str, *command: str, **launch: Any) -> tuple[CapabilityUse, ...]:
     """What it meant that the container was asked."""
     watch = FilterConfig(containers=(name,), wait=True)
     with collecting("capable", watch, docker_host=dockerd.host, needs=True, interval=60.0) as collected:
-        assert run(dockerd, name, *command, **launch) == 0  # type: ignore[arg-type]
+        assert run(dockerd, name, *command, **launch) == 0
     assert collected.summary is not None
     assert collected.summary.lost == {}
     return verdicts(collected.events)
@@ -53,7 +54,7 @@ def learn(dockerd: DockerDaemon, name: str, *command: str, **launch: object) -> 
 def test_a_server_needs_what_it_needs(dockerd: DockerDaemon, server: str) -> None:
     uses = learn(dockerd, "server", "/server", image=server, Sysctls=PORTS)
     assert needed(uses) == NEEDED
-    without = {"image": server, "Sysctls": PORTS, "CapDrop": ["ALL"]}
+    without: dict[str, Any] = {"image": server, "Sysctls": PORTS, "CapDrop": ["ALL"]}
     assert run(dockerd, "server-least", "/server", CapAdd=sorted(NEEDED), **without) == 0
     for one in NEEDED:
         assert run(dockerd, "server-less", "/server", CapAdd=sorted(NEEDED - {one}), **without) == 1, one
@@ -66,8 +67,14 @@ def test_it_is_the_same_with_the_least_it_needs(dockerd: DockerDaemon, server: s
 
 
 def test_what_the_runtime_does_is_not_the_containers(dockerd: DockerDaemon) -> None:
-    uses = learn(dockerd, "idle", "/bin/busybox", "true", CapAdd=["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"])
-    assert needed(uses) == frozenset()
+    watch = FilterConfig(containers=("idle",), wait=True)
+    options = ("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=SYS_PTRACE")
+    with collecting("capable", watch, docker_host=dockerd.host, needs=True, interval=60.0) as collected:
+        dockerd.start("idle", "sleep", "60", options=options)
+        dockerd.cli("exec", "idle", "true")
+        dockerd.remove("idle")
+    assert collected.events["by_runtime"].any(), "it did something"
+    assert needed(verdicts(collected.events)) == frozenset()
 
 
 def test_what_is_done_below_an_overlay_is_not_the_containers(dockerd: DockerDaemon) -> None:
@@ -77,7 +84,13 @@ def test_what_is_done_below_an_overlay_is_not_the_containers(dockerd: DockerDaem
 
 
 def test_a_user_namespace_of_its_own(dockerd: DockerDaemon) -> None:
-    options = {"SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"], "CapDrop": ["ALL"]}
-    uses = learn(dockerd, "sandbox", "/bin/busybox", "unshare", "-r", "-m", "/bin/busybox", "true", **options)
+    watch = FilterConfig(containers=("sandbox",), wait=True)
+    options = ("--user=65534", "--cap-drop=ALL", "--security-opt=seccomp=unconfined")
+    with collecting("capable", watch, docker_host=dockerd.host, needs=True, interval=60.0) as collected:
+        dockerd.start("sandbox", "unshare", "-r", "-m", "true", options=options)
+        status = dockerd.api("POST", "/containers/sandbox/wait")["StatusCode"]
+        dockerd.remove("sandbox")
+    assert status == 0
+    uses = verdicts(collected.events)
     assert needed(uses) == frozenset()
     assert any(use.own_namespace and use.verdict is Verdict.NEEDED for use in uses)

@@ -13,8 +13,7 @@ import click
 
 from eunomia.cli import values
 from eunomia.cli.applying import log_option
-from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
-from eunomia.cli.recording import Recording
+from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import coloured, say
 from eunomia.errors import LoadError, UsageError
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
 
 _BEAT_S = 1.0
 _RED, _YELLOW, _RESET = "\x1b[1;31m", "\x1b[33m", "\x1b[0m"
-
-
-def _recorded(function: Any) -> Any:
-    for decorate in reversed(RECORD_OPTIONS):
-        function = decorate(function)
-    return function
 
 
 @click.command(
@@ -87,7 +80,7 @@ Examples:
     help="hold those of -c and -p to this profile, now and whenever one starts; see docs/enforcing.md",
 )
 @log_option
-@_recorded
+@recorded
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
 def command(
     container: tuple[str, ...],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,12 @@ from typing import Any
 import click
 
 from eunomia.cli import values
+from eunomia.cli.lab_privileges import privileges
 from eunomia.cli.terminal import print_table, say
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.lab.action import Action, Kind, actions, select
 from eunomia.lab.docker import Docker
-from eunomia.lab.figures import page, summary
+from eunomia.lab.figures import machine, page, summary
 from eunomia.lab.judge import Judgement, judge
 from eunomia.lab.runner import laboratory
 from eunomia.lab.watching import watching
@@ -28,6 +28,7 @@ Examples:
   eunomia lab run                         everything, some minutes
   eunomia lab run "Reverse shell"         all actions of one rule
   eunomia lab run shadow --kind attack
+  eunomia lab privileges                  profiles learnt of real programs, and proved
 """
 
 
@@ -40,6 +41,7 @@ def command() -> None:
     """
 
 
+command.add_command(privileges)
 _kind = click.option(
     "--kind", "kinds", type=click.Choice([kind.value for kind in Kind]), multiple=True, help="only these"
 )
@@ -111,7 +113,7 @@ def run(
         judgements = judge(performances, daemon.stop())
     _print(judgements, fmt)
     if report is not None:
-        report.write_text(page(judgements, _machine()), "utf-8")
+        report.write_text(page(judgements, machine()), "utf-8")
     if not all(one.right for one in judgements):
         context.exit(1)
 
@@ -141,7 +143,3 @@ def _record(one: Judgement) -> dict[str, Any]:
     action = one.action
     told = {"name": action.name, "kind": action.kind, "rule": action.rule, "verdict": one.verdict}
     return {**told, "right": one.right, "others": one.others, "mentions": one.mentions, "said": one.said}
-
-
-def _machine() -> str:
-    return f"Linux {platform.release().partition('-')[0]}, {platform.machine()}, {os.cpu_count()} CPUs"

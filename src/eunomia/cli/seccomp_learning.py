@@ -164,6 +164,8 @@ class Watching:
                 time.sleep(left_s)
             else:
                 stop.wait(left_s)
+        if self._held is None and not stop.received and not observer.agent.wait(0):
+            say("all that was watched has ended")
 
     def _is_over(self, observer: Observer) -> bool:
         if self._held is None:

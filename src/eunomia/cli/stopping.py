@@ -76,6 +76,10 @@ class Stop:
             self.reader_gone = any(fd == 1 for fd, _ in ready)
         return True
 
+    def renew(self) -> None:
+        """Forgets what has been asked for: it ended one part of the work, and another one begins."""
+        self.received.clear()
+
     def take_reload(self) -> bool:
         """Whether SIGHUP has come since the last time."""
         asked, self._reload = self._reload, False

@@ -46,7 +46,18 @@ _ACCESSES = ("access", "faccessat", "faccessat2")
 _READS = ("read", "pread64", "readv", "preadv", "preadv2")
 _WRITES = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "fallocate", "sendfile", "sendfile64")
 _COPIES = ("splice", "copy_file_range")
-_MEMORY = ("mmap", "mmap2", "brk", "mremap", "mprotect", "munmap", "shmat", "shmget", "memfd_create", "remap_file_pages")
+_MEMORY = (
+    "mmap",
+    "mmap2",
+    "brk",
+    "mremap",
+    "mprotect",
+    "munmap",
+    "shmat",
+    "shmget",
+    "memfd_create",
+    "remap_file_pages",
+)
 _EXECS = ("execve", "execveat")
 _RESERVE = "may memory that is kept in reserve be used? Without it there are 3 % less"
 
@@ -62,13 +73,13 @@ KNOWN = (
     Known(
         "CAP_SETUID",
         ("setuid", "setuid32", "setresuid", "setresuid32"),
-        "__sys_setuid(), __sys_setresuid(), kernel/sys.c: asked before the ids are looked at, which may stay as they are",
+        "__sys_setuid(), __sys_setresuid(), kernel/sys.c: asked before it is known whether the ids change",
         False,
     ),
     Known(
         "CAP_SETGID",
         ("setgid", "setgid32", "setresgid", "setresgid32"),
-        "__sys_setgid(), __sys_setresgid(), kernel/sys.c: asked before the ids are looked at, which may stay as they are",
+        "__sys_setgid(), __sys_setresgid(), kernel/sys.c: asked before it is known whether the ids change",
         False,
     ),
     Known(
@@ -94,7 +105,9 @@ KNOWN = (
         "do_task_stat(), fs/proc/array.c: are addresses in /proc/PID/stat told? Without it they are 0",
         False,
     ),
-    Known("CAP_SYSLOG", _READS, "restricted_pointer(), lib/vsprintf.c: are kernel addresses told? Without it they are 0"),
+    Known(
+        "CAP_SYSLOG", _READS, "restricted_pointer(), lib/vsprintf.c: are kernel addresses told? Without it they are 0"
+    ),
     Known(
         "CAP_NET_ADMIN",
         (*_OPENS, *_ACCESSES),

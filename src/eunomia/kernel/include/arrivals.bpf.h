@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Whose doing a call is. A runtime starts a container by putting a process of its own into the container's cgroup, which
- * sets everything up there and ends by executing the workload's program. So whoever came into its cgroup from another
- * one, and whoever it forks there, works for the runtime until it executes a program.
+ * Whose doing a call is. A runtime starts a container by putting a process of its own into the container's cgroup,
+ * which sets everything up there and ends by executing the workload's program. So whoever came into its cgroup from
+ * another one, and whoever it forks there, works for the runtime until it executes a program.
  *
  * Taking a workload for a runtime would leave its calls out of a profile; the other way round a profile only has a few
  * more. So in doubt it is the workload:

@@ -8,6 +8,11 @@ def _interval(options: Options) -> float | None:
 
 
 _ASKED = "the kernel asks whether a process has a capability"
+_COUNTS = (("asked_count_btf",), ("count_fexit",), ("asked_kprobe", "count_kretprobe"))
+_BESIDE = tuple(
+    tuple(f"{name}_{way}" for name in ("finish", "attach", "fork", "exec", "free")) for way in ("btf", "raw")
+)
+"""What else has to be seen to know whether a capability is needed: results of calls, runtimes at work."""
 
 TRACKER = Tracker(
     description="capabilities asked for, by whom, for which system call, and whether they were there",
@@ -15,8 +20,15 @@ TRACKER = Tracker(
         Hook(
             "counts",
             f"{_ASKED}, and it is counted",
-            (("asked_count_btf",), ("count_fexit",), ("asked_kprobe", "count_kretprobe")),
-            lambda options: not options["events"],
+            _COUNTS,
+            lambda options: not (options["events"] or options["needs"]),
+            counts=True,
+        ),
+        Hook(
+            "needs",
+            f"{_ASKED}, and its call returns; a runtime comes",
+            tuple((*counting, *beside) for beside in _BESIDE for counting in _COUNTS),
+            lambda options: options["needs"],
             counts=True,
         ),
         Hook(
@@ -24,20 +36,6 @@ TRACKER = Tracker(
             _ASKED,
             (("asked_check_btf",), ("check_fexit",), ("asked_kprobe", "check_kretprobe")),
             lambda options: options["events"],
-        ),
-        Hook(
-            "results",
-            "a system call returns in which a capability was not there",
-            (("finish_btf",), ("finish_raw",)),
-            lambda options: options["needs"],
-            counts=True,
-        ),
-        Hook(
-            "arrivals",
-            "a container's runtime comes into its cgroup, starts something, runs a program, and ends",
-            (("attach_btf", "fork_btf", "exec_btf", "free_btf"), ("attach_raw", "fork_raw", "exec_raw", "free_raw")),
-            lambda options: options["needs"],
-            counts=True,
         ),
     ),
     options=(
@@ -47,7 +45,7 @@ TRACKER = Tracker(
         Option(
             "needs",
             False,
-            "also what tells a need from a question in passing: whether calls failed, whether a runtime made them",
+            "also what tells a need from a question in passing: failed calls, a runtime's doing",
             constant="needs",
         ),
     ),

@@ -7,8 +7,8 @@
 #include "knowledge.bpf.h"
 
 #define EPERM 1
-#define CAPABILITIES_MOST 64
-#define OPTION_NOAUDIT 2  /* CAP_OPT_NOAUDIT, include/linux/security.h */
+#define DENIALS_MOST 4	 /* in one call */
+#define OPTION_NOAUDIT 2 /* CAP_OPT_NOAUDIT, include/linux/security.h */
 #define OPTIONS_UNKNOWN ~0u
 #define FAILED_UNKNOWN ~0ULL
 
@@ -40,7 +40,9 @@ struct key {
 	u8 capability;
 	u8 dispensable;
 	u8 audit;
-	u8 borrowed : 1, by_runtime : 2;
+	u8 borrowed;
+	u8 by_runtime;
+	u8 _pad[6];
 };
 
 struct total {
@@ -109,10 +111,10 @@ static __noinline struct total *add(const struct key *key)
 	return totals_add(key, &first);
 }
 
-/* What a thread's call under way was denied; whether that mattered its result tells. */
+/* What a thread's call under way was denied, each capability once; whether that mattered its result tells. */
 struct denial {
-	struct key last;
-	u64 capabilities; /* all of them */
+	u64 count;
+	struct key keys[DENIALS_MOST];
 };
 
 struct {
@@ -122,29 +124,35 @@ struct {
 	__type(value, struct denial);
 } denials SEC(".maps");
 
-static __always_inline void note_denial(const struct key *key)
+static __noinline int note_denial(const struct key *key)
 {
-	struct denial first = {.last = *key, .capabilities = 1ULL << key->capability % CAPABILITIES_MOST};
+	struct denial first = {.count = 1};
 	u32 tid = bpf_get_current_pid_tgid();
 	struct denial *before = bpf_map_lookup_elem(&denials, &tid);
 
-	if (before)
-		first.capabilities |= before->capabilities;
-	bpf_map_update_elem(&denials, &tid, &first, BPF_ANY);
+	if (!before) {
+		first.keys[0] = *key;
+		return bpf_map_update_elem(&denials, &tid, &first, BPF_ANY);
+	}
+	for (u32 index = 0; index < DENIALS_MOST; index++) {
+		if (index == before->count) {
+			before->keys[index] = *key;
+			before->count++;
+			return 0;
+		}
+		if (before->keys[index].capability == key->capability)
+			return 0;
+	}
+	return 0;
 }
 
 static __noinline int count_failed(const struct denial *denial)
 {
-	struct key key;
 	struct total *total;
+	struct key key;
 
-	if (!denial)
-		return 0;
-	key = denial->last;
-	for (u32 capability = 0; capability < CAPABILITIES_MOST; capability++) {
-		if (!(denial->capabilities >> capability & 1))
-			continue;
-		key.capability = capability;
+	for (u32 index = 0; index < DENIALS_MOST && index < denial->count; index++) {
+		key = denial->keys[index];
 		total = totals_find(&key) ?: add(&key);
 		if (total)
 			__sync_fetch_and_add(&total->failed, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What ids and arguments tell of a question: whether the call would have done the same without the capability. Often the
- * kernel asks before it knows whether it needs the answer; the functions named here are the kernel's that ask.
+ * What ids and arguments tell of a question: whether the call would have done the same without the capability. Often
+ * the kernel asks before it knows whether it needs the answer; the functions named here are the kernel's that ask.
  */
 #ifndef __CAPABLE_KNOWLEDGE_BPF_H
 #define __CAPABLE_KNOWLEDGE_BPF_H
@@ -21,7 +21,7 @@
 #define USER_NS_INIT 0xeffffffd /* PROC_USER_INIT_INO */
 #define TMPFS_MAGIC 0x01021994
 #define S_ISGID 02000
-#define THREAD_SIZE 16384 /* but with KASAN, and with pages of 64 KiB */
+#define THREAD_SIZE 16384    /* but with KASAN, and with pages of 64 KiB */
 #define UNCHANGED 0xffffffff /* an id of -1 */
 
 /* include/uapi/linux/sched.h: those of new namespaces, but for the user's */
@@ -83,7 +83,8 @@ static __always_inline struct pt_regs *regs_on_stack(void)
 #if defined(__TARGET_ARCH_x86)
 	return (BPF_CORE_READ(regs, cs) & 3) == 3 && (BPF_CORE_READ(regs, ss) & 3) == 3 ? regs : 0; /* ring 3 */
 #elif defined(__TARGET_ARCH_arm64)
-	return BPF_CORE_READ(regs, pc) && BPF_CORE_READ(regs, sp) && !(BPF_CORE_READ(regs, pstate) & 0xf) ? regs : 0; /* EL0 */
+	return BPF_CORE_READ(regs, pc) && BPF_CORE_READ(regs, sp) && !(BPF_CORE_READ(regs, pstate) & 0xf) ? regs
+													  : 0; /* EL0 */
 #endif
 }
 
@@ -111,10 +112,13 @@ static __always_inline u64 read_capabilities(const void *set)
 /* A program's numbers are the kernel's in the first user namespace alone. */
 static __always_inline bool ids_are_global(const struct question *question)
 {
-	return BPF_CORE_READ(question->cred, user_ns, ns.inum) == USER_NS_INIT;
+	const struct cred___capable *cred = question->cred; /* else its place in `question` would be relocated, too */
+
+	return BPF_CORE_READ(cred, user_ns, ns.inum) == USER_NS_INIT;
 }
 
-/* __sys_setuid(), __sys_setgid(): asked first. Without it only the effective id changes, and only to one of the others. */
+/* __sys_setuid(), __sys_setgid(): asked first. Without it only the effective id changes, and only to one of the others.
+ */
 static __always_inline u8 sets_what_is(const struct question *question, u32 real, u32 saved)
 {
 	u32 wanted = QUESTION_ARG(question, 0);
@@ -272,19 +276,21 @@ static __always_inline u8 of_admin(const struct question *question, enum call ca
 
 static __always_inline u8 of_ids(const struct question *question, enum call call)
 {
+	const struct cred___capable *cred = question->cred;
+
 	switch (call) {
 	case CALL_SETUID:
 	case CALL_SETUID32:
-		return sets_what_is(question, REAL_AND_SAVED(question->cred, u));
+		return sets_what_is(question, REAL_AND_SAVED(cred, u));
 	case CALL_SETGID:
 	case CALL_SETGID32:
-		return sets_what_is(question, REAL_AND_SAVED(question->cred, g));
+		return sets_what_is(question, REAL_AND_SAVED(cred, g));
 	case CALL_SETRESUID:
 	case CALL_SETRESUID32:
-		return swaps_what_is(question, ALL_THREE(question->cred, u));
+		return swaps_what_is(question, ALL_THREE(cred, u));
 	case CALL_SETRESGID:
 	case CALL_SETRESGID32:
-		return swaps_what_is(question, ALL_THREE(question->cred, g));
+		return swaps_what_is(question, ALL_THREE(cred, g));
 	default:
 		return OPTIONAL_NONE;
 	}
@@ -337,12 +343,20 @@ static __always_inline u8 is_dispensable(const struct question *question)
 	return OPTIONAL_NONE;
 }
 
-/* access(2) and its kin answer for the real user, with a copy of the task's own credentials: access_override_creds(). */
+/* access(2) and its kin answer for the real user, with a copy of the task's own credentials: access_override_creds().
+ */
 static __always_inline bool is_access(const struct question *question)
 {
 	enum call call = question->regs ? syscall_call(question->code) : CALL_OTHER;
 
 	return call == CALL_ACCESS || call == CALL_FACCESSAT || call == CALL_FACCESSAT2;
+}
+
+static __always_inline bool is_copy(const struct cred___capable *cred, const struct cred___capable *own)
+{
+	return BPF_CORE_READ(cred, uid.val) == BPF_CORE_READ(own, uid.val) &&
+	       BPF_CORE_READ(cred, euid.val) == BPF_CORE_READ(own, euid.val) &&
+	       CAPABILITIES(cred, cap_bset) == CAPABILITIES(own, cap_bset);
 }
 
 /*
@@ -355,10 +369,9 @@ static __always_inline bool is_borrowed(const struct question *question)
 	struct task_struct___capable *task = (void *)current_task();
 	const struct cred___capable *own = (void *)BPF_CORE_READ(task, real_cred);
 
-	if (question->cred == own || question->cred != (void *)BPF_CORE_READ(current_task(), cred) ||
-	    is_access(question))
+	if (question->cred == own || question->cred != (void *)BPF_CORE_READ(current_task(), cred))
 		return false;
-	return question->regs || CAPABILITIES(own, cap_bset) != CAPABILITIES(question->cred, cap_bset);
+	return !is_copy(question->cred, own) || (question->regs && !is_access(question));
 }
 
 #endif
