@@ -285,6 +285,17 @@ int main(int argc, char **argv)
 		return spinning(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "block"))
 		return blocking(argv[2]);
+	if (argc == 2 && !strcmp(argv[1], "signals")) {
+		/* how many have come by the time that a byte is read; the read goes on after each of them */
+		struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+		char byte;
+
+		sigaction(SIGRTMIN, &action, NULL);
+		puts("ready");
+		printf("%zd ", read(0, &byte, 1));
+		printf("%d\n", handled);
+		return 0;
+	}
 	if (argc == 2 && !strcmp(argv[1], "vfork")) {
 		puts("ready");
 		if (vfork() == 0) {

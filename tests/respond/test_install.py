@@ -9,6 +9,8 @@ import re
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from eunomia.respond.instructions import Instruction
 from eunomia.respond.program import Program, compile_profile
 from eunomia.respond.ptrace import GoneError
 from eunomia.respond.subject import look, refusal
+from eunomia.schema.syscalls import codes
+from tests.cli.command import ROOT
 from tests.respond.targets import DENIED, EPERM, Target, allowing_all_but, running, until
 
 pytestmark = pytest.mark.kernel
@@ -119,6 +123,62 @@ def test_a_signal_is_delivered_as_ever(target: Path) -> None:
         until(lambda: _state(process) == "S")
         os.kill(process.pid, signal.SIGUSR1)
         assert process.line().split()[:2] == ["1", "0"]
+
+
+def test_no_signal_is_lost(target: Path) -> None:
+    """Of a thousand that are queued while filters are put on, and none comes in the middle of that."""
+    with running(target, "signals") as process:
+        process.line()
+        sender = threading.Thread(target=lambda: [_queue(process.pid) for _ in range(1000)])
+        sender.start()
+        for number in range(10):
+            process.install(allowing_all_but(*["swapon"] * (number + 1), "mount" if number % 2 else "reboot"))
+        sender.join()
+        until(lambda: not int(process.status("ShdPnd"), 16))
+        process.tell(b"x")
+        assert process.line() == "1 1000"
+
+
+def _queue(pid: int) -> None:
+    """One of those signals that are not merged."""
+    os.kill(pid, signal.SIGRTMIN)
+    time.sleep(0.0005)
+
+
+_FILTERED_CALLER = """
+import ctypes, sys
+from eunomia.host.roots import Roots
+from eunomia.respond.install import RefusedError, install
+from eunomia.respond.subject import look
+from tests.respond.targets import allowing_all_but
+
+own = allowing_all_but("swapon")
+text = ctypes.create_string_buffer(own.packed)
+header = ctypes.create_string_buffer(
+    len(own).to_bytes(8, "little") + ctypes.addressof(text).to_bytes(8, "little"), 16
+)
+assert ctypes.CDLL(None).syscall(int(sys.argv[2]), 1, 0, header) == 0
+for denied in (("munmap",), ("mount",)):
+    try:
+        print(install(look(int(sys.argv[1]), Roots()), allowing_all_but(*denied), Roots()).left_bytes)
+    except RefusedError as error:
+        print(error)
+"""
+
+
+def test_by_one_who_cannot_pass_filters_by(target: Path) -> None:
+    """As from within a container: what the new filter forbids is not tried; under an old one nothing is done."""
+    with running(target, "spin", "2") as process:
+        process.line()
+        number = codes("seccomp")[0]
+        command = (sys.executable, "-c", _FILTERED_CALLER, str(process.pid), str(number))
+        env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=env)
+        left, refused = done.stdout.splitlines()
+        assert 0 < int(left) < 4096
+        assert "a filter that might kill it" in refused
+        assert _filters(process) == {"1"}
+        assert _report(process)[1:] == [0, 0, 0, 0]
 
 
 def test_a_stopped_process_stays_stopped(target: Path) -> None:
