@@ -27,7 +27,7 @@ _PATIENCE_S = 120.0
 _EXAMPLES = """\b
 Examples:
   eunomia recommend -c web -T 600          watch it for ten minutes
-  eunomia recommend -c web --wait          from its start to its end, or Ctrl-C
+  eunomia recommend -c web --wait          from its start until it ends
   eunomia recommend -c web --record DIR --out web-least
   eunomia recommend -c web -T 600 --verify --health 'wget -qO- localhost'
   eunomia recommend -c web -T 600 --fmt json | jq .capabilities
