@@ -16,7 +16,7 @@ from eunomia.privileges import oci
 from eunomia.privileges.activity import Activity
 from eunomia.privileges.advising import Evidence, recommend, trust
 from eunomia.privileges.deployment import deployment
-from eunomia.privileges.granted import Granted
+from eunomia.privileges.granted import Granted, Mounted
 from eunomia.privileges.least import profile_of
 from eunomia.privileges.page import page
 from eunomia.privileges.places import Directory
@@ -188,6 +188,16 @@ def test_files_for_docker() -> None:
         *("--volume", "web-var-lib-web:/var/lib/web", "--volume", "/srv/data:/data:ro"),
     ]
     assert "# leave out the mount of /var/run/docker.sock: nothing in it was used" in lines
+
+
+def test_volumes_and_tmpfs_that_are_there() -> None:
+    mounts = (Mounted("/a", "/var/lib/docker/volumes/mine/_data", "volume"), Mounted("/b", "", "tmpfs"))
+    activity = replace(WEB_ACTIVITY, written={"/a": "/a/x", "/b": "/b/x"})
+    plan = deployment(made(activity=activity, granted=replace(WEB_GRANTED, mounts=mounts)))
+    assert (plan.kept_mounts, plan.tmpfs, plan.volumes) == ({"/a": "mine"}, {"/b": "rw"}, ())
+    document = yaml.safe_load(files(plan, None, "")["compose.yaml"])
+    assert document["services"]["web"]["volumes"] == ["mine:/a"]
+    assert document["volumes"] == {"mine": {"external": True}}
 
 
 def test_files_for_compose() -> None:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eunomia.privileges.recommendation import Recommendation
+from eunomia.privileges.recommendation import Mount, Recommendation
 
+_VOLUME = re.compile(r"/.*/volumes/([^/]+)/_data")
 _NO_NAME = re.compile(r"[^a-z0-9-]+")
 
 
@@ -51,22 +52,27 @@ def deployment(made: Recommendation) -> Deployment:
     writable = made.writable if read_only and made.writable else []
     user = next(one for one in made.settings if one.name == "user")
     mounts = made.mounts or []
+    there = [one for one in mounts if one.source and one.advice != "remove"]
     return Deployment(
         name=_NO_NAME.sub("-", made.container.lower()).strip("-") or "container",
         image=made.image,
         capabilities=None if asked is None else tuple(asked),
         no_new_privs=made.setting("no_new_privs") == "yes",
         read_only=read_only,
-        tmpfs={one.path: one.options for one in writable if one.kind == "tmpfs"},
+        tmpfs={
+            **{one.target: "rw" for one in mounts if not one.source and one.advice != "remove"},
+            **{one.path: one.options for one in writable if one.kind == "tmpfs"},
+        },
         volumes=tuple(one.path for one in writable if one.kind == "volume"),
         user=user.recommended if user.recommended != user.now else None,
         removed=tuple(one.target for one in mounts if one.advice == "remove"),
-        read_only_mounts={
-            one.target: one.source
-            for one in mounts
-            if one.advice == "read-only" or not one.writable
-            if one.advice != "remove"
-        },
-        kept_mounts={one.target: one.source for one in mounts if one.advice == "keep" and one.writable},
+        read_only_mounts={one.target: _source(one) for one in there if one.advice == "read-only" or not one.writable},
+        kept_mounts={one.target: _source(one) for one in there if one.advice == "keep" and one.writable},
         devices=None if made.devices is None else tuple(one.path for one in made.devices if one.advice == "keep"),
     )
+
+
+def _source(one: Mount) -> str:
+    """A directory of the host, or the name of a volume."""
+    volume = _VOLUME.fullmatch(one.source)
+    return one.source if volume is None else volume[1]

@@ -104,8 +104,11 @@ def _compose(settings: Deployment, profile: Profile | None) -> str:
     if settings.devices:
         service["devices"] = [f"{path}:{path}" for path in settings.devices]
     document: dict[str, Any] = {"services": {settings.name: service}}
-    if settings.volumes:
-        document["volumes"] = {_volume(settings, path): None for path in settings.volumes}
+    kept = [*(settings.read_only_mounts or {}).values(), *(settings.kept_mounts or {}).values()]
+    volumes: dict[str, Any] = {_volume(settings, path): None for path in settings.volumes}
+    volumes |= {name: {"external": True} for name in kept if not name.startswith("/")}
+    if volumes:
+        document["volumes"] = volumes
     return _yaml(
         document, ("docker compose -f YOURS -f compose.yaml up; the service may be called otherwise in yours",)
     )

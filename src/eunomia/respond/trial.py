@@ -177,7 +177,7 @@ class Trial:
                     *(["no-new-privileges"] if settings.no_new_privs else []),
                 ],
                 "ReadonlyRootfs": settings.read_only or bool(host.get("ReadonlyRootfs")),
-                "Tmpfs": {**(host.get("Tmpfs") or {}), **settings.tmpfs},
+                "Tmpfs": {**settings.tmpfs, **(host.get("Tmpfs") or {})},
                 "Mounts": [
                     *self._mounts(original, settings, share_mounts=share_mounts),
                     *({"Type": "volume", "Target": path} for path in settings.volumes),
