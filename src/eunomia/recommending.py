@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import platform
+import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -76,18 +79,23 @@ class Subject:
     def look(self, roots: Roots) -> Callable[[str], Directory | None]:
         """What a directory of it is now."""
         pid = self.described.pid
-        root = None if pid is None else roots.proc / str(pid) / "root"
+        if pid is None:
+            return lambda _path: None
+        return partial(_directory, roots.proc / str(pid) / "root")
 
-        def looked(path: str) -> Directory | None:
-            if root is None:
-                return None
-            try:
-                found = (root / path.lstrip("/")).lstat()
-            except OSError:  # it is gone, or was never there
-                return None
-            return Directory(found.st_mode & 0o7777, found.st_uid, found.st_gid)
 
-        return looked
+def _directory(root: Path, path: str) -> Directory | None:
+    """A directory below a container's root; None where there is none, or a link, which would lead to the host's."""
+    current, found = root, None
+    for part in path.strip("/").split("/"):
+        current /= part
+        try:
+            found = current.lstat()
+        except OSError:  # it is gone, or was never there
+            return None
+        if not stat.S_ISDIR(found.st_mode):
+            return None
+    return None if found is None else Directory(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
 def find(wanted: str, docker_host: str | None, roots: Roots, timeout_s: float = 5.0) -> Subject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from eunomia.containers.description import Description
 from eunomia.containers.docker import Docker
 from eunomia.host.roots import Roots
+from eunomia.privileges.granted import Granted
+from eunomia.privileges.places import Directory
 from eunomia.privileges.profile import Profile
 from eunomia.privileges.recommendation import Recommendation
-from eunomia.recommending import Watching, find, recommendation
+from eunomia.recommending import Subject, Watching, find, recommendation
 from eunomia.verifying import Check, verify
 from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia, refused, running
 from tests.dockerd import DockerDaemon, busybox_tar
@@ -207,6 +211,16 @@ def test_a_container_that_does_not_run_is_found(dockerd: DockerDaemon, image: st
     subject = find("idle", dockerd.host, Roots())
     assert (subject.granted.user, subject.granted.no_new_privs, subject.granted.devices) == ("7:8", None, None)
     dockerd.remove("idle")
+
+
+def test_directories_of_a_container_are_looked_at_within_it(tmp_path: Path) -> None:
+    (tmp_path / "7/root/run/web").mkdir(parents=True)
+    (tmp_path / "7/root/run/web").chmod(0o750)
+    (tmp_path / "7/root/out").symlink_to("/")
+    look = Subject(Description("ab", pid=7), Granted("web")).look(Roots(proc=tmp_path))
+    assert look("/run/web") == Directory(0o750, os.getuid(), os.getgid())
+    assert (look("/out/etc"), look("/out"), look("/none")) == (None, None, None)
+    assert Subject(Description("ab"), Granted("web")).look(Roots(proc=tmp_path))("/run/web") is None
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ def read_settings(described: Description, user: str | None, roots: Roots) -> Set
 
 def _devices(root: Path) -> Iterator[str]:
     """Device files below /dev, but for terminals: as many as one may want to read of."""
+    if (root / "dev").is_symlink():  # it would lead to the host's
+        return
     found = 0
     for directory, names, files in os.walk(root / "dev"):
         names[:] = [name for name in names if name != _PSEUDO_TERMINALS]
