@@ -81,3 +81,17 @@ def test_two_containers_apart(dockerd: DockerDaemon) -> None:
     assert "socket" in calls(second) - calls(first)
     assert values(second)["socket"] == {2}
     assert "socket" not in values(first)
+
+
+def test_many_at_once(dockerd: DockerDaemon, tmp_path: Path) -> None:
+    truth = {name for name, _ in by_strace(tmp_path / "calls", *COMMAND, env=ENVIRONMENT, cwd="/")}
+    names = [f"many{number}" for number in range(8)]
+    with watching(dockerd, *names, interval=0.2) as run:
+        dockerd.launch_many(len(names), "many", *COMMAND)
+        for name in names:
+            dockerd.api("POST", f"/containers/{name}/wait")
+    for name in names:
+        used = run.events.filter(container_name=name)
+        assert calls(used) - NEVER_RETURN | {"execve"} == truth, name
+        assert calls(used, "runtime") >= SETTING_UP, name
+        assert "execve" in calls(used, "runtime_filtered"), name
