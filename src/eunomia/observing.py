@@ -110,7 +110,7 @@ class Observer:
         """What was seen to be used, until now or in all once it has stopped; nothing of whom nothing was seen."""
         found = self._collection.usages(platform.machine(), self._observation)
         if self._subject is None or not found:
-            return list(found.values())
+            return sorted(found.values(), key=lambda usage: usage.subject)
         return [unite(found.values(), self._subject)]
 
     def is_over(self) -> bool:

@@ -164,18 +164,18 @@ def test_libc_swaps(seen: str, newer: str) -> None:
 
 def test_clone3_is_not_there_for_who_was_not_seen_to_use_it() -> None:
     """Its flags are out of sight, and every C library goes on with clone."""
-    for margin in ("runtime", "libc"):
+    for margin in Margin:
         (rule,) = [one for one in profile_of(usage("read", "clone"), margin).rules if "clone3" in one.names]
         assert (rule.action, rule.errno) == (Action.ERRNO, 38)
         assert "clone3" in profile_of(usage("read", "clone3"), margin).allowed
-    assert not [one for one in profile_of(usage("clone"), "none").rules if "clone3" in one.names]
+    assert not [one for one in profile_of(usage("read"), "none").rules if "clone3" in one.names]
 
 
 def test_every_addition_has_its_reason_in_the_profile() -> None:
     seen = usage("read", "open")
     profile = profile_of(seen, "libc")
     for rule in profile.rules:
-        if not set(rule.names) <= {"read", "open"}:
+        if rule.action is Action.ALLOW and not set(rule.names) <= {"read", "open"}:
             assert rule.comment.startswith("margin: ")
 
 

@@ -19,7 +19,7 @@ _MOST_BYTES = 16 << 20
 
 
 def read_profile(name: str) -> Profile:
-    """A profile from a file, JSON (also as written for Kubernetes) or a list; or Docker's own. Says what is odd about it.
+    """A profile from a file, JSON or a list of names; or Docker's own. Says what is odd about it.
 
     Raises:
         UsageError: there is none, or nothing that can be read.

@@ -64,7 +64,7 @@ CALLS: dict[str, Danger] = {
             "swapon swapoff": "Turns the machine's swap on or off, and may write kernel memory to a file.",
             "reboot": "Restarts the machine, where its namespace reaches that far.",
             "settimeofday clock_settime clock_settime64 stime adjtimex clock_adjtime clock_adjtime64": (
-                "Sets the clock of the host, on which certificates, logs and tokens depend."
+                "Sets the clock of the host, on which certificates and logs depend, where it may."
             ),
             "modify_ldt": "Changes segments of the processor, rarely used code with past holes.",
             "vm86 vm86old": "Runs 16-bit code, rarely used code in the kernel with past holes.",
@@ -74,7 +74,6 @@ CALLS: dict[str, Danger] = {
             "nfsservctl": "Steers a file server inside the kernel.",
             "lookup_dcookie": "Reads paths of the host out of the kernel's cache.",
             "syslog": "Reads the kernel's log, in which addresses and secrets of the host are found.",
-            "uprobe uretprobe": "Belongs to probes that the kernel has put into programs.",
             "move_pages migrate_pages": "Moves the memory of processes about, which helps to attack the kernel.",
         },
     ),
@@ -120,6 +119,7 @@ CALLS: dict[str, Danger] = {
             "mlock mlock2 mlockall": "Holds memory of the machine for itself.",
             "shmget shmat shmctl msgget msgctl semget semctl": "Shares memory and messages with neighbours.",
             "vhangup": "Hangs up a terminal.",
+            "uprobe uretprobe": "Runs young code in the kernel that is meant for probes alone.",
             "ustat sysfs _sysctl": "Tells about the host by an old way that hardly anybody uses.",
             "mincore cachestat": "Tells which files of the host are in use, by what is in its cache.",
         },

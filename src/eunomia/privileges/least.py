@@ -26,8 +26,9 @@ _NO_CLONE3 = Rule(
     ("clone3",),
     Action.ERRNO,
     _ENOSYS,
-    comment="margin: C libraries that try it first go on with clone, whose flags a filter can see",
+    comment="denied as if it were not there: C libraries that try it first go on with clone, as they do under Docker's",
 )
+"""Docker's own profile answers like this, and a call so answered is never seen."""
 
 Values = dict[tuple[str, int], frozenset[int]]
 
@@ -62,7 +63,8 @@ def profile_of(usage: Usage, margin: Margin | str = Margin.RUNTIME, arguments: b
         ),
         *(rule for name in sorted(bound) for rule in _strict(name, seen)),
     ]
-    if more and "clone3" not in needed_names:
+    allowed = {name for rule in rules for name in rule.names}
+    if "clone" in allowed and "clone3" not in allowed:
         rules.append(_NO_CLONE3)
     architectures = ARCHITECTURES[usage.machine]
     return Profile(tuple(rules), architectures=tuple(name for abi, name in architectures.items() if abi in abis))
