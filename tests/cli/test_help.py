@@ -17,20 +17,8 @@ from eunomia.trackers import registry
 from tests.cli.command import EUNOMIA, environment, eunomia
 
 COMMANDS = (
-    *(
-        "run",
-        "daemon",
-        "status",
-        "replay",
-        "query",
-        "report",
-        "seccomp",
-        "recommend",
-        "rules",
-        "trackers",
-        "containers",
-    ),
-    *("config", "lab", "doctor", "completion"),
+    *("run", "daemon", "status", "replay", "query", "report", "seccomp", "recommend", "rules"),
+    *("trackers", "containers", "config", "lab", "doctor", "completion"),
 )
 PAGES = [(), *((name,) for name in COMMANDS), *(("run", name) for name in registry.names())]
 
@@ -99,7 +87,7 @@ def test_trackers_as_json() -> None:
 # Completion
 
 COMPLETED = [
-    ("eunomia r", {"run", "replay", "report", "rules"}),
+    ("eunomia r", {"run", "replay", "report", "recommend", "rules"}),
     ("eunomia seccomp m", {"merge"}),
     ("eunomia run pro", {"process"}),
     ("eunomia run process --min", {"--min-duration"}),

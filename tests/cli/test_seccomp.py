@@ -336,6 +336,24 @@ def test_ctrl_c_writes_what_was_learnt(tmp_path: Path, dockerd: DockerDaemon) ->
     assert any("getdents64" in rule["names"] for rule in profile(file)["syscalls"])
 
 
+@pytest.mark.kernel
+@pytest.mark.docker
+def test_a_container_in_the_background_is_watched_until_ctrl_c(tmp_path: Path, dockerd: DockerDaemon) -> None:
+    file = tmp_path / "web.txt"
+    run = ["docker", "-H", dockerd.host, "run", "-d", "--network", "none", "eunomia-test", "sleep", "60"]
+    with learning(tmp_path, "-o", file, "--", *run, said=" is there") as live:
+        (name,) = re.findall(r"(eunomia-[0-9a-f]+) is there", live.stderr)
+        try:
+            time.sleep(1)
+            assert live.process.poll() is None
+            assert live.ended(signal.SIGINT) == 0
+            assert dockerd.api("GET", f"/containers/{name}/json")["State"]["Running"], "it goes on"
+        finally:
+            dockerd.remove(name)
+    assert "docker ended with exit code 0" in live.stderr
+    assert {"execve", "clock_nanosleep"} & names(file)
+
+
 @pytest.mark.docker
 @pytest.mark.kernel
 def test_a_docker_run_that_fails(tmp_path: Path, dockerd: DockerDaemon) -> None:

@@ -154,7 +154,7 @@ class Watching:
         passed_on = 0
         while not observer.agent.wait(0) and not self._is_over(observer):
             left_s = _LOOK_S if limit_s is None else min(_LOOK_S, begun_s + limit_s - time.monotonic())
-            if left_s <= 0 or (stop.received and (self._held is None or passed_on > 1)):
+            if left_s <= 0 or (stop.received and (self._held is None or self._held.is_over() or passed_on > 1)):
                 return
             for number in stop.received[passed_on:]:
                 if self._held is not None:

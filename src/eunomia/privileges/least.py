@@ -63,8 +63,8 @@ def profile_of(usage: Usage, margin: Margin | str = Margin.RUNTIME, arguments: b
         ),
         *(rule for name in sorted(bound) for rule in _strict(name, seen)),
     ]
-    names = {name for rule in rules for name in rule.names}
-    if "clone" in names and "clone3" not in names:
+    allowed = {name for rule in rules for name in rule.names}
+    if "clone" in allowed and "clone3" not in allowed:
         rules.append(_NO_CLONE3)
     architectures = ARCHITECTURES[usage.machine]
     return Profile(tuple(rules), architectures=tuple(name for abi, name in architectures.items() if abi in abis))

@@ -54,3 +54,12 @@ def test_denied_alone() -> None:
     collected, _ = run(2, uid=NOBODY, events=True, denied=True)
     assert collected.events["error"].unique().to_list() == ["EPERM"]
     assert collected.events.filter(CHROOT).height == 2
+
+
+def test_what_became_of_the_call() -> None:
+    for uid, failed in ((0, 0), (NOBODY, 7)):
+        collected, _ = run(7, uid=uid, needs=True, interval=60.0)
+        (row,) = collected.events.filter(CHROOT).to_dicts()
+        assert (row["count"], row["failed"], row["by_runtime"], row["borrowed"]) == (7, failed, False, False)
+    collected, _ = run(1, interval=60.0)
+    assert collected.events.filter(CHROOT).select("failed", "by_runtime").rows() == [(None, None)], "nobody looked"

@@ -13,6 +13,7 @@
  */
 #include "syscall.bpf.h"
 #include "arrivals.bpf.h"
+#include "types.h"
 
 #define PAGE 256
 #define MOST_PAGES 64 /* of one argument; with more nothing can be said of it */
