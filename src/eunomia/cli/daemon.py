@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -220,18 +221,27 @@ def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holdi
         if daemon.agent.missing:
             say(f"waiting for {', '.join(daemon.agent.missing)}")
         if recording is not None:
-            recording.know(daemon.agent.containers)
+            recording.know(daemon.containers)
+        if daemon.prints and _can_lose_its_reader():
+            stop.watch_reader()
         _beat(daemon, enforcing, stop, min(_BEAT_S, (notifier.watchdog_s or 9) / 3))
-        containers = daemon.agent.containers()
+        containers = daemon.containers()
         summary = daemon.stop()
         if recording is not None:
             recording.close(summary, containers)
     _conclude(daemon, summary)
 
 
+def _can_lose_its_reader() -> bool:
+    """Whether stdout is a pipe or a terminal, whose other end goes for good. A service's is a socket of the journal."""
+    return stat.S_ISFIFO(os.fstat(1).st_mode) or os.isatty(1)
+
+
 def _beat(daemon: Daemon, enforcing: Enforcing | None, stop: Stop, every_s: float) -> None:
     daemon.beat()
-    while not stop.wait(every_s):
+    while not stop.wait(every_s) or (stop.reader_gone and daemon.stop_printing()):
+        if stop.reader_gone:
+            stop.forget_reader()
         if stop.take_reload():
             daemon.reload()
         daemon.beat()
