@@ -102,3 +102,23 @@ def test_a_daemon_is_told_whom(profile: Path, tmp_path: Path) -> None:
     done = eunomia("daemon", "--config", tmp_path / "daemon.toml", "--seccomp", profile, "--log", tmp_path / "log")
     assert done.returncode == 2
     assert "--seccomp takes -c CONTAINER or -p PID" in done.stderr
+
+
+def test_a_paused_container_is_refused(dockerd: DockerDaemon, profile: Path, tmp_path: Path) -> None:
+    """Within bounded time, and it goes on unchanged afterwards; then it can be done."""
+    dockerd.start("paused", "sh", "-c", f"i=0; {_LOOP}")
+    options = ("-c", "paused", "--fmt", "json", "--log", tmp_path / "log")
+    env = {"DOCKER_HOST": dockerd.host}
+    try:
+        dockerd.cli("pause", "paused")
+        done = eunomia("seccomp", "apply", profile, *options, env=env)
+        assert done.returncode == 1
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        assert {one["result"] for one in told} == {"refused"}
+        assert all("does not stop" in one["why"] or "frozen" in one["why"] for one in told)
+        dockerd.cli("unpause", "paused")
+        assert _makes(dockerd, "paused")
+        assert eunomia("seccomp", "apply", profile, *options, env=env).returncode == 0
+        assert not _makes(dockerd, "paused")
+    finally:
+        dockerd.remove("paused")

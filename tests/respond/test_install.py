@@ -129,7 +129,7 @@ def test_no_signal_is_lost(target: Path) -> None:
     """Of a thousand that are queued while filters are put on, and none comes in the middle of that."""
     with running(target, "signals") as process:
         process.line()
-        sender = threading.Thread(target=lambda: [_queue(process.pid) for _ in range(1000)])
+        sender = threading.Thread(target=_queue, args=(process.pid, 1000))
         sender.start()
         for number in range(10):
             process.install(allowing_all_but(*["swapon"] * (number + 1), "mount" if number % 2 else "reboot"))
@@ -139,10 +139,11 @@ def test_no_signal_is_lost(target: Path) -> None:
         assert process.line() == "1 1000"
 
 
-def _queue(pid: int) -> None:
-    """One of those signals that are not merged."""
-    os.kill(pid, signal.SIGRTMIN)
-    time.sleep(0.0005)
+def _queue(pid: int, count: int) -> None:
+    """Some of those signals that are not merged."""
+    for _ in range(count):
+        os.kill(pid, signal.SIGRTMIN)
+        time.sleep(0.0005)
 
 
 _FILTERED_CALLER = """

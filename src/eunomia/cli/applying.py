@@ -123,12 +123,12 @@ def _apply(applier: Applier, groups: Sequence[Group], stopped: Callable[[], bool
 
 
 def _say_plan(plans: Sequence[Plan], program: Program, source: str, wanted: Wanted) -> None:
-    from eunomia.respond.program import unknown_names
+    from eunomia.respond.program import PERMISSIVE, unknown_names
 
     doable = [plan for plan in plans if plan.refused is None]
-    say(
-        f"{source}: {len(program.profile.allowed)} calls allowed, {len(program)} instructions; for {_processes(doable)}"
-    )
+    open_by_default = program.profile.default in PERMISSIVE
+    allowed = "what it does not name is allowed" if open_by_default else f"{len(program.profile.allowed)} calls allowed"
+    say(f"{source}: {allowed}, {len(program)} instructions; for {_processes(doable)}")
     if doable:
         say("this cannot be undone: the filter holds for them, and for all they start, until they end")
     if unknown := unknown_names(program.profile):

@@ -82,9 +82,9 @@ class Applier:
         self._covered: dict[int, _Covered] = {}
 
     def plan(self, pid: int, container: str | None = None) -> Plan | None:
-        """What would be done to a process; None when it is gone."""
+        """What would be done to a process; None when it has ended, though its parent may not have noticed yet."""
         subject = look(pid, self._roots)
-        if subject is None:
+        if subject is None or subject.has_ended:
             return None
         why = refusal(subject, self._program, self._procfs, force=self._force)
         return Plan(subject, container, why, warnings(subject, self._program))

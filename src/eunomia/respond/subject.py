@@ -61,6 +61,11 @@ class Subject:
     calls: frozenset[str]
 
     @property
+    def has_ended(self) -> bool:
+        """Whether there is only its exit code left of it."""
+        return self.state in "ZX"
+
+    @property
     def needs_no_new_privs(self) -> bool:
         """Whether a filter can only be put on when it gives up new privileges before (seccomp(2))."""
         return not (self.no_new_privs or self.may_filter)
@@ -147,7 +152,7 @@ def refusal(subject: Subject, program: Program, procfs: Procfs, *, force: bool) 
         return "process 1 is the host's init, and all that starts later would be filtered: --force does it"
     if subject.is_kernel:
         return "it is a thread of the kernel"
-    if subject.state in "ZX":
+    if subject.has_ended:
         return "it has ended, and waits for its parent to notice"
     if subject.comm.startswith("runc:["):
         return "it is the container runtime, about to start a program: try again"
