@@ -136,6 +136,6 @@ def test_the_workloads_are_well_formed() -> None:
         assert one.packages
         assert (one.port is None) == (not one.test), one.name
         for word in one.command:
-            if word.startswith("/lab/") and one.command[0] != word:
+            if word.startswith("/lab/") and word not in (one.command[0], "/lab/java"):  # those are compiled
                 assert (PROGRAMS / word.removeprefix("/lab/")).exists(), f"{one.name}: {word}"
     assert not PROGRAMS.stat().st_mode & stat.S_IWOTH
