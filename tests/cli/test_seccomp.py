@@ -118,6 +118,10 @@ def test_dockers_default_has_a_name(tmp_path: Path) -> None:
     file = tmp_path / "default.json"
     assert eunomia("seccomp", "merge", "default", "-o", file).returncode == 0
     assert eunomia("seccomp", "diff", "default", file).returncode == 0
+    kubernetes = tmp_path / "default.yaml"
+    assert eunomia("seccomp", "merge", "default", "-o", kubernetes).returncode == 0
+    assert "profiles/default.json" in kubernetes.read_text()
+    assert eunomia("seccomp", "diff", file, kubernetes).returncode == 0
 
 
 def test_what_is_no_profile(tmp_path: Path) -> None:
@@ -203,6 +207,7 @@ def test_it_ends_with_the_process(tmp_path: Path, shell: Shell) -> None:
         shell.do("/bin/ls / > /dev/null")
         shell.close()
         assert live.process.wait(10) == 0
+    assert "all that was watched has ended" in live.stderr
     assert "execve" in names(file)
 
 

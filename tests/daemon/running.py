@@ -116,7 +116,7 @@ def running(
     """A daemon from when it watches; killed at the end if need be."""
     made = Running(directory, *args, env=env, fmt=fmt)
     try:
-        made.said("watching: ")
+        made.said("watching: ", 90)
         yield made
     finally:
         made.process.kill()

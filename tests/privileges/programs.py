@@ -23,7 +23,8 @@ COMPILED = "EUNOMIA_CAPABILITY_PROGRAMS"
 """Where there is no compiler: the programs."""
 
 NOT_HERE = 77
-_SOURCE = Path(__file__).with_name("capability_programs.c")
+SOURCE = Path(__file__).with_name("capability_programs.c")
+"""Also says what there is to know of them."""
 _HOLDING = "hold"
 
 
@@ -79,7 +80,7 @@ def compile_programs(directory: Path) -> Path:
     if COMPILED in os.environ:
         return Path(os.environ[COMPILED])
     program = directory / "capability_programs"
-    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", program, _SOURCE], check=True)
+    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", program, SOURCE], check=True)
     return program
 
 

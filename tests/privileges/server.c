@@ -31,6 +31,7 @@ int main(void)
 	must("setgroups", setgroups(1, &group));
 	must("setgid", setgid(group));
 	must("setuid", setuid(USER));
+	must("access", access("/log", W_OK));
 	must("log", open("/log", O_WRONLY | O_APPEND));
 	client = must("socket", socket(AF_INET, SOCK_STREAM, 0));
 	must("connect", connect(client, (struct sockaddr *)&at, sizeof(at)));

@@ -19,7 +19,7 @@ _MOST_BYTES = 16 << 20
 
 
 def read_profile(name: str) -> Profile:
-    """A profile from a file, JSON or a list of names; or Docker's own. Says what is odd about it.
+    """A profile from a file, JSON (also as written for Kubernetes) or a list; or Docker's own. Says what is odd about it.
 
     Raises:
         UsageError: there is none, or nothing that can be read.
@@ -38,6 +38,9 @@ def read_profile(name: str) -> Profile:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: it is no text: a profile is JSON, or a list of names") from error
+    _, _, document = text.partition("\n---\n")
+    if document.startswith("{"):  # as --fmt k8s writes it
+        text = document
     try:
         if not text.lstrip().startswith(("{", "[")):
             return formats.read_list(text)

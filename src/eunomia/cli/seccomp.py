@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from eunomia.cli import values
+from eunomia.cli.transfer import take, transfer_options
 
 _COMMANDS = {
+    "apply": "Put a profile on what runs already.",
     "merge": "Make one profile of several.",
     "diff": "Show what two profiles differ in.",
 }
@@ -27,6 +29,8 @@ Examples:
   eunomia seccomp -p 4242 -T 60 --args --fmt systemd
   eunomia seccomp merge day.json night.json -o web.json
   eunomia seccomp diff default web.json       what it takes away
+  eunomia seccomp apply web.json -c web       from now on, on what runs
+  eunomia seccomp --source -sc staging -T 600 --target -tc web
 """
 
 
@@ -66,7 +70,7 @@ class _Seccomp(click.Group):
     invoke_without_command=True,
     no_args_is_help=False,
     epilog=_EXAMPLES,
-    subcommand_metavar="[-- COMMAND [ARGS]... | merge | diff]",
+    subcommand_metavar="[-- COMMAND [ARGS]... | apply | merge | diff]",
 )
 @click.option(
     "-c",
@@ -108,20 +112,28 @@ class _Seccomp(click.Group):
     " would call instead",
 )
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
+@transfer_options
 @click.pass_context
-def command(context: click.Context, /, output: Path | None, **asked: Any) -> None:
+def command(context: click.Context, /, output: Path | None, **asked: Any) -> int | None:
     """Learn which system calls a container or a process needs, and write a seccomp profile that allows no others.
+
+    With --source and --target the profile of the one is put on the other, while it runs.
 
     Watches until Ctrl-C, the time is up, or all that is watched has ended. COMMAND is started and watched from its
     first instruction; where it is `docker run`, the container is.
     """
     started = context.meta.get(_COMMAND, ())
+    transfer = take(asked)
     if context.invoked_subcommand is not None:
-        if any(asked.values()) or output is not None:
+        if any(asked.values()) or output is not None or transfer is not None:
             raise click.UsageError(
                 f"options stand behind the subcommand: eunomia seccomp {context.invoked_subcommand} …", context
             )
-        return
+        return None
+    if transfer is not None:
+        from eunomia.cli.seccomp_transfer import run
+
+        return run(transfer, output, started, context, **asked)
     whom = [
         name for name, given in (("-c", asked["container"]), ("-p", asked["pid"]), ("-- COMMAND", started)) if given
     ]
@@ -134,3 +146,4 @@ def command(context: click.Context, /, output: Path | None, **asked: Any) -> Non
     from eunomia.cli.seccomp_learning import Asked, learn
 
     learn(Asked(command=started, output=output, **asked))
+    return None

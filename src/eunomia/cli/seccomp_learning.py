@@ -21,6 +21,7 @@ from eunomia.sinks.outputs import Output, OutputFile
 
 if TYPE_CHECKING:
     from eunomia.observing import Observer
+    from eunomia.privileges.profile import Profile
     from eunomia.privileges.usage import Usage
 
 _LOOK_S = 0.1
@@ -163,6 +164,8 @@ class Watching:
                 time.sleep(left_s)
             else:
                 stop.wait(left_s)
+        if self._held is None and not stop.received and not observer.agent.wait(0):
+            say("all that was watched has ended")
 
     def _is_over(self, observer: Observer) -> bool:
         if self._held is None:
@@ -179,19 +182,29 @@ def _runs(pid: int) -> bool:
 def _conclude(asked: Asked, margin: str, usages: list[Usage], file: Output | None) -> None:
     """Writes the profile, and says what to think of it and what to do next."""
     from eunomia.cli.seccomp_telling import notes
-    from eunomia.privileges.collect import unite
     from eunomia.privileges.formats import format_of, write
+
+    usage, profile = learnt(asked, margin, usages)
+    fmt = asked.fmt or format_of(asked.output)
+    _deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)
+    for line in notes(usage, profile, margin, asked.output if fmt == "oci" else None):
+        say(line)
+
+
+def learnt(asked: Asked, margin: str, usages: list[Usage]) -> tuple[Usage, Profile]:
+    """What was used, taken together, and the profile that allows it.
+
+    Raises:
+        EunomiaError: nothing was seen.
+    """
+    from eunomia.privileges.collect import unite
     from eunomia.privileges.least import profile_of
 
     if not usages:
         raise EunomiaError("nothing was seen of what was to be watched: there is no profile to write")
     names = [one.subject for one in usages]
     usage = usages[0] if len(usages) == 1 else unite(usages, " and ".join(names))
-    profile = profile_of(usage, margin, asked.arguments)
-    fmt = asked.fmt or format_of(asked.output)
-    _deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)
-    for line in notes(usage, profile, margin, asked.output if fmt == "oci" else None):
-        say(line)
+    return usage, profile_of(usage, margin, asked.arguments)
 
 
 def _deliver(text: str, file: Output | None) -> None:

@@ -19,6 +19,7 @@ class Stop:
 
     Args:
         reader: whether it also counts when nobody reads stdout any more, as after `| head` when no event comes to tell.
+            `watch_reader` says so later.
         reloads: whether SIGHUP asks for something else than the end; `take_reload` says that it came.
 
     Attributes:
@@ -41,8 +42,17 @@ class Stop:
         self._poll = select.poll()
         self._poll.register(self._read, select.POLLIN)
         if self._reader:
-            self._poll.register(1, 0)  # POLLERR and the like come unasked
+            self.watch_reader()
         return self
+
+    def watch_reader(self) -> None:
+        """From now on it counts when nobody reads stdout any more."""
+        self._poll.register(1, 0)  # POLLERR and the like come unasked
+
+    def forget_reader(self) -> None:
+        """Nobody does, and it goes on."""
+        self._poll.unregister(1)
+        self.reader_gone = False
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
@@ -75,6 +85,10 @@ class Stop:
                 os.read(self._read, 64)
             self.reader_gone = any(fd == 1 for fd, _ in ready)
         return True
+
+    def renew(self) -> None:
+        """Forgets what has been asked for: it ended one part of the work, and another one begins."""
+        self.received.clear()
 
     def take_reload(self) -> bool:
         """Whether SIGHUP has come since the last time."""

@@ -47,14 +47,14 @@ class Docker:
         """
         self._checked("import", "-", image, stdin=packed)
 
-    def run(self, name: str, image: str, script: str, options: Sequence[str]) -> Done:
+    def run(self, name: str, image: str, script: str, options: Sequence[str], timeout_s: float = _TIMEOUT_S) -> Done:
         """Runs a script in a container of its own, to the script's end. The container stays."""
         network = () if any(one.startswith("--net") for one in options) else ("--network", "none")
         command = ("run", "--name", name, *network, *options, image, "/bin/sh", "-euc", script)
         try:
-            done = self._ask(*command)
+            done = self._ask(*command, timeout_s=timeout_s)
         except subprocess.TimeoutExpired:
-            return Done(-1, f"not over after {_TIMEOUT_S:g} seconds")
+            return Done(-1, f"not over after {timeout_s:g} seconds")
         said = (done.stderr + done.stdout).decode(errors="replace").strip()
         return Done(done.returncode, said[-1000:])
 
@@ -82,6 +82,14 @@ class Docker:
             return Done(-1, f"not over after {_PATIENCE_S:g} seconds")
         logs = self._ask("logs", name)
         return Done(int(done.stdout or b"-1"), (logs.stdout + logs.stderr).decode(errors="replace").strip())
+
+    def commit(self, container: str, image: str) -> None:
+        """Makes an image of what a container has become.
+
+        Raises:
+            LabError: with what Docker says.
+        """
+        self._checked("commit", container, image)
 
     def remove(self, names: Sequence[str]) -> None:
         """Kills and removes containers, with their volumes.

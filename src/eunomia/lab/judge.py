@@ -18,6 +18,7 @@ class Seen:
     rule: str
     level: str
     message: str = ""
+    count: int = 1
 
 
 class Verdict(StrEnum):

@@ -107,8 +107,11 @@ def test_too_many_values_are_told_as_none_once() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    by = Fold(SCHEMA, repeat=False, most_told=10)
-    assert len(fold(by, met(*range(6)))) == 6
-    assert len(fold(by, met(*range(6), cgroup_id=2))) == 6
-    assert fold(by, met(*range(6), cgroup_id=2)) == [], "that of who is at work is kept"
-    assert len(fold(by, met(*range(6)))) == 6
+    by = Fold(SCHEMA, repeat=False, most_values=2, most_rows=3)
+    first = met(1, 2), met(1, 2, code=IOCTL, argument=1)
+    second = tuple(row | {"cgroup_id": 2} for row in first)
+    assert len(fold(by, *first)) == 4
+    assert len(fold(by, *second)) == 4
+    assert fold(by, *second) == [], "that of who is at work is kept"
+    assert len(fold(by, met(1, 2, 3, cgroup_id=2))) == 1
+    assert len(fold(by, *first)) == 4

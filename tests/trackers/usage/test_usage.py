@@ -99,7 +99,7 @@ def test_nothing_is_missed_in_a_flood(tmp_path: Path) -> None:
     assert rare.filter(pl.col("nr") < first + count)["nr"].to_list() == list(range(first, first + count))
     assert rare["time"].n_unique() > 5, "came in few intervals, which shows little"
     assert rare["syscall"].null_count() == count
-    assert made / took_s > 100_000
+    assert made / took_s > 50_000
     once = run.events.select("phase", "abi", "nr", "argument", "value")
     assert once.is_unique().all()
 

@@ -26,7 +26,7 @@ TRACKER = Tracker(
         ),
         Hook(
             "needs",
-            f"{_ASKED}, and it is counted; its call returns; a container's runtime comes",
+            f"{_ASKED}, and its call returns; a runtime comes",
             tuple((*counting, *beside) for beside in _BESIDE for counting in _COUNTS),
             lambda options: options["needs"],
             counts=True,
@@ -45,7 +45,7 @@ TRACKER = Tracker(
         Option(
             "needs",
             False,
-            "also what tells a need from a question in passing: whether calls failed, whether a runtime made them",
+            "also what tells a need from a question in passing: failed calls, a runtime's doing",
             constant="needs",
         ),
     ),

@@ -352,6 +352,13 @@ static __always_inline bool is_access(const struct question *question)
 	return call == CALL_ACCESS || call == CALL_FACCESSAT || call == CALL_FACCESSAT2;
 }
 
+static __always_inline bool is_copy(const struct cred___capable *cred, const struct cred___capable *own)
+{
+	return BPF_CORE_READ(cred, uid.val) == BPF_CORE_READ(own, uid.val) &&
+	       BPF_CORE_READ(cred, euid.val) == BPF_CORE_READ(own, euid.val) &&
+	       CAPABILITIES(cred, cap_bset) == CAPABILITIES(own, cap_bset);
+}
+
 /*
  * Whether it was asked of credentials that the kernel has lent the task for a while, and not for what it may do itself:
  * an overlay file system works on the layers below it with those of who mounted it (ovl_override_creds()). They say
@@ -362,10 +369,9 @@ static __always_inline bool is_borrowed(const struct question *question)
 	struct task_struct___capable *task = (void *)current_task();
 	const struct cred___capable *own = (void *)BPF_CORE_READ(task, real_cred);
 
-	if (question->cred == own || question->cred != (void *)BPF_CORE_READ(current_task(), cred) ||
-	    is_access(question))
+	if (question->cred == own || question->cred != (void *)BPF_CORE_READ(current_task(), cred))
 		return false;
-	return question->regs || CAPABILITIES(own, cap_bset) != CAPABILITIES(question->cred, cap_bset);
+	return !is_copy(question->cred, own) || (question->regs && !is_access(question));
 }
 
 #endif

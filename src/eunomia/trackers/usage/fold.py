@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.semantic import Column
 from eunomia.schema.syscalls import ENTRY_CODES, NAMES, positions
+from eunomia.trackers.usage.marks import Marks
 
 MOST_VALUES = 128
 """Of one argument; with more nothing is said of its values."""
-MOST_TOLD = 1 << 18
+MOST_ROWS = 1 << 16
+"""Of the kernel's that are remembered, 256 bytes each."""
 _ABIS = ("native", "compat32", "x32")
 _ADDED = (
     Column("abi", pl.Enum(_ABIS), "native, compat32: by the 32-bit entry, or x32"),
@@ -23,8 +26,7 @@ _ADDED = (
 )
 _COUNTED = ("page", "pages", "code", "argument", "too_many", "seen")
 _OF_CALLS = 0xFFFF  # SYSCALL_NONE
-_OF_ARGUMENT = ["cgroup_id", "phase", "code", "argument"]
-_USE = [*_OF_ARGUMENT, "value"]
+_ARGUMENT = ["cgroup_id", "phase", "code", "argument"]
 
 
 class Fold(Handler):
@@ -34,16 +36,17 @@ class Fold(Handler):
         schema: the columns as they are counted.
         repeat: whether it is told again in each interval that it is met in.
         most_values: told of one argument; where there are more, one row without a value says so, and then no more.
-        most_told: that are remembered; with more, those of cgroups at rest are forgotten, and may be told again.
+        most_rows: of the kernel's that are remembered; with more, cgroups at rest are forgotten, and may be told again.
     """
 
     def __init__(
-        self, schema: Schema, *, repeat: bool, most_values: int = MOST_VALUES, most_told: int = MOST_TOLD
+        self, schema: Schema, *, repeat: bool, most_values: int = MOST_VALUES, most_rows: int = MOST_ROWS
     ) -> None:
-        self._repeat = repeat
+        self._marks = None if repeat else Marks()
         self._most_values = most_values
-        self._most_told = most_told
-        self._told = _uses(pl.DataFrame(schema=schema.polars())).select(_USE)
+        self._most_rows = most_rows
+        types = {"cgroup_id": pl.UInt64, "phase": schema["phase"].dtype, "code": pl.UInt32, "argument": pl.UInt8}
+        self._told = pl.DataFrame(schema={**types, "values": pl.UInt32})  # how many of each argument
         self._names = pl.Series(NAMES, dtype=pl.Enum(NAMES))
         self._abis = pl.Series(_ABIS, dtype=pl.Enum(_ABIS))
         places = pl.Series(positions(), dtype=pl.UInt32)
@@ -56,31 +59,37 @@ class Fold(Handler):
 
     def handle(self, batch: Batch) -> Batch:
         """The uses of an interval that have not been told."""
-        uses = self._new(_uses(batch.frame))
-        if not self._repeat:
-            self._remember(uses)
+        met = batch.frame["seen"].to_numpy() != 0
+        new = met if self._marks is None else self._marks.unmarked(batch.frame, met)
+        uses = self._few_values(_uses(batch.frame.drop("seen"), new))
+        self._forget_all_but(batch.frame.select("cgroup_id").unique())
         schema = self.columns(batch.schema)
         return Batch(batch.source, schema, self._named(uses).select(column.name for column in schema))
 
-    def _new(self, uses: pl.DataFrame) -> pl.DataFrame:
-        """Without what has been told, and without values of arguments that have too many of them."""
-        value = pl.col("value")
-        known = self._told.group_by(_OF_ARGUMENT).agg(
-            value.count().alias("before"), value.is_null().any().alias("over")
+    def _forget_all_but(self, at_work: pl.DataFrame) -> None:
+        if self._marks is not None and len(self._marks) > self._most_rows:
+            self._marks.keep(at_work)
+            self._told = self._told.join(at_work, on="cgroup_id", how="semi")
+
+    def _few_values(self, uses: pl.DataFrame) -> pl.DataFrame:
+        """One row without a value for each argument that has too many of them, unless that has been told."""
+        value, before = pl.col("value"), pl.col("values").fill_null(0)
+        many = (pl.col("too_many").any() | (value.count() + before.first() > self._most_values)).over(_ARGUMENT)
+        few = (
+            uses.join(self._told, on=_ARGUMENT, how="left", nulls_equal=True)
+            .filter(before <= self._most_values)
+            .with_columns(value=pl.when(~many).then(value))
+            .unique([*_ARGUMENT, "value"], keep="first", maintain_order=True)
         )
-        many = value.is_null().any() | (value.count() + pl.col("before").fill_null(0).first() > self._most_values)
-        return (
-            uses.join(self._told, on=_USE, how="anti", nulls_equal=True)
-            .join(known, on=_OF_ARGUMENT, how="left", nulls_equal=True)
-            .filter(pl.col("over").not_().fill_null(True))
-            .with_columns(value=pl.when(many.over(_OF_ARGUMENT).not_()).then(value))
-            .unique(_USE, keep="first", maintain_order=True)
-        )
+        if self._marks is not None:
+            self._remember(few.filter(pl.col("argument").is_not_null()))
+        return few
 
     def _remember(self, uses: pl.DataFrame) -> None:
-        self._told = pl.concat([self._told, uses.select(_USE)])
-        if self._told.height > self._most_told:
-            self._told = self._told.join(uses.select("cgroup_id").unique(), on="cgroup_id", how="semi")
+        value = pl.col("value")
+        number = pl.when(value.is_null().any()).then(self._most_values + 1).otherwise(value.count())
+        counted = uses.group_by(_ARGUMENT).agg(number.cast(pl.UInt32).alias("values"))
+        self._told = pl.concat([self._told, counted]).group_by(_ARGUMENT).agg(pl.col("values").sum())
 
     def _named(self, uses: pl.DataFrame) -> pl.DataFrame:
         code = uses["code"]
@@ -90,15 +99,14 @@ class Fold(Handler):
         return named.sort("cgroup_id", "phase", "abi", "syscall", "nr", "argument", "value")
 
 
-def _uses(frame: pl.DataFrame) -> pl.DataFrame:
-    """One row for each number that was met, and for each argument of which there were too many."""
-    seen = frame["seen"].to_numpy()
-    rows, places = np.nonzero(seen)
-    number = pl.col("page") * seen.shape[1] + pl.col("place")
+def _uses(rows: pl.DataFrame, met: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """One row for each number that was met, and for each argument of which the kernel had too many."""
+    row, place = np.nonzero(met)
     is_call = pl.col("code") == _OF_CALLS
-    met = frame.drop("seen")[rows].with_columns(place=pl.Series(places, dtype=pl.UInt64)).with_columns(value=number)
-    over = frame.drop("seen").filter("too_many").with_columns(value=pl.lit(None, pl.UInt64))
-    return pl.concat([met, over], how="diagonal").with_columns(
+    number = pl.col("page") * met.shape[1] + pl.Series(place, dtype=pl.UInt64)
+    uses = rows[row].with_columns(value=number)
+    over = rows.filter("too_many").with_columns(value=pl.lit(None, pl.UInt64))
+    return pl.concat([uses, over]).with_columns(
         pl.when(is_call).then("value").otherwise("code").cast(pl.UInt32).alias("code"),
         pl.when(~is_call).then("argument").alias("argument"),
         pl.when(~is_call).then("value").alias("value"),
