@@ -149,6 +149,7 @@ def _record(one: Examination, attacks: int, stopped: Mapping[str, int]) -> dict[
         "missed": told(one.missed),
         "extra": told(one.extra),
         "refused": told(one.refused),
+        "lost": list(one.lost),
         "allowed": sorted(one.profile.allowed),
         "capabilities": list(one.capabilities),
         "works_again": one.again.works,
