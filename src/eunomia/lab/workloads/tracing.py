@@ -60,11 +60,13 @@ class Trace:
         Raises:
             LabError: strace does not attach.
         """
+        before = _stops(pid)
         command = ["strace", *_FLAGS, "-o", str(self._out), "-p", str(pid)]
         with self._said.open("wb") as said:
             self._strace = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         end = time.monotonic() + _ATTACH_S
-        while "attached" not in (told := self._said.read_text(errors="replace")):
+        # Attached it has only asked for a stop; it has had it, and follows, once the process runs again after one.
+        while "attached" not in (told := self._said.read_text(errors="replace")) or not _went_on(pid, before):
             if self._strace.poll() is not None or time.monotonic() > end:
                 raise LabError(f"strace does not attach to process {pid}: {told.strip()}")
             time.sleep(0.01)
@@ -100,6 +102,20 @@ def tracing(directory: Path) -> Iterator[Trace]:
         yield trace
     finally:
         trace.close()
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _stops(pid: int) -> int:
+    """How often it gave the processor away of itself, which one at the gate does for a tracer alone."""
+    return int(_status(pid)["voluntary_ctxt_switches"])
+
+
+def _went_on(pid: int, before: int) -> bool:
+    return _stops(pid) > before and _status(pid)["State"].startswith("R")
 
 
 def open_gate(pid: int) -> None:
