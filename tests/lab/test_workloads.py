@@ -25,7 +25,7 @@ from eunomia.lab.workloads.stage import PROGRAMS
 from eunomia.lab.workloads.workload import select, workloads
 from eunomia.privileges.usage import Call
 from eunomia.schema.syscalls import NUMBERS
-from tests.cli.command import eunomia, refused
+from tests.cli.command import EUNOMIA, environment, eunomia, refused
 from tests.dockerd import DockerDaemon
 
 QUICK = ("busybox", "threads32")
@@ -96,6 +96,8 @@ def test_attacks_are_stopped_and_others_are_not(dockerd: DockerDaemon, examinati
     assert (count, stopped) == (2, {"threads32": 1})
 
 
+@pytest.mark.kernel
+@pytest.mark.docker
 def test_page_tells_the_figures(examinations: dict[str, Examination]) -> None:
     text = page(list(examinations.values()), 10, {"busybox": 4, "threads32": 7}, [], {"nginx": "no word"}, "a machine")
     assert "| learnt set equals strace's | 2/2 |" in text
@@ -108,9 +110,14 @@ def test_page_tells_the_figures(examinations: dict[str, Examination]) -> None:
 @pytest.mark.docker
 def test_command(dockerd: DockerDaemon, tmp_path: Path) -> None:
     report = tmp_path / "page.md"
-    done = eunomia(
-        *("lab", "privileges", "--only", "busybox", "--attacks", "none", "--fmt", "json", "--report", report),
-        env={"DOCKER_HOST": dockerd.host},
+    command = [*EUNOMIA, "lab", "privileges", "--only", "busybox", "--attacks", "none", "--fmt", "json"]
+    done = subprocess.run(
+        [*command, "--report", report],
+        env=environment(DOCKER_HOST=dockerd.host),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -136,6 +143,6 @@ def test_the_workloads_are_well_formed() -> None:
         assert one.packages
         assert (one.port is None) == (not one.test), one.name
         for word in one.command:
-            if word.startswith("/lab/") and one.command[0] != word:
+            if word.startswith("/lab/") and word not in (one.command[0], "/lab/java"):  # those are compiled
                 assert (PROGRAMS / word.removeprefix("/lab/")).exists(), f"{one.name}: {word}"
     assert not PROGRAMS.stat().st_mode & stat.S_IWOTH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -75,13 +75,17 @@ def privileges(
     host = values.docker_host()
     docker = Docker(host)
     _end_orderly()
+
+    def write(done: Sequence[Examination], failed: Mapping[str, str], count: int, stopped: Mapping[str, int]) -> None:
+        if report is not None:
+            report.write_text(figures.page(done, count, stopped, absent, failed, machine()), "utf-8")
+
     with bench(docker, present) as place:
-        examinations, failed = _examine(place, host, present)
+        examinations, failed = _examine(place, host, present, write)
     targets = [one for one in examinations if one.workload in attacked]
     count, stopped = attack(docker, host, targets, jobs, say) if targets else (0, {})
     _print(examinations, count, stopped, fmt)
-    if report is not None:
-        report.write_text(figures.page(examinations, count, stopped, absent, failed, machine()), "utf-8")
+    write(examinations, failed, count, stopped)
     if failed or not present or not all(one.right for one in examinations):
         context.exit(1)
 
@@ -99,8 +103,13 @@ def _end_orderly() -> None:
             signal.signal(number, end)
 
 
-def _examine(place: Bench, host: str | None, present: Sequence[Workload]) -> tuple[list[Examination], dict[str, str]]:
-    """What came out, and what failed before anything could: one that does not work says nothing of the others."""
+def _examine(
+    place: Bench, host: str | None, present: Sequence[Workload], write: Callable[..., None]
+) -> tuple[list[Examination], dict[str, str]]:
+    """What came out, and what failed before anything could: one that does not work says nothing of the others.
+
+    The page is written after each of them, so that an early end loses nothing.
+    """
     from eunomia.lab.workloads.examining import examine
 
     done: list[Examination] = []
@@ -111,6 +120,7 @@ def _examine(place: Bench, host: str | None, present: Sequence[Workload]) -> tup
         except LabError as error:
             say(f"error: {error}")
             failed[one.name] = str(error)
+        write(done, failed, 0, {})
     return done, failed
 
 
@@ -149,6 +159,7 @@ def _record(one: Examination, attacks: int, stopped: Mapping[str, int]) -> dict[
         "missed": told(one.missed),
         "extra": told(one.extra),
         "refused": told(one.refused),
+        "lost": list(one.lost),
         "allowed": sorted(one.profile.allowed),
         "capabilities": list(one.capabilities),
         "works_again": one.again.works,

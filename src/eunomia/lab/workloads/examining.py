@@ -14,7 +14,7 @@ from eunomia.config import FilterConfig, TrackerConfig
 from eunomia.lab.labtool import LabError
 from eunomia.lab.workloads.probing import Probe, probe
 from eunomia.lab.workloads.running import Bench, Outcome
-from eunomia.lab.workloads.tracing import tracing
+from eunomia.lab.workloads.tracing import Traced, tracing
 from eunomia.lab.workloads.workload import Workload
 from eunomia.observing import TRACKERS, Observer
 from eunomia.pipeline.handler import Handler
@@ -22,7 +22,6 @@ from eunomia.privileges import oci
 from eunomia.privileges.collect import unite
 from eunomia.privileges.least import profile_of
 from eunomia.privileges.profile import Profile
-from eunomia.privileges.runtime_default import default_profile
 from eunomia.privileges.usage import Call, Phase, Usage, Verdict
 from eunomia.schema.batch import Batch, Schema
 from eunomia.trackers.declaration import Tracker
@@ -38,11 +37,11 @@ class Examination:
     Attributes:
         traced: what strace saw the workload call.
         learnt: what was learnt in that very run to be the workload's.
-        refused: calls that strace saw and the runtime's own profile kept from being made.
+        refused: calls that strace saw turned away each time, and that never began: by the runtime's own profile.
         profile: made of that run and of one without strace.
         capabilities: needed ones, of the run without strace.
         again: the run under the profile, with these capabilities and no others.
-        denials: calls that the profile kept from being made in it.
+        denials: calls that the profile kept from being made in it, and the runtime's own does not.
         probed: what trying every other call came to.
         lost: whether the kernel had no room for something.
     """
@@ -93,16 +92,16 @@ def examine(bench: Bench, docker_host: str | None, workload: Workload, say: Call
     outcome, denials = again(bench, docker_host, workload, profile, capabilities)
     say(f"{workload.name}: trying what it is not allowed")
     learnt = first.calls.get(Phase.WORKLOAD, frozenset())
-    by_default = default_profile().allowed
+    refused = traced.turned_away - learnt
     return Examination(
         workload,
-        traced,
+        traced.calls,
         learnt,
-        frozenset(call for call in traced - learnt if call.name not in by_default),
+        refused,
         profile,
         capabilities,
         outcome,
-        denials,
+        denials - refused,
         probe(bench.docker, bench.image, bench.directory, profile),
         tuple(
             sorted({cause for one in (first, second) for cause in one.observation.lost if one.observation.lost[cause]})
@@ -136,7 +135,7 @@ def _check(workload: Workload, outcome: Outcome) -> None:
         raise LabError(f"{workload.name} does not work, though nothing is in its way: {outcome.said}")
 
 
-def _trace(bench: Bench, docker_host: str | None, workload: Workload) -> tuple[frozenset[Call], Usage]:
+def _trace(bench: Bench, docker_host: str | None, workload: Workload) -> tuple[Traced, Usage]:
     with (
         TemporaryDirectory() as directory,
         tracing(Path(directory)) as trace,
@@ -173,8 +172,7 @@ class _Kept(Handler):
         return batch
 
     def denied(self, profile: Profile) -> frozenset[Call]:
-        """Calls that this profile keeps from being made, and the runtime's own does not."""
+        """Calls that this profile keeps from being made."""
         rows = pl.concat(self._frames).unique().iter_rows() if self._frames else iter(())
         calls = {Call(name or f"#{number}", abi) for name, abi, number in rows}
-        by_default = default_profile().allowed
-        return frozenset(call for call in calls if call.name not in profile.allowed and call.name in by_default)
+        return frozenset(call for call in calls if call.name not in profile.allowed)

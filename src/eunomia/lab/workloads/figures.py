@@ -21,7 +21,8 @@ work and fails when that is not done: requests answered, rows counted, files com
    the host, has attached to it; then it becomes the workload. The tracker `usage` watches the same run. So both saw the
    same processes from their first instruction to their last, and what they say must be the same set of calls, 32-bit
    ones apart. *Missed* is what strace saw and was not learnt, *extra* what was learnt and strace did not see. *Refused*
-   are calls that Docker's own profile turned away: they were never made, and need not be allowed.
+   are calls that Docker's own profile turned away: strace saw them answered with EPERM or ENOSYS each time, and the
+   kernel never began one. They need not be allowed.
 2. **As it is.** From this run and the first comes the profile: what was used, and what the runtime needs to start a
    container (`--margin runtime`). The capabilities are those that were asked for and needed in this run alone.
 3. **Under its profile**, with all capabilities dropped but those. The test must pass again; *denied* counts the calls

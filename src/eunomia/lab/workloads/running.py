@@ -15,7 +15,7 @@ from eunomia.lab.docker import Docker
 from eunomia.lab.workloads.stage import LAB, mounts
 from eunomia.lab.workloads.workload import Workload
 
-_START_S = 60.0
+_START_S = 180.0
 _TEST_S = 240.0
 _LISTENS = "0A"
 _RETRY = 'retry() { for _ in $(seq 100); do "$@" >retried 2>&1 && return; sleep 0.1; done; cat retried; return 1; }\n'
