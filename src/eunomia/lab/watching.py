@@ -117,7 +117,9 @@ class Installed:
             except FileNotFoundError:  # between two renames there is none of that name
                 continue
             newer.insert(0, path)
-        raise LabError(f"{self._file} was renamed and removed meanwhile: give the daemon room for more (keep, max_bytes)")
+        raise LabError(
+            f"{self._file} was renamed and removed meanwhile: give the daemon room for more (keep, max_bytes)"
+        )
 
 
 @contextmanager
