@@ -282,6 +282,7 @@ class Agent:
             **tracker.constants(options),
             "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
             "cgroup_controller": _CONTROLLERS[hierarchy.controller],
+            "hierarchy_id": hierarchy.hierarchy_id,
             **(kernel_filter.constants if kernel_filter else {}),
             "host_mnt_ns": self._host_mnt_ns(),
         }
@@ -517,7 +518,7 @@ class Agent:
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
-            "sockets not followed": sum(one.filter_full for one in counters),
+            "sockets or arrivals not followed": sum(one.filter_full for one in counters),
             "cgroup announcements": announced.ring_full,
         }
         return Summary(

@@ -49,6 +49,7 @@ CALLS = [
     ("via int80 exec /bin/true", IN_32_BIT + r'execve\("/bin/true", \["/bin/true"\], NULL\) = 0'),
     ("memfd-exec name /bin/true", r'memfd_create\("name", MFD_CLOEXEC\) = \d[^$]*execveat?\(.*\) = 0'),
     ("deleted-exec copy /bin/true", r'unlink\("copy"\) += 0\nexecveat?\(.*\) = 0'),
+    ("named other /bin/true", r'execve\("/bin/true", \["other"\], .*\) = 0'),
     ("as other /bin/true", r'prctl\(PR_SET_NAME, "other"\) = 0\nexecve\("/bin/true", .*\) = 0'),
     ("spawn other /bin/true", r'execve\("/bin/true", .*\) = 0'),
     ("ptrace", r"ptrace\(PTRACE_ATTACH, \d+\) = 0"),

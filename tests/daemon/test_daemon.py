@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from eunomia.daemon.status import ask
 from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia
 from tests.daemon.running import CAT, MARKED, cat, running, write_config
-from tests.dockerd import DockerDaemon
+from tests.dockerd import IMAGE, DockerDaemon
 from tests.sinks.alerts.servers import WebServer
 
 pytestmark = pytest.mark.kernel
@@ -435,7 +435,7 @@ def test_wrong_use(tmp_path: Path) -> None:
 
 @pytest.mark.docker
 def test_containers(tmp_path: Path, dockerd: DockerDaemon) -> None:
-    write_config(tmp_path)
+    write_config(tmp_path, rules=CAT.replace("= cat", f"= cat and container.image startswith {IMAGE}"))
     env = {"DOCKER_HOST": dockerd.host}
     with running(tmp_path, "-c", "watched", env=env) as daemon:
         assert "waiting for" in daemon.stderr

@@ -20,6 +20,7 @@ from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
 from eunomia.daemon.status import StatusServer, ask
 from eunomia.daemon.watching import agent_config
+from eunomia.detect.container_facts import ContainerFacts
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.pipeline.accounts import Account
 from eunomia.pipeline.chain import Chain
@@ -186,14 +187,15 @@ def test_health_is_told_once() -> None:
 
 def test_names_of_containers_are_known_when_nobody_says_them() -> None:
     known = KnownContainers()
-    known.restore([["0123456789ab", "web", "nginx:1", None]])
+    known.restore({"0123456789ab": {"name": "web", "image": "nginx:1", "started_ns": 5}})
     rows = batch({"container_name": None}, {"container_name": None, "container_id": "host"}, {"container_name": "db"})
     assert known.name(rows.frame)["container_name"].to_list() == ["web", None, "db"]
     again = KnownContainers()
     again.restore(json.loads(json.dumps(known.state())))
-    assert again.image_of("0123456789ab") == ("nginx:1", None)
-    with pytest.raises(ValueError, match="texts"):
-        again.restore(json.loads('[["0123456789ab", 1, null, null]]'))
+    assert again.facts_of("0123456789ab") == ContainerFacts("web", "nginx:1", started_ns=5)
+    for wrong in ({"name": 1}, {"title": "web"}):
+        with pytest.raises(ValueError, match="nothing known of a container"):
+            again.restore({"0123456789ab": wrong})
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not to be had here")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from eunomia.detect.known import KNOWN, FieldInfo
+from eunomia.detect.field import FieldInfo
+from eunomia.detect.known import KNOWN
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "rules-language.md"
 _TABLE = re.compile(r"<!-- fields -->\n.*?<!-- end -->", re.DOTALL)

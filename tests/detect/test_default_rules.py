@@ -26,7 +26,8 @@ Event = dict[str, Any]
 
 BUSYBOX = {"comm": "cat", "exe": "/bin/busybox"}
 DPKG = {"comm": "dpkg", "exe": "/usr/bin/dpkg"}
-RUNC = {"comm": "runc:[2:INIT]", "exe": "/usr/bin/runc"}
+RUNC = {"comm": "runc:[2:INIT]", "exe": "/usr/bin/runc", "exe_outside": True}
+OWN_RUNC = {**RUNC, "exe_outside": False}
 POSTINST = {"comm": "sh", "exe": "/usr/bin/dash", "ancestors": [{"pid": 7, "comm": "x", "exe": "/usr/bin/dpkg"}]}
 USER = {"old_uid": 1000, "old_euid": 1000, "uid": 1000}
 
@@ -93,6 +94,8 @@ def read(path: str, **more: Any) -> Event:
         ("Release agent written", "files.open", write("/mnt/x/release_agent")),
         ("Release agent written", "files.open", write("/mnt/release_agent", error="EACCES")),
         ("Core pattern written", "files.open", write("/host/proc/sys/kernel/core_pattern", error="EROFS")),
+        ("Core pattern written", "files.open", write("/proc/sys/kernel/core_pattern", **OWN_RUNC)),
+        ("Core pattern written", "files.open", write("/proc/sys/kernel/core_pattern", **{**RUNC, "exe_outside": None})),
         ("SysRq key pressed", "files.open", write("/proc/sysrq-trigger", flags="O_RDWR")),
         ("Block device made", "files.mknod", {"path": "/tmp/x", "mode": "60600"}),
         ("Raw disk opened", "files.open", read("/dev/vda1")),
@@ -106,8 +109,11 @@ def read(path: str, **more: Any) -> Event:
             {"name": "/x", "peer_comm": "dockerd", "peer_container_id": "host"},
         ),
         ("Runtime socket used", "ipc.unix_connect", {"name": "/var/run/docker.sock"}),
+        ("Runtime socket used", "ipc.unix_connect", {"name": "/x", "bound_name": "/run/docker.sock"}),
         ("Container runtime overwritten", "files.open", write("/usr/bin/runc", name="/proc/self/fd/4")),
         ("Root of another process used", "files.open", read("/etc/shadow", name="/proc/1/root/etc/shadow")),
+        ("Root of another process used", "files.open", write("/tmp/x", name="x", foreign=True)),
+        ("Root of another process used", "files.unlink", {"path": "/tmp/x", "name": "x", "foreign": True}),
         ("Module loaded from a container", "sensitive.finit_module", {"path": "/x.ko", "error": "EPERM"}),
         ("Module loaded on the host", "sensitive.finit_module", {"path": "/x.ko", "container_id": "host"}),
         ("Namespace joined", "sensitive.setns", {"comm": "runc:[2:INIT]", "text": "net", "flags": "0"}),
@@ -158,10 +164,17 @@ def test_attacks_are_found(name: str, event: str, row: Event) -> None:
         ("Kernel file system mounted", "sensitive.mount", {"path2": "proc", "text": "proc", "flags": "0", **RUNC}),
         ("File system mounted", "sensitive.mount", {"path2": "none", "flags": "MS_REC|MS_PRIVATE"}),
         ("Runtime socket used", "ipc.unix_connect", {"name": "/run/app.sock", "peer_comm": "dockerd"}),
+        ("Runtime socket used", "ipc.unix_connect", {"name": "/x", "bound_name": "/run/not-docker.sock"}),
         ("Container runtime overwritten", "files.open", read("/usr/bin/runc")),
         ("Root of another process used", "files.open", read("/x", name="/proc/1/root/x")),
+        ("Root of another process used", "files.open", read("/x", name="x", foreign=True)),
+        ("Root of another process used", "files.open", write("/x", name="x", foreign=False)),
         ("Namespace joined", "sensitive.setns", {"text": "mnt", "flags": "0", **RUNC}),
-        ("Root directory exchanged", "sensitive.pivot_root", {"path": "/", "comm": "exe", "exe": "/usr/sbin/runc"}),
+        (
+            "Root directory exchanged",
+            "sensitive.pivot_root",
+            {"path": "/", **RUNC, "comm": "exe", "exe": "/usr/sbin/runc"},
+        ),
         ("Program run from memory", "process.exec", {"exe": "/memfd:runc_cloned:/proc/self/exe", "exe_memfd": True}),
         ("Program run that is not of the image", "process.exec", {"exe": "/x", "exe_upper_layer": True, **POSTINST}),
         ("Reverse shell", "process.exec", {"exe": "/bin/bash", "stdin": "tty"}),

@@ -136,6 +136,7 @@ class Machine:
         return {
             "exe": f"/bin/{task.image}",
             "args": f"{task.image} -x",
+            "exe_outside": False,
             "parent_comm": parent.image if parent else None,
             "parent_exe": f"/bin/{parent.image}" if parent else None,
             "parent_args": f"{parent.image} -x" if parent else None,
@@ -234,6 +235,42 @@ def test_a_container_ends_the_ancestors_with_who_started_it() -> None:
     assert [one["pid"] for one in answer["ancestors"]] == [1]
 
 
+INSIDE = "aaaaaaaaaaaa"
+
+
+def _exec(pid: int, ppid: int, name: str, container_id: str, *, on_host: bool | None) -> Processes:
+    columns = {**PROCESS, "exe_on_host": pl.Boolean()}
+    processes = Processes()
+    processes.handle(
+        batch(
+            "process",
+            columns,
+            [happened(5, "exec", pid, ppid, name, container_id=container_id, exe_on_host=on_host)],
+        )
+    )
+    return processes
+
+
+def test_a_runtime_comes_from_outside() -> None:
+    """Before it is moved into the container, or right there and yet among the host's mounts."""
+    for before, on_host in (("host", True), ("host", None), ("host", False), (INSIDE, True)):
+        processes = _exec(50, 1, "runc", before, on_host=on_host)
+        assert told(processes, (9, 50, 1), container_id=INSIDE)[0]["exe_outside"] is True
+        learnt(happened(10, "fork", 51, 50, "runc", container_id=INSIDE), processes=processes)
+        assert told(processes, (11, 51, 50), container_id=INSIDE)[0]["exe_outside"] is True
+        learnt(happened(12, "comm", 51, 50, "runc:[2:INIT]", container_id=INSIDE), processes=processes)
+        assert told(processes, (13, 51, 50), container_id=INSIDE)[0]["exe_outside"] is True
+        learnt(happened(14, "exec", 51, 50, "runc", container_id=INSIDE), processes=processes)
+        assert told(processes, (15, 51, 50), container_id=INSIDE)[0]["exe_outside"] is False
+
+
+def test_what_a_container_runs_does_not() -> None:
+    for on_host in (False, None):
+        processes = _exec(50, 1, "runc", INSIDE, on_host=on_host)
+        assert told(processes, (9, 50, 1), container_id=INSIDE)[0]["exe_outside"] is False
+    assert told(Processes(), (9, 50, 1), container_id=INSIDE)[0]["exe_outside"] is None
+
+
 def test_what_is_known_already_stays() -> None:
     processes = learnt(happened(5, "exec", 50, 1, "new"))
     processes.add_running(running((1, 0, "init"), (50, 1, "old")))
@@ -321,7 +358,7 @@ def test_columns_that_are_there_stay_and_missing_arguments_are_filled() -> None:
     assert answer.frame["parent_comm"].to_list() == ["kernel's"] * 2
     assert answer.frame["exe"].to_list() == ["/bin/sh"] * 2
     names = [column.name for column in answer.schema]
-    assert names[names.index("comm") + 1 :][:4] == ["exe", "parent_exe", "parent_args", "ancestors"]
+    assert names[names.index("comm") + 1 :][:5] == ["exe", "exe_outside", "parent_exe", "parent_args", "ancestors"]
     assert len(names) == len(set(names))
 
 

@@ -14,7 +14,7 @@ from tests.trackers.test_ways import ALL_WAYS
 pytestmark = pytest.mark.guest
 
 
-def _pytest(
+def in_guest(
     kernel: str,
     *arguments: str,
     cgroup: str = "v2",
@@ -43,30 +43,37 @@ def test_every_way_and_every_event(kernel: str) -> None:
         "trackers/ipc/test_ipc.py",
         "trackers/ipc/test_traffic.py",
         "trackers/capable/test_capable.py",
+        "trackers/usage/test_arrivals.py",
         "trackers/sensitive/test_sensitive.py",
         "guest/inside_taint.py",
     )
-    passed = _pytest(kernel, *(f"tests/{test}" for test in tests), environment={ALL_WAYS: "1"})
+    passed = in_guest(kernel, *(f"tests/{test}" for test in tests), environment={ALL_WAYS: "1"})
     assert passed > 20
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_connections(kernel: str) -> None:
-    assert _pytest(kernel, "tests/trackers/tcp/test_tcp.py") > 20
+    assert in_guest(kernel, "tests/trackers/tcp/test_tcp.py") > 20
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_files(kernel: str) -> None:
     """What its programs read of the kernel differs between versions: mounts, above all."""
-    assert _pytest(kernel, *(f"tests/trackers/files/test_{name}.py" for name in ("counts", "paths", "events"))) > 20
+    assert (
+        in_guest(
+            kernel,
+            *(f"tests/trackers/files/test_{name}.py" for name in ("counts", "paths", "events", "foreign", "submitted")),
+        )
+        > 20
+    )
 
 
 @pytest.mark.parametrize("layout", ["v1", "hybrid"])
 def test_older_cgroup_layouts(layout: str) -> None:
     environment = {"EUNOMIA_TEST_CGROUP": layout}
-    assert _pytest("5.10", "tests/guest/inside_cgroups.py", cgroup=layout, environment=environment)
+    assert in_guest("5.10", "tests/guest/inside_cgroups.py", cgroup=layout, environment=environment)
 
 
 def test_failed_execs_without_tracefs() -> None:
     tests = ("tests/trackers/process/test_process.py", "-k", "failed_execs or exec_and_exit")
-    assert _pytest("5.10", *tests, tracefs=False) == 2
+    assert in_guest("5.10", *tests, tracefs=False) == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eunomia.host.roots import Roots
-from eunomia.kernel.features import missing_capabilities, reason_against, tracefs
+from eunomia.kernel.features import is_sure, missing_capabilities, reason_against, tracefs
 
 
 @pytest.fixture
@@ -44,6 +44,20 @@ def test_tracepoints(roots: Roots, kind: str, mount: str) -> None:
     assert reason == "the kernel has no tracepoint syscalls/sys_enter_execve"
     put(roots, f"{mount}/events/syscalls/sys_enter_execve/id")
     assert reason_against(section, roots) is None
+
+
+def test_raw_tracepoints(roots: Roots) -> None:
+    """The kernel's type information names them; without it nothing is known, and the way is tried."""
+    section = "raw_tp/io_uring_complete"
+    assert (reason_against(section, roots), is_sure(section, roots)) == (None, False)
+    put(roots, "kernel/btf/vmlinux", "\0btf_trace_io_uring_complete_more\0btf_trace_sys_exit\0x\0")
+    fresh = Roots(proc=roots.proc, sys=roots.sys.parent / "other")
+    (roots.sys).rename(fresh.sys)
+    assert reason_against(section, fresh) == "the kernel has no tracepoint io_uring_complete"
+    assert not is_sure(section, fresh)
+    assert reason_against("raw_tp/sys_exit", fresh) is None
+    assert is_sure("raw_tp/sys_exit", fresh)
+    assert not is_sure("kprobe/sys_exit", fresh)
 
 
 def test_where_tracefs_is(roots: Roots) -> None:

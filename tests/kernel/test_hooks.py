@@ -71,6 +71,7 @@ def test_the_look_for_what_is_left_finds_something(spec: ObjectSpec) -> None:
         ((("works_first", "works_second"),), ("works_first", "works_second")),
         ((("works_first", "out_of_bounds"), ("works_second",)), ("works_second",)),
         ((("works_first", "attaches_never"), ("works_second",)), ("works_second",)),
+        ((("ruled_out_raw",), ("works_first",)), ("works_first",)),
         ((("works_first", "ruled_out"), ("works_second",)), ("works_second",)),
     ],
 )
@@ -107,6 +108,13 @@ def test_an_optional_hook_may_have_no_way(spec: ObjectSpec) -> None:
         assert loaded.programs == ("works_first", "works_second")
 
 
+def test_an_optional_hook_that_was_thought_sure(spec: ObjectSpec) -> None:
+    sure = replace(hook(("attaches_never",), ("works_second",), name="two"), optional=True)
+    loaded, trials = load(spec, [hook(("works_first",), name="one"), sure], SETTINGS, ROOTS)
+    with loaded:
+        assert taken_of(trials) == {"one": ("works_first",), "two": ("works_second",)}
+
+
 def test_no_hooks(spec: ObjectSpec) -> None:
     loaded, trials = load(spec, [], SETTINGS, ROOTS)
     with loaded:
@@ -126,8 +134,8 @@ def test_all_fail(spec: ObjectSpec) -> None:
     )
     assert "invalid access to map value, value_size=8 off=32 size=8" in message
     assert "processed " not in message, "of the log only what tells something"
-    assert "raw_tp/eunomia_no_such_tracepoint: object refused, program attaches_never" in message
-    assert "it could not be attached: No such file or directory" in message
+    assert "raw_tp/sys_enter: object refused, program attaches_never" in message
+    assert "it could not be attached: Invalid argument" in message
     assert len(message.splitlines()) < 20
     assert "invalid access to map value" in caught.value.log
     assert len(caught.value.log) > len(message) / 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import Any
 import click
 
 from eunomia.cli import values
+from eunomia.cli.lab_privileges import privileges
 from eunomia.cli.terminal import print_table, say
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.lab.action import Action, Kind, actions, select
 from eunomia.lab.docker import Docker
-from eunomia.lab.figures import page, summary
+from eunomia.lab.figures import machine, page, summary
 from eunomia.lab.judge import Judgement, judge
 from eunomia.lab.runner import laboratory
 from eunomia.lab.watching import Installed, Watching, watching
@@ -29,6 +29,7 @@ Examples:
   eunomia lab run                         everything, some minutes
   eunomia lab run "Reverse shell"         all actions of one rule
   eunomia lab run shadow --kind attack
+  eunomia lab privileges                  profiles learnt of real programs, and proved
   eunomia lab run --installed             judges the daemon that runs here
   eunomia lab benign --minutes 10         ordinary work, over which nobody may cry alert
 """
@@ -43,6 +44,7 @@ def command() -> None:
     """
 
 
+command.add_command(privileges)
 _kind = click.option(
     "--kind", "kinds", type=click.Choice([kind.value for kind in Kind]), multiple=True, help="only these"
 )
@@ -139,7 +141,7 @@ def run(
         judgements = judge(performances, daemon.stop())
     _print(judgements, fmt)
     if report is not None:
-        report.write_text(page(judgements, _machine()), "utf-8")
+        report.write_text(page(judgements, machine()), "utf-8")
     if not all(one.right for one in judgements):
         context.exit(1)
 
@@ -207,7 +209,7 @@ def benign(
         found = told(shop, done, daemon.stop())
     print_table(HEADINGS, list(rows(found)))
     if report is not None:
-        report.write_text(page(found, minutes, _machine()), "utf-8")
+        report.write_text(page(found, minutes, machine()), "utf-8")
     unwanted = [(one.work.name, alert) for one in found for alert in one.unwanted]
     for name, alert in {(name, alert.rule): (name, alert) for name, alert in unwanted}.values():
         say(f"{name}: {alert.rule}: {alert.message}")
@@ -243,7 +245,3 @@ def _record(one: Judgement) -> dict[str, Any]:
     action = one.action
     told = {"name": action.name, "kind": action.kind, "rule": action.rule, "verdict": one.verdict}
     return {**told, "right": one.right, "others": one.others, "mentions": one.mentions, "said": one.said}
-
-
-def _machine() -> str:
-    return f"Linux {platform.release().partition('-')[0]}, {platform.machine()}, {os.cpu_count()} CPUs"

@@ -154,7 +154,7 @@ class Watching:
             rules,
             self._pass_on,
             node=node,
-            image_of=memory.known.image_of,
+            container_of=memory.known.facts_of,
             user_of=user_of,
             clock=time.time_ns,
             over_time=memory.over_time,

@@ -19,12 +19,19 @@ from eunomia.schema.semantic import Column
 COLUMNS = (
     Column("exe", pl.String, "path of the process's executable, as the process sees it"),
     Column("args", pl.String, "its arguments, separated by blanks"),
+    Column(
+        "exe_outside",
+        pl.Boolean,
+        "whether the program was run outside of the container that the process is in now, as a runtime's is",
+    ),
     Column("parent_comm", pl.String, "name of the parent process"),
     Column("parent_exe", pl.String, "path of the parent's executable"),
     Column("parent_args", pl.String, "the parent's arguments, separated by blanks"),
     Column("ancestors", pl.List(PROCESS), "who started the process, who started that one, and so on; at most 8"),
 )
 """What is added. Columns that a tracker has itself stay; its `args` is filled where it has none of its own."""
+_HOME = "home"
+_OUTSIDE = "exe_outside"
 _LISTS_KEPT = 4096
 _PID_BITS = np.uint64(32)
 
@@ -61,6 +68,7 @@ class Context(Handler):
         frame = batch.frame
         views, places = self._views(frame)
         added = self._frame(views)[places]  # a gather of all columns at once: an expression costs half as much again
+        added = added.with_columns((added[_HOME] != frame["container_id"]).alias(_OUTSIDE))
         schema = self._schemas.get(batch.source) or self._schemas.setdefault(batch.source, self.columns(batch.schema))
         columns = [frame[name] if name in batch.schema else added[name] for name in schema.polars()]
         filled = pl.DataFrame(columns)
@@ -108,6 +116,7 @@ class Context(Handler):
         texts = {
             "exe": [view.image.exe for view in views],
             "args": [view.image.text for view in views],
+            _HOME: [view.image.home for view in views],
             "parent_comm": [view.parent.comm for view in views],
             "parent_exe": [view.parent.exe for view in views],
             "parent_args": [view.parent.text for view in views],

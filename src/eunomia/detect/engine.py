@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
-from eunomia.detect.alerts import ImageOf, UserOf, complete
+from eunomia.detect.alerts import UserOf, complete
+from eunomia.detect.container_facts import FactsOf, nothing
 from eunomia.detect.fields import Fields
 from eunomia.detect.noise import Equal, Noise
 from eunomia.detect.over_time import Finding, Match, OverTime
@@ -99,7 +100,7 @@ class Detector:
         rules: what to look for; those that are enabled.
         on_alerts: takes the alerts, in the order of their time, within the call that brought the event.
         node: name of the machine.
-        image_of: container id -> image and pod.
+        container_of: what is known of a container, by its id.
         user_of, group_of: user or group id -> name, of the host's.
         clock: nanoseconds since 1970, for when sums of held alerts are due; None to go by the events' time, as a
             replay must.
@@ -115,7 +116,7 @@ class Detector:
         on_alerts: Callable[[Batch], None],
         *,
         node: str,
-        image_of: ImageOf = lambda _: (None, None),
+        container_of: FactsOf = nothing,
         user_of: UserOf = root_only,
         group_of: UserOf = root_only,
         clock: Callable[[], int] | None = time.time_ns,
@@ -126,7 +127,7 @@ class Detector:
     ) -> None:
         self._on_alerts = on_alerts
         self._node = node
-        self._image_of = image_of
+        self._container_of = container_of
         self._user_of = user_of
         self._group_of = group_of
         self._clock = clock
@@ -185,7 +186,7 @@ class Detector:
         )
 
     def _plan(self, rules: Iterable[Rule], tracker: str, schema: Schema) -> Plan:
-        fields = Fields(tracker, schema, users=self._user_of, groups=self._group_of)
+        fields = Fields(tracker, schema, users=self._user_of, groups=self._group_of, containers=self._container_of)
         return Plan(rules, fields, self._node)
 
     def _take_up(self) -> _Program:
@@ -282,7 +283,7 @@ class Detector:
             [equal.count for _, equal in admitted],
             [equal.first_ns for _, equal in admitted],
             [equal.last_ns for _, equal in admitted],
-            self._image_of,
+            self._container_of,
             self._user_of,
             finding.told if finding else {},
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -27,6 +27,8 @@ _FIRST = 1
 _SAME_NS = 1_000_000_000
 """A process is the same when it has its pid and was started within so much: /proc and events measure differently."""
 _NEEDED = ("time", "event", "pid", "tid", "ppid", "comm", "executable", "args", "container_id")
+_ON_HOST = "exe_on_host"  # which records of earlier versions do not have
+_HOST = "host"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,14 +40,16 @@ class Image:
     args: list[str] | None
     text: str | None
     """The arguments, separated by blanks."""
+    home: str | None
+    """The container that it was run in, or `host`: a runtime's programs move into containers later."""
 
     @classmethod
-    def of(cls, comm: str | None, exe: str | None, args: list[str] | None) -> Image:
+    def of(cls, comm: str | None, exe: str | None, args: list[str] | None, home: str | None) -> Image:
         """With the arguments as text, too."""
-        return cls(comm, exe, args, None if args is None else " ".join(args))
+        return cls(comm, exe, args, None if args is None else " ".join(args), home)
 
 
-UNKNOWN = Image(None, None, None, None)
+UNKNOWN = Image(None, None, None, None, None)
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +159,7 @@ class Processes(Handler):
         columns = (frame["start"].to_physical(), *(frame[name] for name in frame.columns if name != "start"))
         for start_ns, pid, _, comm, exe, args, container_id in zip(*(one.to_list() for one in columns), strict=True):
             if self._alive(pid) is None:
-                image = Image.of(comm, exe, args)
+                image = Image.of(comm, exe, args, container_id)
                 self._enter(
                     Process(pid, start_ns, None, container_id, [(start_ns, image)], previous=self._newest.get(pid))
                 )
@@ -198,15 +202,17 @@ class Processes(Handler):
         frame = batch.frame
         last_ns = 0
         times = frame["time"].to_physical()
-        columns = [times, *(frame[name] for name in _NEEDED[1:])]
-        for time_ns, event, pid, tid, ppid, comm, exe, args, container_id in zip(
+        on_host = frame[_ON_HOST] if _ON_HOST in frame.columns else pl.repeat(None, frame.height, eager=True)
+        columns = [times, *(frame[name] for name in _NEEDED[1:]), on_host]
+        for time_ns, event, pid, tid, ppid, comm, exe, args, container_id, is_on_host in zip(
             *(column.to_list() for column in columns), strict=True
         ):
             last_ns = max(last_ns, time_ns)
             if event == "exec":
                 process = self._present(pid, ppid, time_ns, container_id)
                 process.container_id = container_id
-                self._add_image(process, time_ns, Image.of(comm, exe, args))
+                home = _HOST if is_on_host else container_id
+                self._add_image(process, time_ns, Image.of(comm, exe, args, home))
             elif event == "fork":
                 self._fork(pid, ppid, time_ns, container_id)
             elif event == "exit":
@@ -214,7 +220,7 @@ class Processes(Handler):
             elif event == "comm" and pid == tid:
                 process = self._present(pid, ppid, time_ns, container_id)
                 before, _ = process.image_at(time_ns)
-                self._add_image(process, time_ns, Image(comm, before.exe, before.args, before.text))
+                self._add_image(process, time_ns, replace(before, comm=comm))
         self._forget_before(last_ns - self._remember_ns)
         return batch
 

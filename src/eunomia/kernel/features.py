@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from eunomia.host.roots import Roots
@@ -21,6 +23,19 @@ def tracefs(roots: Roots) -> Path | None:
 
 def _against_btf(_target: str, roots: Roots) -> str | None:
     return None if (roots.sys / BTF).exists() else "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)"
+
+
+@lru_cache(maxsize=4)
+def _tracepoints(path: Path) -> frozenset[str]:
+    """Those that the type information names: names lie in it one after the other, each ended by a NUL."""
+    names = re.findall(rb"(?<=\0)btf_trace_(\w+)(?=\0)", path.read_bytes()) if path.exists() else ()
+    return frozenset(name.decode() for name in names)
+
+
+def _against_raw_tracepoint(target: str, roots: Roots) -> str | None:
+    """Without type information nothing is known: then it is tried."""
+    known = _tracepoints(roots.sys / BTF)
+    return f"the kernel has no tracepoint {target}" if known and target not in known else None
 
 
 def _against_tracepoint(target: str, roots: Roots) -> str | None:
@@ -44,6 +59,7 @@ def _against_lsm(_target: str, roots: Roots) -> str | None:
 
 _PROBES: dict[str, Callable[[str, Roots], str | None]] = {
     "tp_btf": _against_btf,
+    "raw_tp": _against_raw_tracepoint,
     "fentry": _against_btf,
     "fexit": _against_btf,
     "tracepoint": _against_tracepoint,
@@ -59,6 +75,12 @@ def reason_against(section: str, roots: Roots) -> str | None:
     kind, _, target = section.partition("/")
     probe = _PROBES.get(kind)
     return None if probe is None else probe(target, roots)
+
+
+def is_sure(section: str, roots: Roots) -> bool:
+    """Whether a look at the host is enough to tell that such a program will be taken there: a tracepoint that exists."""
+    kind, _, target = section.partition("/")
+    return kind == "raw_tp" and target in _tracepoints(roots.sys / BTF)
 
 
 def missing_capabilities(roots: Roots) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from eunomia.errors import LoadError, UnsupportedError
 from eunomia.host.roots import Roots
-from eunomia.kernel.features import reason_against
+from eunomia.kernel.features import is_sure, reason_against
 from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.relay import Relay
 from eunomia.kernel.spec import ObjectSpec
@@ -97,16 +97,18 @@ def _first_that_works(
 def _untried(spec: ObjectSpec, hook: Hook, settings: Settings, roots: Roots) -> list[Trial]:
     """A hook's ways up to the first that nothing is known against; without one, none.
 
-    An optional hook's are tried: it must not keep the others from being loaded in one go.
+    An optional hook's are tried, unless there can be no doubt: it must not keep the others from being loaded in one go.
     """
-    if hook.optional:
-        return _first_that_works(spec, hook, settings, roots, None)
     trials = []
     for way in hook.ways:
         trials.append(_look(spec, hook, way, roots))
         if trials[-1].reason is None:
-            return trials
-    return []
+            break
+    else:
+        return trials if hook.optional else []
+    if hook.optional and not all(is_sure(section, roots) for section in trials[-1].sections):
+        return _first_that_works(spec, hook, settings, roots, None)
+    return trials
 
 
 def load(

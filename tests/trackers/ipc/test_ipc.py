@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from eunomia.config import FilterConfig
 from tests.collect import Run, collecting
 from tests.trackers.ipc.programs import Program, run
+from tests.uring import NOP, SILENT, SOCKET, Request, knows
 
 pytestmark = pytest.mark.kernel
+_NO_FAMILY = 99
 
 
 def of(done: Run, *pids: int) -> pl.DataFrame:
@@ -237,7 +240,43 @@ hear()
     assert {(seen["type"], seen["name"]) for seen in (bound, connected, accepted)} == {(kind, address)}
     assert (connected["peer_pid"], accepted["peer_pid"]) == (server.pid, client.pid)
     assert connected["peer_cgroup_id"] == connected["cgroup_id"]
+    assert (bound["bound_name"], connected["bound_name"], accepted["bound_name"]) == (None, address, None)
     assert len({seen["inode"] for seen in (bound, connected, accepted)}) == 3
+
+
+@pytest.mark.parametrize("how", ["connect", "submitted", "silent"])
+def test_a_link_does_not_hide_whom_one_talks_to(how: str, tmp_path: Path) -> None:
+    """Nor does io_uring; where nothing is said of a request's end, the name that it was given is known at least.
+
+    Nothing is before 5.18; what came with the next one tells whether it is such a kernel.
+    """
+    server = Program(SERVER)
+    address, link = str(tmp_path / "socket"), str(tmp_path / "link")
+    Path(link).symlink_to(address)
+    silent = how == "silent" and knows(Request(NOP, flags=SILENT))
+    connect = "client.connect(address)"
+    if how != "connect":
+        connect = f"""
+sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})
+from tests.uring import *
+name = struct.pack("H", 1) + address.encode() + bytes(1)
+flags = SILENT if {silent} else 0
+answers = Ring().ask(Request(CONNECT, client.fileno(), len(name), name, flags=flags))
+assert answers == ([] if flags else [0])
+"""
+    with collecting("ipc") as done:
+        server.say("stream", address)
+        server.hear()
+        client = Program(f"import struct, sys; client = socket.socket(socket.AF_UNIX); address = {link!r}\n{connect}")
+        client.end()
+        server.end()
+    connected = one(of(done, client.pid), event="unix_connect")
+    assert connected["name"] == link
+    if silent or (how != "connect" and not knows(Request(SOCKET, _NO_FAMILY, socket.SOCK_STREAM))):
+        assert (connected["bound_name"], connected["peer_pid"]) == (None, None)
+    else:
+        assert (connected["bound_name"], connected["peer_pid"]) == (address, server.pid)
+        assert connected["type"] == "stream"
 
 
 @pytest.mark.parametrize("abstract", [False, True])

@@ -44,12 +44,12 @@ def test_an_ordinary_file(tmp_path: Path) -> None:
         changed = started(str(program))
     stat = program.stat()
     assert of(run, pid, "exe_inode", *_FILE) == (stat.st_ino, None, False, False)
+    assert of(run, pid, "exe_on_host") == (True,)
     assert of(run, changed, "exe_inode", "exe_ctime_ns") == (stat.st_ino, stat.st_ctime_ns)
     assert of(run, pid, "exe_ctime_ns") < of(run, changed, "exe_ctime_ns")
     ends = run.events.filter(event="exit", pid=pid)
-    assert ends.select("exe_inode", "exe_ctime_ns", *_FILE, "stdin", "stdout", "stdin_port", "stdin_peer").rows() == [
-        (None,) * 9
-    ]
+    none = ("exe_inode", "exe_ctime_ns", "exe_on_host", *_FILE, "stdin", "stdout", "stdin_port", "stdin_peer")
+    assert ends.select(none).rows() == [(None,) * len(none)]
 
 
 def test_a_file_in_memory() -> None:
@@ -142,3 +142,10 @@ def test_programs_of_the_image_and_others(dockerd: DockerDaemon, nothing_left: N
         "touched": (True, False, False),
     }
     assert seen["other"] == (None, False, False)
+
+
+def test_a_program_of_another_mount_namespace() -> None:
+    with collecting() as run:
+        pid = started("unshare", "--mount", TRUE)
+    first, second = run.events.filter(event="exec", pid=pid)["exe_on_host"].to_list()
+    assert (first, second) == (True, False)

@@ -20,8 +20,10 @@ from eunomia.trackers import registry
 from eunomia.trackers.sensitive import EVENTS, FREQUENT
 from tests.collect import Run, collecting
 from tests.trackers.sensitive.provoke import provoke, run_calls
+from tests.uring import SILENT, SOCKET, Request, knows
 
 pytestmark = pytest.mark.kernel
+_NO_FAMILY = 99
 
 OWN_MOUNTS = """
 NEWNS, REC, PRIVATE, BIND, REMOUNT, RDONLY = 0x20000, 0x4000, 1 << 18, 4096, 32, 1
@@ -368,6 +370,30 @@ pipe = os.pipe()
 os.dup2(pipe[0], 0)
 os.dup2(os.open("/dev/null", os.O_RDWR), 1)
 """
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_sockets_that_are_asked_of_io_uring(silent: bool) -> None:
+    with watching(only=("socket",)) as run:
+        run_calls(
+            """
+sys.path.insert(0, sys.argv[2])
+from tests.uring import *
+flags = SILENT if sys.argv[3] else 0
+answers = Ring().ask(*(Request(SOCKET, 17, 3, length=0x300, flags=flags, file_index=index) for index in (0, -1)))
+""",
+            str(Path(__file__).resolve().parents[3]),
+            "silent" if silent else "",
+        )
+    seen = run.events.filter(event="socket").select("family", "type", "protocol", "fd", "error").rows()
+    if not knows(Request(SOCKET, _NO_FAMILY, socket.SOCK_STREAM, flags=SILENT if silent else 0)):
+        assert not seen
+        return
+    assert {row[:3] for row in seen} == {("AF_PACKET", "SOCK_RAW", "ETH_P_ALL")}
+    (first, *others) = [row[3:] for row in seen]
+    assert first == (None, None) if silent else first[0] > 2
+    told = [(None, None), (None, "ENXIO")] if silent else [(None, "ENXIO")]
+    assert others == told  # of the second one, for a table that the ring does not have
 
 
 def test_a_socket_becomes_stdio() -> None:

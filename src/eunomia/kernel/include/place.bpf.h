@@ -18,6 +18,8 @@
 #define MOUNTS 256		/* that are looked at in one go */
 #define LOOKS 16		/* for a mount of the host's, so often */
 #define AT_FDCWD -100
+#define NOWHERE -1			/* no directory's descriptor */
+#define MNT_NS_ANON_INO 0xeffffff7 /* include/uapi/linux/nsfs.h: of mounts that lie nowhere; before 6.18 they have 0 */
 
 const volatile u32 host_mnt_ns DOC("the host's mount namespace; 0 when it is not known") = 0;
 
@@ -34,7 +36,7 @@ struct place {
 	u32 mount_at; /* and from here on in the file's own mount; 0: not found */
 	u32 host_known;
 	u32 elsewhere; /* in another mount namespace than the host's */
-	u32 _pad;
+	u32 foreign;   /* its mount is of another mount namespace than the process's */
 	struct mount *mount, *host_mount;
 	struct list_head *child;
 	char name[NAMED_BYTES];
@@ -333,6 +335,15 @@ static __always_inline void limit(struct place *place)
 	}
 }
 
+/* Whether a mount is of another mount namespace than the current process's: reached by way of another process. */
+static __always_inline bool is_foreign(struct vfsmount *mnt)
+{
+	struct mount___files *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	u32 namespace = BPF_CORE_READ(mount, mnt_ns, ns.inum); /* 0 of the kernel's own mounts */
+
+	return namespace && namespace != MNT_NS_ANON_INO && namespace != task_mnt_ns(current_task());
+}
+
 /* Path and host path without a slash at their ends: empty for a root. */
 __noinline int place_walk(u64 dentry_address, u64 mnt_address)
 {
@@ -348,6 +359,7 @@ __noinline int place_walk(u64 dentry_address, u64 mnt_address)
 		return 0;
 	place->inode = BPF_CORE_READ((struct dentry___files *)dentry, d_inode, i_ino);
 	place->device = BPF_CORE_READ((struct dentry___files *)dentry, d_sb, s_dev);
+	place->foreign = is_foreign(mnt);
 	place->host_path_len = 0;
 	walk_up(place, walk, dentry, mnt);
 	place->path_len = copy_text(place->path, 0, walk, place->root_at);
@@ -505,22 +517,45 @@ static __always_inline bool base_of(s32 dirfd, bool absolute, struct path *base)
 	return base->dentry;
 }
 
-/* The place of a name that a call was given. */
-static __noinline __attribute__((unused)) int place_given(struct place *place, s32 dirfd, u64 name)
+/* The place of the name that has been read. */
+static __always_inline void place_read(struct place *place, s32 dirfd)
 {
 	struct path base = {};
 
-	if (!place)
-		return 0;
 	place->path_len = 0;
 	place->host_path_len = 0;
 	place->truncated = 0;
 	place->inode = 0;
 	place->device = 0;
-	if (place_read_name(place, (const char *)name) < 0)
-		place->truncated = 1;
-	else if (base_of(dirfd, place->name[0] == '/', &base))
+	place->foreign = 0;
+	if (base_of(dirfd, place->name[0] == '/', &base))
 		place_name((u64)base.dentry, (u64)base.mnt);
+}
+
+/* The place of a name that a call was given. */
+static __noinline __attribute__((unused)) int place_given(struct place *place, s32 dirfd, u64 name)
+{
+	bool missing;
+
+	if (!place)
+		return 0;
+	missing = place_read_name(place, (const char *)name) < 0;
+	place_read(place, missing ? NOWHERE : dirfd);
+	place->truncated |= missing;
+	return 0;
+}
+
+/* The same of one that the kernel has copied already. */
+static __noinline __attribute__((unused)) int place_copied(struct place *place, s32 dirfd, u64 name)
+{
+	long got;
+
+	if (!place)
+		return 0;
+	__builtin_memset(place->name, 0, sizeof(place->name));
+	got = bpf_probe_read_kernel_str(place->name, sizeof(place->name), (void *)name);
+	place->name_len = got > 0 ? got - 1 : 0;
+	place_read(place, dirfd);
 	return 0;
 }
 

@@ -31,6 +31,7 @@ long uring_openat(const char *path, int flags, int mode);
 long uring_renameat(const char *from, const char *to);
 long uring_unlinkat(const char *path);
 long uring_connect(int fd, const void *address, unsigned int length);
+long uring_socket(int family, int type, int protocol);
 
 /* Numbers of names, as in `RDONLY,CREAT`. Ends the program at one that is not known. */
 enum kind { OPEN_FLAGS, MOUNT_FLAGS, NAMESPACES, FAMILIES, SOCKET_TYPES };

@@ -76,7 +76,9 @@ static int listening(const struct address *at)
 
 static long run_socket(char **words)
 {
-	return socket(number_of(FAMILIES, words[0]), number_of(SOCKET_TYPES, words[1]), atoi(words[2]));
+	int family = number_of(FAMILIES, words[0]), type = number_of(SOCKET_TYPES, words[1]), protocol = atoi(words[2]);
+
+	return way("uring") ? uring_socket(family, type, protocol) : socket(family, type, protocol);
 }
 
 /* words: ADDRESS PORT [TEXT] */
@@ -255,7 +257,7 @@ static long run_server_spawns(char **words)
 }
 
 const struct command NETWORK_COMMANDS[] = {
-	{"socket", "FAMILY TYPE PROTOCOL", NULL, 3, run_socket},
+	{"socket", "FAMILY TYPE PROTOCOL", "socket uring", 3, run_socket},
 	{"connect", "ADDRESS PORT [TEXT]", "connect uring", 2, run_connect},
 	{"connect-unix", "PATH|@NAME", "connect uring", 1, run_connect_unix},
 	{"scan", "ADDRESS FIRST LAST", "connect uring", 3, run_scan},

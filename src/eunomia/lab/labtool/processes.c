@@ -115,6 +115,15 @@ static long run_deleted_exec(char **words)
 	return fexecve(fd, words + 1, environ);
 }
 
+/* words: NAME PROGRAM ARGUMENT...: calls a program otherwise than its file */
+static long run_named(char **words)
+{
+	char *program = words[1];
+
+	words[1] = words[0];
+	return execve(program, words + 1, environ);
+}
+
 /* words: COMM PROGRAM ARGUMENT...: a process that calls itself otherwise starts a program */
 static long run_as(char **words)
 {
@@ -311,6 +320,7 @@ const struct command PROCESS_COMMANDS[] = {
 	{"memfd-exec", "NAME PROGRAM ARGUMENT...", "fexecve proc-fd", 2, run_memfd_exec},
 	{"deleted-exec", "COPY PROGRAM ARGUMENT...", NULL, 2, run_deleted_exec},
 	{"as", "COMM PROGRAM ARGUMENT...", NULL, 2, run_as},
+	{"named", "NAME PROGRAM ARGUMENT...", NULL, 2, run_named},
 	{"spawn", "COMM PROGRAM ARGUMENT...", NULL, 2, run_spawn},
 	{"ptrace", "", "attach seize poke traceme", 0, run_ptrace},
 	{"vm-write", "", "write read", 0, run_vm_write},

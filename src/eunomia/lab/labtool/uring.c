@@ -77,3 +77,10 @@ long uring_connect(int fd, const void *address, unsigned int length)
 	request.off = length;
 	return ask(&request);
 }
+
+long uring_socket(int family, int type, int protocol)
+{
+	struct io_uring_sqe request = {.opcode = IORING_OP_SOCKET, .fd = family, .off = type, .len = protocol};
+
+	return ask(&request);
+}

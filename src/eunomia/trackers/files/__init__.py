@@ -73,6 +73,14 @@ TRACKER = Tracker(
             lambda options: options["events"],
             events=_EVENTS,
         ),
+        Hook(
+            "submitted",
+            "such a call is asked of io_uring, and is done",
+            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            lambda options: options["events"],
+            events=("open", "create", "unlink", "rmdir", "rename", "link", "symlink", "mkdir", "truncate"),
+            optional=True,
+        ),
     ),
     options=(
         Option("interval", 1.0, "how often what was counted is shown", "SECONDS", minimum=0.1),

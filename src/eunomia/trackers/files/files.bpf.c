@@ -145,7 +145,8 @@ struct event {
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
 	u8 named : 1 DOC("whether the path is made of the name that a call was given");
 	u8 new_named : 1 DOC("the same of the second one");
-	u8 _unused : 5;
+	u8 foreign : 1 DOC("whether the file's mount, or that where the name is looked up, is another mount namespace's");
+	u8 _unused : 4;
 	u16 name_len;
 	u16 path_len;
 	u16 host_path_len;
@@ -630,40 +631,76 @@ static __always_inline bool read_request(const struct returned *call, struct req
 	return false;
 }
 
-static __always_inline void fill_path(struct event *event, struct place *place, const struct request *request)
+static __always_inline void fill_name(struct event *event, const struct place *place)
 {
-	struct file___files *file = request->fd == NONE ? 0 : file_of(request->fd);
-	struct path path;
+	event->name_len = place->name_len < GIVEN_BYTES ? place->name_len : GIVEN_BYTES - 1;
+	bpf_probe_read_kernel(event->name, sizeof(event->name), place->name);
+}
 
-	event->name_len = 0;
-	if (request->name) {
-		place_read_name(place, (const char *)request->name);
-		event->name_len = place->name_len < GIVEN_BYTES ? place->name_len : GIVEN_BYTES - 1;
-		bpf_probe_read_kernel(event->name, sizeof(event->name), place->name);
-	}
-	event->named = !file;
-	if (file) {
-		path_of(file, &path);
-		place_path(place, &path);
-		if (event->event == KIND_OPEN &&
-		    ((BPF_CORE_READ(file, f_mode) & FMODE_CREATED) || (request->flags & __O_TMPFILE)))
-			event->event = KIND_CREATE;
-	} else if (event->event == KIND_SYMLINK) { /* what it says is no name of a file that anybody has looked up */
-		bpf_probe_read_kernel(place->path, PATH_BYTES, place->name);
-		place->path_len = place->name_len;
-		place->host_path_len = 0;
-		place->truncated = 0;
-		event->named = 0;
-	} else {
-		place_given(place, request->dirfd, request->name);
-	}
+static __always_inline void fill_place(struct event *event, const struct place *place)
+{
 	event->inode = place->inode;
 	event->device = place->device;
+	event->foreign = place->foreign;
 	event->path_truncated = place->truncated;
 	event->path_len = place->path_len;
 	event->host_path_len = place->host_path_len;
 	bpf_probe_read_kernel(event->path, sizeof(event->path), place->path);
 	bpf_probe_read_kernel(event->host_path, sizeof(event->host_path), place->host_path);
+}
+
+/* The path of an open file; if its opening made it, the event says so. */
+static __always_inline void fill_opened(struct event *event, struct place *place, struct file___files *file)
+{
+	struct path path;
+
+	path_of(file, &path);
+	place_path(place, &path);
+	if (event->event == KIND_OPEN &&
+	    ((BPF_CORE_READ(file, f_mode) & FMODE_CREATED) || (event->flags & __O_TMPFILE)))
+		event->event = KIND_CREATE;
+}
+
+/* What a symbolic link says is no name of a file that anybody has looked up. */
+static __always_inline void place_text(struct place *place)
+{
+	bpf_probe_read_kernel(place->path, PATH_BYTES, place->name);
+	place->path_len = place->name_len;
+	place->host_path_len = 0;
+	place->truncated = 0;
+	place->foreign = 0;
+	place->inode = 0;
+	place->device = 0;
+}
+
+static __always_inline void fill_path(struct event *event, struct place *place, const struct request *request)
+{
+	struct file___files *file = request->fd == NONE ? 0 : file_of(request->fd);
+
+	event->name_len = 0;
+	if (request->name) {
+		place_read_name(place, (const char *)request->name);
+		fill_name(event, place);
+	}
+	event->named = !file && event->event != KIND_SYMLINK;
+	if (file)
+		fill_opened(event, place, file);
+	else if (event->event == KIND_SYMLINK)
+		place_text(place);
+	else
+		place_given(place, request->dirfd, request->name);
+	fill_place(event, place);
+}
+
+static __always_inline void fill_new_place(struct event *event, const struct place *place)
+{
+	event->new_named = 1;
+	event->path_truncated |= place->truncated;
+	event->foreign |= place->foreign;
+	event->new_path_len = place->path_len;
+	event->new_host_path_len = place->host_path_len;
+	bpf_probe_read_kernel(event->new_path, sizeof(event->new_path), place->path);
+	bpf_probe_read_kernel(event->new_host_path, sizeof(event->new_host_path), place->host_path);
 }
 
 static __always_inline void fill_new_path(struct event *event, struct place *place, const struct request *request)
@@ -674,12 +711,12 @@ static __always_inline void fill_new_path(struct event *event, struct place *pla
 	if (!request->new_name)
 		return;
 	place_given(place, request->new_dirfd, request->new_name);
-	event->new_named = 1;
-	event->path_truncated |= place->truncated;
-	event->new_path_len = place->path_len;
-	event->new_host_path_len = place->host_path_len;
-	bpf_probe_read_kernel(event->new_path, sizeof(event->new_path), place->path);
-	bpf_probe_read_kernel(event->new_host_path, sizeof(event->new_host_path), place->host_path);
+	fill_new_place(event, place);
+}
+
+static __always_inline bool only_reads(enum kind kind, u32 flags)
+{
+	return kind == KIND_OPEN && !(flags & (O_ACCMODE | O_CREAT | O_TRUNC | __O_TMPFILE));
 }
 
 /*
@@ -691,7 +728,7 @@ static __noinline bool is_idle_read(struct place *place, const struct request *r
 	struct file___files *file;
 	struct dentry *dentry;
 
-	if (request->kind != KIND_OPEN || (request->flags & (O_ACCMODE | O_CREAT | O_TRUNC | __O_TMPFILE)))
+	if (!only_reads(request->kind, request->flags))
 		return false;
 	if (request->fd == NONE) {
 		place_read_name(place, (const char *)request->name);
@@ -702,17 +739,33 @@ static __noinline bool is_idle_read(struct place *place, const struct request *r
 	return !is_read_name_of(dentry);
 }
 
+static __always_inline void fill_request(struct event *event, const struct request *request, long result)
+{
+	event->event = request->kind;
+	event->error = result < 0 ? -result : 0;
+	event->fd = request->kind == KIND_OPEN ? request->fd : NONE;
+	event->flags = request->flags;
+	event->mode = request->mode;
+	event->owner = request->owner;
+	event->group = request->group;
+	event->size = request->size;
+}
+
+static __always_inline void start(struct request *request)
+{
+	__builtin_memset(request, 0, sizeof(*request));
+	request->fd = NONE;
+	request->dirfd = AT_FDCWD;
+	request->new_dirfd = AT_FDCWD;
+	request->mode = NONE;
+	request->owner = NONE;
+	request->group = NONE;
+}
+
 static __always_inline int report_call(struct pt_regs *regs, long result, bool followed)
 {
-	struct request request = {
-		.fd = NONE,
-		.dirfd = AT_FDCWD,
-		.new_dirfd = AT_FDCWD,
-		.mode = NONE,
-		.owner = NONE,
-		.group = NONE,
-	};
 	struct returned call;
+	struct request request;
 	struct place *place;
 	struct event *event;
 	u32 zero = 0;
@@ -720,6 +773,7 @@ static __always_inline int report_call(struct pt_regs *regs, long result, bool f
 	if (!read_call(&call, regs, result, followed) || call.call < CALL_OPEN || (result < 0 && !failed) ||
 	    !filter_pass_current())
 		return 0;
+	start(&request);
 	if (!read_request(&call, &request))
 		return 0;
 	place = bpf_map_lookup_elem(&places, &zero);
@@ -729,14 +783,7 @@ static __always_inline int report_call(struct pt_regs *regs, long result, bool f
 	if (!event)
 		return 0;
 	event_fill_current((struct event_base *)event);
-	event->event = request.kind;
-	event->error = result < 0 ? -result : 0;
-	event->fd = request.kind == KIND_OPEN ? request.fd : NONE;
-	event->flags = request.flags;
-	event->mode = request.mode;
-	event->owner = request.owner;
-	event->group = request.group;
-	event->size = request.size;
+	fill_request(event, &request, result);
 	fill_path(event, place, &request);
 	fill_new_path(event, place, &request);
 	event_submit(event);
@@ -758,3 +805,5 @@ int BPF_PROG(report_raw, struct pt_regs *regs, long result)
 {
 	return report_call(regs, result, false);
 }
+
+#include "submitted.bpf.h"

@@ -48,6 +48,14 @@ TRACKER = Tracker(
             _OF_CALLS,
         ),
         Hook(
+            "submitted",
+            "a connection of a Unix socket is asked of io_uring, and is done",
+            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            _reports("unix"),
+            ("unix_connect",),
+            optional=True,
+        ),
+        Hook(
             "receivers",
             "a datagram finds the Unix socket that it goes to; for the other side of unix_send",
             (("may_send_lsm",), ("may_send_fentry",), ("may_send_kprobe",)),

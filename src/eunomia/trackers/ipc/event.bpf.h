@@ -10,6 +10,7 @@
 #define ERESTARTSYS 512 /* from here on the kernel's own codes: the call is made again, or was interrupted */
 #define NAME_BYTES 256
 #define SUN_PATH_BYTES 108
+#define BOUND_NAME_BYTES 112
 
 typedef u32 ipc_key_t; /* 0: none, IPC_PRIVATE */
 typedef s32 ipc_id_t;  /* -1: none */
@@ -82,7 +83,10 @@ struct event {
 	u8 _unused : 5;
 	u8 _pad;
 	u16 name_len;
+	u16 bound_name_len;
 	char name[NAME_BYTES] DOC("name of the queue, path as it was given, address of the socket (abstract: @…)");
+	char bound_name[BOUND_NAME_BYTES]
+		DOC("unix_connect: the address that the other side has bound, which no link nor mount makes another");
 };
 
 EVENTS(struct event, 2 * 1024 * 1024);
@@ -162,6 +166,7 @@ static __always_inline struct found *begin_at(u32 place, enum operation operatio
 	found->event.from_kernel = 0;
 	found->event.name_truncated = 0;
 	found->event.name_len = 0;
+	found->event.bound_name_len = 0;
 	return found;
 }
 

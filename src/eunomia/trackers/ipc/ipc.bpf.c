@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "event.bpf.h"
+#include "submitted.bpf.h"
 #include "sysv.bpf.h"
 #include "traffic.bpf.h"
-#include "unix.bpf.h"
 
 enum call {
 	CALL_OTHER,

@@ -42,9 +42,8 @@ struct {
 	__type(value, struct party);
 } receivers SEC(".maps");
 
-static __always_inline struct sock *unix_sock_of(u32 fd)
+static __always_inline struct sock *unix_sock_behind(struct file___ipc *file)
 {
-	struct file___ipc *file = file_of(fd);
 	struct socket *socket;
 	struct sock *sk;
 
@@ -53,6 +52,11 @@ static __always_inline struct sock *unix_sock_of(u32 fd)
 	socket = BPF_CORE_READ(file, private_data);
 	sk = BPF_CORE_READ(socket, sk);
 	return BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? sk : 0;
+}
+
+static __always_inline struct sock *unix_sock_of(u32 fd)
+{
+	return unix_sock_behind(file_of(fd));
 }
 
 /* `found->address` holds `length` bytes of a sun_path, with a NUL behind: unix(7). */
@@ -180,15 +184,30 @@ static __noinline int on_bind(u32 fd, const void *address, u32 length, long resu
 	return report(found);
 }
 
-static __noinline int on_connect(u32 fd, const void *address, u32 length, long result)
+/* The address that the other end of a connection is bound to, which is its listener's. */
+static __always_inline void set_bound_name(struct found *found, struct sock *other)
 {
-	struct sock *sk, *other;
-	struct found *found;
+	struct unix_address *address = BPF_CORE_READ((struct unix_sock *)other, addr);
+	u32 length = address ? BPF_CORE_READ(address, len) - sizeof(unsigned short) : 0;
+	char *name = found->event.bound_name;
+	long got;
 
-	if (!is_unix_address(address))
-		return 0;
-	found = begin(OPERATION_UNIX_CONNECT, KIND_UNIX, result);
-	sk = unix_sock_of(fd);
+	if (!length || length > SUN_PATH_BYTES || bpf_probe_read_kernel(name, length, &address->name[0].sun_path))
+		return;
+	if (name[0]) {
+		got = bpf_probe_read_kernel_str(name, SUN_PATH_BYTES + 1, &address->name[0].sun_path);
+		length = got > 0 ? got - 1 : 0;
+	} else {
+		name[0] = '@';
+	}
+	found->event.bound_name_len = length;
+}
+
+static __noinline int report_connect(struct sock *sk, const void *address, u32 length, long result)
+{
+	struct found *found = begin(OPERATION_UNIX_CONNECT, KIND_UNIX, result);
+	struct sock *other;
+
 	if (!found || !sk)
 		return 0;
 	set_socket(found, sk);
@@ -197,6 +216,8 @@ static __noinline int on_connect(u32 fd, const void *address, u32 length, long r
 		return report(found);
 	}
 	other = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	if (other)
+		set_bound_name(found, other);
 	if (other && found->event.type == TYPE_DGRAM) {
 		set_peer_sock(found, other);
 		read_address(found, other);
@@ -206,6 +227,11 @@ static __noinline int on_connect(u32 fd, const void *address, u32 length, long r
 		read_user_address(found, address, length);
 	}
 	return report(found);
+}
+
+static __always_inline int on_connect(u32 fd, const void *address, u32 length, long result)
+{
+	return is_unix_address(address) ? report_connect(unix_sock_of(fd), address, length, result) : 0;
 }
 
 static __noinline int on_accept(u32 fd, long result)

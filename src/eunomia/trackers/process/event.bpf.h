@@ -88,6 +88,7 @@ struct event {
 		exe_upper_layer DOC("exec: whether it was written into its container; none where no overlay is");
 	optional_bool_t exe_memfd DOC("exec: whether it lies in memory only (memfd_create(2))");
 	optional_bool_t exe_deleted DOC("exec: whether it has no name any more");
+	optional_bool_t exe_on_host DOC("exec: whether it was run in the host's mount namespace");
 	enum stream stdin DOC("exec: what standard input is, tty, pipe, socket, file or null; none when closed");
 	enum stream stdout DOC("exec: the same of standard output");
 	optional_u32_t stdin_port DOC("exec: port of the other side when standard input is a connected IP socket");
@@ -108,6 +109,8 @@ struct event {
 };
 
 EVENTS(struct event, 8 * 1024 * 1024);
+
+const volatile u32 host_mnt_ns DOC("the host's mount namespace; 0 when it is not known") = 0;
 
 /* Everything an event of another kind leaves out; the strings' bytes behind their length are never read. */
 static __always_inline void clear(struct event *event, enum kind kind)
@@ -137,6 +140,7 @@ static __always_inline void clear(struct event *event, enum kind kind)
 	event->exe_upper_layer = OPTIONAL_NONE;
 	event->exe_memfd = OPTIONAL_NONE;
 	event->exe_deleted = OPTIONAL_NONE;
+	event->exe_on_host = OPTIONAL_NONE;
 	event->stdin = NO_STREAM;
 	event->stdout = NO_STREAM;
 	event->stdin_port = 0;

@@ -87,6 +87,8 @@ static __always_inline void read_origin(struct event *event, struct file *file)
 	event->exe_upper_layer = is_upper(inode);
 	event->exe_memfd = is_memfd(BPF_CORE_READ(file, f_path.dentry));
 	event->exe_deleted = !BPF_CORE_READ(inode, i_nlink);
+	if (host_mnt_ns)
+		event->exe_on_host = event->mnt_ns == host_mnt_ns;
 }
 
 static __always_inline bool is_tty(u32 device)

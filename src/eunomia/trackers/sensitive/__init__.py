@@ -43,7 +43,17 @@ def _handlers(_options: Options, schema: Schema, _roots: Roots) -> Sequence[Hand
 
 TRACKER = Tracker(
     description="system calls that matter to security: mounts, namespaces, ptrace, bpf, modules, raw sockets",
-    hooks=(Hook("calls", "such a system call returns", (("calls_btf",), ("calls_raw",)), events=EVENTS),),
+    hooks=(
+        Hook("calls", "such a system call returns", (("calls_btf",), ("calls_raw",)), events=EVENTS),
+        Hook(
+            "submitted",
+            "a socket is asked of io_uring",
+            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            lambda options: "socket" in (options["only"] or ("socket",)) and "socket" not in options["exclude"],
+            events=("socket",),
+            optional=True,
+        ),
+    ),
     options=(
         Option("only", (), f"report these and no others; also {', '.join(FREQUENT)}", "NAME,…", choices=EVENTS),
         Option("exclude", (), "leave these out", "NAME,…", choices=EVENTS),

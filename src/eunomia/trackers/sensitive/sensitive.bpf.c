@@ -312,3 +312,5 @@ int BPF_PROG(calls_raw, struct pt_regs *regs, long result)
 {
 	return on_return(regs, result, false);
 }
+
+#include "submitted.bpf.h"

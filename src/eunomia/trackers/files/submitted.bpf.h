@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The same calls, asked of io_uring. A request waits here from its submission, where it is known who asks and by what
+ * name, until its completion, where it is known what came of it. One that nothing will be said of is reported at once,
+ * as if it had succeeded; so is one for which there is no room to wait.
+ */
+#ifndef __FILES_SUBMITTED_BPF_H
+#define __FILES_SUBMITTED_BPF_H
+
+#include "uring.bpf.h"
+
+#define WAITING 256
+#if defined(__TARGET_ARCH_arm64)
+#define O_LARGEFILE 0400000 /* which io_uring puts there by itself */
+#else
+#define O_LARGEFILE 0100000
+#endif
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct filename {
+	const char *name;
+};
+
+struct open_how {
+	u64 flags;
+	u64 mode;
+};
+
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct io_rename {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+	int flags;
+};
+
+struct io_unlink {
+	int dfd;
+	int flags;
+	struct filename *filename;
+};
+
+struct io_mkdir {
+	int dfd;
+	unsigned short mode;
+	struct filename *filename;
+};
+
+struct io_link { /* since 5.19; before, one type for each kind */
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+	int flags;
+};
+
+struct io_symlink {
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+};
+
+struct io_hardlink {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+	int flags;
+};
+
+struct io_ftrunc { /* since 6.9 */
+	s64 len;
+};
+
+#pragma clang attribute pop
+
+/* What was asked, by ring and the caller's number for it. */
+struct waiting_key {
+	u64 ring;
+	u64 user_data;
+};
+
+struct waiting {
+	struct event event;
+	struct io_kiocb *asked;
+	u8 unasked;    /* only reads, and the name that was given is not one of those to report */
+	u8 descriptor; /* the file gets one, and not a place in the ring's own table */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WAITING);
+	__type(key, struct waiting_key);
+	__type(value, struct waiting);
+} waitings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct waiting);
+} new_waitings SEC(".maps");
+
+/*
+ * What operations keep of their arguments, each in a function of its own: the compiler would load a member's offset
+ * early, where the kernel has no such type. The names are the kernel's own copies.
+ */
+static __always_inline u64 copied(struct filename *filename)
+{
+	return (u64)BPF_CORE_READ(filename, name);
+}
+
+static __noinline int read_submitted_open(struct io_open *open, struct request *request)
+{
+	if (!request)
+		return 0;
+	request->kind = KIND_OPEN;
+	request->dirfd = BPF_CORE_READ(open, dfd);
+	request->name = copied(BPF_CORE_READ(open, filename));
+	request->flags = BPF_CORE_READ(open, how.flags) & ~O_LARGEFILE;
+	if (request->flags & (O_CREAT | __O_TMPFILE))
+		request->mode = BPF_CORE_READ(open, how.mode) & 07777;
+	return 1;
+}
+
+static __noinline int read_submitted_rename(struct io_rename *rename, struct request *request)
+{
+	if (!request)
+		return 0;
+	request->kind = KIND_RENAME;
+	request->dirfd = BPF_CORE_READ(rename, old_dfd);
+	request->name = copied(BPF_CORE_READ(rename, oldpath));
+	request->new_dirfd = BPF_CORE_READ(rename, new_dfd);
+	request->new_name = copied(BPF_CORE_READ(rename, newpath));
+	request->flags = BPF_CORE_READ(rename, flags);
+	return 1;
+}
+
+static __noinline int read_submitted_unlink(struct io_unlink *unlink, struct request *request)
+{
+	if (!request)
+		return 0;
+	request->flags = BPF_CORE_READ(unlink, flags);
+	request->kind = request->flags & AT_REMOVEDIR ? KIND_RMDIR : KIND_UNLINK;
+	request->dirfd = BPF_CORE_READ(unlink, dfd);
+	request->name = copied(BPF_CORE_READ(unlink, filename));
+	return 1;
+}
+
+static __noinline int read_submitted_mkdir(struct io_mkdir *mkdir, struct request *request)
+{
+	if (!request)
+		return 0;
+	request->kind = KIND_MKDIR;
+	request->dirfd = BPF_CORE_READ(mkdir, dfd);
+	request->name = copied(BPF_CORE_READ(mkdir, filename));
+	request->mode = BPF_CORE_READ(mkdir, mode) & 07777;
+	return 1;
+}
+
+static __noinline int read_submitted_symlink(struct io_symlink *link, struct request *request)
+{
+	if (!request)
+		return 0;
+	request->kind = KIND_SYMLINK;
+	request->name = copied(BPF_CORE_READ(link, oldpath));
+	request->new_dirfd = BPF_CORE_READ(link, new_dfd);
+	request->new_name = copied(BPF_CORE_READ(link, newpath));
+	return 1;
+}
+
+static __noinline int read_submitted_hardlink(struct io_hardlink *link, struct request *request)
+{
+	if (!request)
+		return 0;
+	request->kind = KIND_LINK;
+	request->dirfd = BPF_CORE_READ(link, old_dfd);
+	request->name = copied(BPF_CORE_READ(link, oldpath));
+	request->new_dirfd = BPF_CORE_READ(link, new_dfd);
+	request->new_name = copied(BPF_CORE_READ(link, newpath));
+	request->flags = BPF_CORE_READ(link, flags);
+	return 1;
+}
+
+static __noinline int read_submitted_link(struct io_link *link, struct request *request, bool symbolic)
+{
+	if (!request)
+		return 0;
+	request->kind = symbolic ? KIND_SYMLINK : KIND_LINK;
+	request->dirfd = symbolic ? AT_FDCWD : BPF_CORE_READ(link, old_dfd);
+	request->name = copied(BPF_CORE_READ(link, oldpath));
+	request->new_dirfd = BPF_CORE_READ(link, new_dfd);
+	request->new_name = copied(BPF_CORE_READ(link, newpath));
+	request->flags = symbolic ? 0 : BPF_CORE_READ(link, flags);
+	return 1;
+}
+
+static __noinline int read_submitted_truncate(struct io_ftrunc *truncate, struct request *request)
+{
+	if (!request)
+		return 0;
+	request->kind = KIND_TRUNCATE;
+	request->size = BPF_CORE_READ(truncate, len);
+	return 1;
+}
+
+static __always_inline bool read_submitted(struct io_kiocb *asked, struct request *request)
+{
+	void *arguments = uring_arguments(asked);
+
+	switch (BPF_CORE_READ(asked, opcode)) {
+	case URING_OPENAT:
+	case URING_OPENAT2:
+		return read_submitted_open(arguments, request);
+	case URING_RENAMEAT:
+		return bpf_core_type_exists(struct io_rename) && read_submitted_rename(arguments, request);
+	case URING_UNLINKAT:
+		return bpf_core_type_exists(struct io_unlink) && read_submitted_unlink(arguments, request);
+	case URING_MKDIRAT:
+		return bpf_core_type_exists(struct io_mkdir) && read_submitted_mkdir(arguments, request);
+	case URING_SYMLINKAT:
+		if (bpf_core_type_exists(struct io_link))
+			return read_submitted_link(arguments, request, true);
+		return bpf_core_type_exists(struct io_symlink) && read_submitted_symlink(arguments, request);
+	case URING_LINKAT:
+		if (bpf_core_type_exists(struct io_link))
+			return read_submitted_link(arguments, request, false);
+		return bpf_core_type_exists(struct io_hardlink) && read_submitted_hardlink(arguments, request);
+	case URING_FTRUNCATE:
+		return bpf_core_type_exists(struct io_ftrunc) && read_submitted_truncate(arguments, request);
+	}
+	return false;
+}
+
+static __always_inline void report_waiting(struct waiting *waiting)
+{
+	count(COUNTER_EMITTED);
+	if (bpf_ringbuf_output(&events, &waiting->event, sizeof(waiting->event), 0))
+		count(COUNTER_RING_FULL);
+}
+
+static __always_inline void fill_submitted(struct event *event, struct place *place, const struct request *request)
+{
+	event->name_len = 0;
+	event->new_path_len = 0;
+	event->new_host_path_len = 0;
+	event->new_named = 0;
+	place_copied(place, request->dirfd, request->name);
+	event->named = request->name && event->event != KIND_SYMLINK;
+	if (request->name)
+		fill_name(event, place);
+	if (event->event == KIND_SYMLINK)
+		place_text(place);
+	fill_place(event, place);
+	if (request->new_name) {
+		place_copied(place, request->new_dirfd, request->new_name);
+		fill_new_place(event, place);
+	}
+}
+
+static __noinline int on_submitted(struct io_kiocb *asked)
+{
+	struct waiting_key key = {};
+	struct waiting *waiting;
+	struct request request;
+	struct place *place;
+	u32 zero = 0;
+
+	start(&request);
+	if (!read_submitted(asked, &request) || !filter_pass_current())
+		return 0;
+	place = bpf_map_lookup_elem(&places, &zero);
+	waiting = bpf_map_lookup_elem(&new_waitings, &zero);
+	if (!place || !waiting)
+		return 0;
+	event_fill_current((struct event_base *)&waiting->event);
+	fill_request(&waiting->event, &request, 0);
+	fill_submitted(&waiting->event, place, &request);
+	waiting->asked = asked;
+	waiting->unasked = !all_reads && only_reads(request.kind, request.flags) && !is_read_name_given(place);
+	waiting->descriptor = request.kind == KIND_OPEN &&
+			      !BPF_CORE_READ((struct io_open *)uring_arguments(asked), file_slot);
+	key.ring = (u64)BPF_CORE_READ(asked, ctx);
+	key.user_data = uring_user_data(asked);
+	if (!(BPF_CORE_READ(asked, flags) & URING_NO_COMPLETION) &&
+	    !bpf_map_update_elem(&waitings, &key, waiting, BPF_NOEXIST))
+		return 0;
+	if (!waiting->unasked)
+		report_waiting(waiting);
+	return 0;
+}
+
+/* The file behind a request that succeeded, where it is there to be looked at: another task may say that it is done. */
+static __always_inline struct file___files *file_behind(struct waiting *waiting, const struct uring_answer *answer)
+{
+	struct io_kiocb *request = answer->request;
+
+	if (waiting->event.event == KIND_TRUNCATE)
+		return request ? BPF_CORE_READ(request, file) : 0;
+	if (!waiting->descriptor || bpf_get_current_pid_tgid() >> 32 != waiting->event.pid)
+		return 0;
+	return file_of(answer->result);
+}
+
+static __noinline int on_answer(const struct uring_answer *answer)
+{
+	struct waiting *waiting;
+	struct file___files *file = 0;
+	struct waiting_key key = {};
+	struct place *place;
+	struct path path;
+	u32 zero = 0;
+
+	if (!answer)
+		return 0;
+	key.ring = answer->ring;
+	key.user_data = answer->user_data;
+	waiting = bpf_map_lookup_elem(&waitings, &key);
+	place = bpf_map_lookup_elem(&places, &zero);
+	if (!waiting || !place || (answer->request && answer->request != waiting->asked))
+		return 0;
+	waiting->event.error = answer->result < 0 ? -answer->result : 0;
+	if (answer->result >= 0) {
+		if (waiting->descriptor)
+			waiting->event.fd = answer->result;
+		file = file_behind(waiting, answer);
+	}
+	if (file) {
+		path_of(file, &path);
+		waiting->unasked = !all_reads && only_reads(waiting->event.event, waiting->event.flags) &&
+				   !is_read_name_of(path.dentry);
+		fill_opened(&waiting->event, place, file);
+		waiting->event.named = 0;
+		fill_place(&waiting->event, place);
+	}
+	if (!waiting->unasked && (failed || answer->result >= 0))
+		report_waiting(waiting);
+	bpf_map_delete_elem(&waitings, &key);
+	return 0;
+}
+
+SEC("raw_tp/io_uring_submit_req")
+int BPF_PROG(submit_req, u64 request)
+{
+	return on_submitted((void *)request);
+}
+
+SEC("raw_tp/io_uring_submit_sqe")
+int BPF_PROG(submit_sqe, u64 first, u64 second)
+{
+	return on_submitted(uring_submitted(first, second));
+}
+
+SEC("raw_tp/io_uring_complete")
+int BPF_PROG(uring_done, u64 first, u64 second, u64 third)
+{
+	struct uring_answer answer;
+
+	uring_completed(first, second, third, &answer);
+	return on_answer(&answer);
+}
+
+#endif

@@ -1,0 +1,162 @@
+"""What is asked of io_uring is told like the calls that it stands for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.collect import Run
+from tests.trackers.files.test_events import events
+from tests.trackers.files.work import watching
+from tests.uring import NOP, SILENT, Request, knows
+
+pytestmark = pytest.mark.kernel
+_ROOT = Path(__file__).resolve().parents[3]
+_HEAD = """
+import os, sys, errno
+sys.path.insert(0, sys.argv[1])
+from tests.uring import *
+os.chdir(sys.argv[2])
+ring = Ring()
+def ask(*requests):
+    return ring.ask(*requests)
+def path(operation, name, **more):
+    return Request(operation, address=os.fsencode(name), **more)
+"""
+
+
+def work(program: str, folder: Path) -> int:
+    """Runs a program with a ring to its end, gives its pid."""
+    child = subprocess.Popen([sys.executable, "-c", _HEAD + program, str(_ROOT), str(folder)])
+    assert child.wait() == 0
+    return child.pid
+
+
+@contextmanager
+def seen(program: str, folder: Path, *columns: str, **options: Any) -> Iterator[list[tuple[Any, ...]]]:
+    """What a program was seen to do below a folder; its own imports lie elsewhere."""
+    with watching(events=True, **options) as run:
+        pid = work(program, folder)
+    yield events(run, pid, folder, *columns)
+
+
+_EVERYTHING = """
+(fd,) = ask(open_at("one", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640))
+assert fd > 2
+assert ask(open_at("one"))[0] == fd + 1
+assert ask(path(MKDIRAT, "two", length=0o750)) == [0]
+assert ask(path(LINKAT, "one", length=AT_FDCWD & 0xffffffff, second=b"three")) == [0]
+assert ask(path(SYMLINKAT, "../nowhere", second=b"four")) == [0]
+assert ask(path(RENAMEAT, "three", length=AT_FDCWD & 0xffffffff, second=b"five")) == [0]
+assert ask(path(UNLINKAT, "five")) == [0]
+assert ask(path(UNLINKAT, "two", operation_flags=0x200)) == [0]
+assert ask(open_at("none")) == [-errno.ENOENT]
+"""
+
+
+def test_every_kind(tmp_path: Path) -> None:
+    columns = ("event", "path", "new_path", "flags", "mode", "fd", "error", "name")
+    with seen(_EVERYTHING, tmp_path, *columns) as rows:
+        fd = rows[0][5]
+        assert rows == [
+            ("create", "one", None, "O_RDWR|O_CREAT|O_EXCL", "0640", fd, None, "one"),
+            ("open", "one", None, "O_RDONLY", None, fd + 1, None, "one"),
+            ("mkdir", "two", None, "0", "0750", None, None, "two"),
+            ("link", "one", "three", "0", None, None, None, "one"),
+            ("symlink", "../nowhere", "four", "0", None, None, None, "../nowhere"),
+            ("rename", "three", "five", "0", None, None, None, "three"),
+            ("unlink", "five", None, "0", None, None, None, "five"),
+            ("rmdir", "two", None, "AT_REMOVEDIR", None, None, None, "two"),
+            ("open", "none", None, "O_RDONLY", None, None, "ENOENT", "none"),
+        ]
+
+
+def test_failed_ones_may_be_left_out(tmp_path: Path) -> None:
+    with seen(_EVERYTHING, tmp_path, "event", failed=False) as rows:
+        assert len(rows) == 8
+
+
+def test_who_asked(tmp_path: Path) -> None:
+    """Another thread of the kernel's may do it."""
+    with watching(events=True) as run:
+        pid = work('ask(open_at("one", os.O_WRONLY | os.O_CREAT))', tmp_path)
+    (made,) = run.events.filter(pl.col("path") == str(tmp_path / "one")).to_dicts()
+    assert (made["event"], made["pid"], made["tid"], made["ppid"]) == ("create", pid, pid, os.getpid())
+    assert made["comm"] == Path(sys.executable).name[:15]
+    assert made["inode"] == (tmp_path / "one").stat().st_ino
+
+
+def test_a_truncated_file(tmp_path: Path) -> None:
+    program = """
+fd = os.open("one", os.O_RDWR | os.O_CREAT)
+(result,) = ask(Request(FTRUNCATE, fd=fd, offset=5))
+assert result in (0, -errno.EINVAL)
+if result:
+    os.ftruncate(fd, 5)
+"""
+    with seen(program, tmp_path, "event", "path", "size") as rows:
+        assert rows == [("create", "one", None), ("truncate", "one", 5)]
+
+
+def test_a_link_does_not_hide_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch()
+    (tmp_path / "other").touch()
+    (tmp_path / "link").symlink_to("secret")
+    program = 'ask(open_at("link")); ask(open_at("other")); ask(open_at("nothing"))'
+    with seen(program, tmp_path, "event", "path", "name", reads_of=("secret",)) as rows:
+        assert rows == [("open", "secret", "link")]
+
+
+def test_those_that_are_never_answered(tmp_path: Path) -> None:
+    """Reported by the names that they were given."""
+    (tmp_path / "secret").touch()
+    program = """
+silent = {"flags": SILENT}
+if not ring.may_be_silent:
+    sys.exit()
+ask(open_at("secret", **silent), open_at("other", **silent), path(MKDIRAT, "made", length=0o700, **silent))
+for _ in range(500):
+    if os.path.isdir("made"):
+        break
+    import time; time.sleep(0.01)
+"""
+    with seen(program, tmp_path, "event", "path", "fd", "error", reads_of=("secret",)) as rows:
+        told = [("open", "secret", None, None), ("mkdir", "made", None, None)]
+        assert rows == (told if knows(Request(NOP, flags=SILENT)) else [])
+
+
+def test_several_of_the_same_number(tmp_path: Path) -> None:
+    """The caller may call all of its requests the same, and have them done in any order."""
+    program = """
+assert len(ask(*(open_at(f"file {n}", os.O_WRONLY | os.O_CREAT) for n in range(8)), )) == 8
+for n in range(8):
+    assert len(ask(Request(NOP), open_at(f"file {n}"))) == 2
+"""
+    with seen(program, tmp_path, "path", "error") as rows:
+        assert sorted(rows) == sorted((f"file {n}", None) for n in (*range(8), *range(8)))
+
+
+def test_more_than_can_wait(tmp_path: Path) -> None:
+    """Rings that are given up do not take the room of others for ever."""
+    program = """
+for n in range(600):
+    assert ask(open_at("none")) == [-errno.ENOENT]
+"""
+    with seen(program, tmp_path, "error") as rows:
+        assert rows == [("ENOENT",)] * 600
+
+
+def test_counting_is_told_by_calls_alone(tmp_path: Path) -> None:
+    """The hook belongs to the events: whoever counts pays nothing for it."""
+    with watching() as run:
+        work('ask(open_at("one", os.O_WRONLY | os.O_CREAT))', tmp_path)
+    assert isinstance(run, Run)
+    assert run.events.filter(pl.col("path") == str(tmp_path / "one")).is_empty()
