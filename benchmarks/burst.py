@@ -48,7 +48,7 @@ def _burst(worker: Path, file: Path, socket: Path, opens: int) -> int:
     before = _lost(socket)
     subprocess.run((worker, file, str(opens)), check=True)
     time.sleep(_REST_S)
-    until(lambda: all(one["depth"] == 0 for one in ask(socket)["queues"]), "the rules")
+    until(lambda: all(one["depth"] == 0 for one in ask(socket)["queues"]), "the rules", timeout_s=120)
     return _lost(socket) - before
 
 
@@ -68,7 +68,7 @@ def _daemon(folder: Path, ring_bytes: int) -> Iterator[Path]:
     command = (*EUNOMIA, "daemon", "--config", str(config))
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            until(socket.exists, "the daemon")
+            until(socket.exists, "the daemon", timeout_s=120)
             time.sleep(_REST_S)
             yield socket
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from eunomia.lab.judge import Judgement, Verdict, judge
 from eunomia.lab.runner import laboratory
 from eunomia.lab.watching import watching
 from tests.attacks.benign import BUSYBOX, unwanted, work
-from tests.cli.command import eunomia
+from tests.cli.command import EUNOMIA, environment, eunomia
 from tests.daemon.running import running
 from tests.dockerd import IMAGE, DockerDaemon
 
@@ -68,29 +69,35 @@ def test_command_tells_and_writes_the_figures(dockerd: DockerDaemon, tmp_path: P
     assert f"| {select(['setuid'])[0].rule} | 1/1 | - | 1/1 |" in page.read_text()
 
 
+def lab(*args: str | Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`eunomia lab run`, which takes its time."""
+    command = [*EUNOMIA, "lab", "run", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment(**env))
+
+
 def test_a_daemon_that_runs_already_is_judged(dockerd: DockerDaemon, tmp_path: Path) -> None:
     """By the file that it says it writes, which is rotated meanwhile."""
     (tmp_path / "daemon.toml").write_text(
         f'[daemon]\nstate_dir = "{tmp_path}/state"\nsocket = "{tmp_path}/status.sock"\n'
-        f'[alerts.file]\ntype = "file"\nfile = "{tmp_path}/alerts.json"\nmax_bytes = 3000\nkeep = 50\n'
+        f'[alerts.file]\ntype = "file"\nfile = "{tmp_path}/alerts.json"\nmax_bytes = 30000\nkeep = 99\n'
     )
     env = {"DOCKER_HOST": dockerd.host}
-    asked = ("lab", "run", "setuid", "setuid-none", "shadow", "passwd", "--socket", tmp_path / "status.sock")
+    asked = ("setuid", "setuid-none", "shadow", "passwd", "--socket", tmp_path / "status.sock")
     with running(tmp_path, env=env) as daemon:
-        done = eunomia(*asked, "--installed", env=env)
+        done = lab(*asked, "--installed", env=env)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "attacks detected: 2/2 (100.0 %)" in done.stdout
         assert "benign actions without their rule: 2/2" in done.stdout
         assert daemon.status()["pid"] == daemon.process.pid
-        done = eunomia("lab", "run", "setuid", "--alerts", tmp_path / "alerts.json", env=env)
+        done = lab("setuid", "--alerts", tmp_path / "alerts.json", env=env)
         assert done.returncode == 0, done.stdout + done.stderr
-        done = eunomia("lab", "run", "--installed", "--rules", "x.yaml", env=env)
+        done = lab("--installed", "--rules", "x.yaml", env=env)
         assert done.returncode == 2
         assert daemon.stop() == 0
-    done = eunomia(*asked, "--installed", env=env)
+    done = lab(*asked, "--installed", env=env)
     assert done.returncode == 1
     assert "does a daemon run?" in done.stderr
-    done = eunomia(*asked, env=env)
+    done = lab(*asked, env=env)
     assert (done.returncode, "--socket goes with --installed" in done.stderr) == (2, True)
 
 

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from eunomia.config import DaemonConfig
 from eunomia.daemon.health import Health
 from eunomia.daemon.known import KnownContainers
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
 from eunomia.daemon.status import StatusServer, ask
+from eunomia.daemon.watching import agent_config
 from eunomia.detect.container_facts import ContainerFacts
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.pipeline.accounts import Account
@@ -209,3 +211,11 @@ def test_the_unit_runs_what_there_is() -> None:
     assert "StateDirectory=eunomia\n" in text
     # A reload may take some seconds, in which nobody says that all is well.
     assert int(re.findall(r"WatchdogSec=(\d+)", text)[0]) >= 60
+
+
+def test_a_burst_of_calls_on_files_has_room() -> None:
+    needed = {"files": {"events": True}, "process": {}}
+    usual = {one.tracker: one.ring_bytes for one in agent_config(DaemonConfig(), needed).trackers}
+    assert usual == {"process": None, "files": 32 << 20}
+    asked = agent_config(DaemonConfig(ring_bytes=1 << 16), needed)
+    assert [one.ring_bytes for one in asked.trackers] == [1 << 16] * 2

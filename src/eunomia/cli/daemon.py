@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -204,6 +204,8 @@ def _holding(file: str, log: Path | None) -> _Holding:
 
 
 def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holding | None, *, verbose: bool) -> None:
+    # All that the end needs, too: by then the files may be those of another version.
+    from eunomia.cli.run import conclude, say_ways
     from eunomia.daemon.daemon import Daemon
     from eunomia.daemon.notify import Notifier
 
@@ -214,8 +216,6 @@ def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holdi
         daemon = resources.enter_context(Daemon(loaded, say, _stdout, notifier, beside))
         enforcing = None if hold is None else resources.enter_context(hold(daemon.agent.config))
         if verbose:
-            from eunomia.cli.run import say_ways
-
             say_ways(daemon.agent.ways())
         say(f"watching: {daemon.summary}")
         if daemon.agent.missing:
@@ -229,7 +229,9 @@ def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holdi
         summary = daemon.stop()
         if recording is not None:
             recording.close(summary, containers)
-    _conclude(daemon, summary)
+    fired = ", ".join(f"{rule}: {times:,}" for rule, times in daemon.told.most_common())
+    say(f"{daemon.told.total():,} alerts{f' ({fired})' if fired else ''}")
+    conclude(summary, None, quiet=False)
 
 
 def _can_lose_its_reader() -> bool:
@@ -247,11 +249,3 @@ def _beat(daemon: Daemon, enforcing: Enforcing | None, stop: Stop, every_s: floa
         daemon.beat()
         if enforcing is not None:
             enforcing.check()
-
-
-def _conclude(daemon: Daemon, summary: Any) -> None:
-    from eunomia.cli.run import conclude
-
-    fired = ", ".join(f"{rule}: {times:,}" for rule, times in daemon.told.most_common())
-    say(f"{daemon.told.total():,} alerts{f' ({fired})' if fired else ''}")
-    conclude(summary, None, quiet=False)

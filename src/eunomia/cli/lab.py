@@ -205,15 +205,18 @@ def benign(
     _need_root()
     host = values.docker_host()
     with _watching(host, rule_files, None) as daemon, workshop(Docker(host), image, network) as shop:
-        rounds = work(shop, 60 * minutes, say)
-        found = told(shop, rounds, daemon.stop())
+        done = work(shop, 60 * minutes, say)
+        found = told(shop, done, daemon.stop())
     print_table(HEADINGS, list(rows(found)))
     if report is not None:
         report.write_text(page(found, minutes, machine()), "utf-8")
     unwanted = [(one.work.name, alert) for one in found for alert in one.unwanted]
     for name, alert in {(name, alert.rule): (name, alert) for name, alert in unwanted}.values():
         say(f"{name}: {alert.rule}: {alert.message}")
-    if unwanted:
+    failed = [one for one in found if one.failed]
+    for one in failed:
+        say(f"not done: {one.failed}")
+    if unwanted or failed:
         context.exit(1)
 
 

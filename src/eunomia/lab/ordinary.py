@@ -86,15 +86,26 @@ def again_and_again(script: str, seconds: float) -> str:
 
 
 @dataclass(frozen=True)
+class Done:
+    """What has become of a piece of work: how often it was done, and why it was not to the end."""
+
+    rounds: int
+    failed: str = ""
+
+
+@dataclass(frozen=True)
 class Told:
     """What was said of a piece of work.
 
     Attributes:
+        rounds: how often it was done.
+        failed: why it was not done to the end; empty when it was.
         alerts: one for each time that it was told.
     """
 
     work: Work
     rounds: int
+    failed: str
     alerts: tuple[Seen, ...]
 
     @property
@@ -118,7 +129,7 @@ class Workshop:
         """What its container is called, by which alerts are told apart."""
         return f"{self.image}-{work.name}"
 
-    def install(self, work: Work) -> int:
+    def install(self, work: Work) -> Done:
         """Installs programs with apt-get, as any image is made, and keeps what has come of it. No service is started.
 
         Raises:
@@ -132,16 +143,15 @@ class Workshop:
             self._run(work, self._base, _INSTALL.format(work.installs), options, _INSTALL_S)
         self._docker.commit(self.container(work), self.image)
         self.made = True
-        return 1
+        return Done(1)
 
-    def do(self, work: Work, seconds: float) -> int:
-        """Does a piece of work for a time; how often.
-
-        Raises:
-            LabError: it failed, with what it said.
-        """
-        said = self._run(work, self.image, again_and_again(work.script, seconds), (), seconds + _LAST_ROUND_S)
-        return int(said.split()[-1])
+    def do(self, work: Work, seconds: float) -> Done:
+        """Does a piece of work for a time."""
+        try:
+            said = self._run(work, self.image, again_and_again(work.script, seconds), (), seconds + _LAST_ROUND_S)
+        except LabError as error:  # one that fails is told of, and the others go on
+            return Done(0, str(error))
+        return Done(int(said.split()[-1]))
 
     def _run(self, work: Work, image: str, script: str, options: Sequence[str], timeout_s: float) -> str:
         self.containers.append(self.container(work))
@@ -168,31 +178,32 @@ def workshop(docker: Docker, base: str, network: str) -> Iterator[Workshop]:
             docker.remove_image(made.image)
 
 
-def work(shop: Workshop, seconds: float, say: Callable[[str], None]) -> dict[str, int]:
-    """Does all of it; what was done -> how often.
+def work(shop: Workshop, seconds: float, say: Callable[[str], None]) -> dict[str, Done]:
+    """Does all of it; what has become of each by its name.
 
     Raises:
-        LabError: a piece of work failed.
+        LabError: there is nothing to work with.
     """
-    rounds = {}
+    done = {}
     for one in ordinary():
         if one.installs:
             say(f"{one.name}: {one.installs} …")
-            rounds[one.name] = shop.install(one)
+            done[one.name] = shop.install(one)
     pieces = [one for one in ordinary() if not one.installs]
     say(f"{len(pieces)} pieces of work side by side for {seconds / 60:g} minutes …")
     with ThreadPoolExecutor(len(pieces)) as pool:
-        done = pool.map(lambda one: (one.name, shop.do(one, seconds)), pieces)
-        return rounds | dict(done)
+        return done | dict(pool.map(lambda one: (one.name, shop.do(one, seconds)), pieces))
 
 
-def told(shop: Workshop, rounds: dict[str, int], alerts: Iterable[Seen]) -> list[Told]:
+def told(shop: Workshop, done: dict[str, Done], alerts: Iterable[Seen]) -> list[Told]:
     """What was said of each piece of work."""
     of: dict[str, list[Seen]] = {}
     for alert in alerts:
         of.setdefault(alert.container, []).append(alert)
     return [
-        Told(one, rounds[one.name], tuple(of.get(shop.container(one), ()))) for one in ordinary() if one.name in rounds
+        Told(one, done[one.name].rounds, done[one.name].failed, tuple(of.get(shop.container(one), ())))
+        for one in ordinary()
+        if one.name in done
     ]
 
 
@@ -202,13 +213,14 @@ HEADINGS = ("work", "rounds", "level", "rule", "alerts", "equal", "why")
 def rows(found: Iterable[Told]) -> Iterator[tuple[str, ...]]:
     """A line for each rule that spoke of a piece of work; one that says so where none did."""
     for one in found:
+        rounds = "failed" if one.failed else f"{one.rounds:,}"
         times = Counter((alert.level, alert.rule) for alert in one.alerts)
         for (level, rule), number in sorted(times.items()):
             equal = sum(alert.count for alert in one.alerts if alert.rule == rule) - number
             why = one.work.why.get(rule, "?")
-            yield one.work.name, f"{one.rounds:,}", level, rule, f"{number:,}", f"{equal:,}", why
+            yield one.work.name, rounds, level, rule, f"{number:,}", f"{equal:,}", why
         if not times:
-            yield one.work.name, f"{one.rounds:,}", "-", "none", "0", "0", ""
+            yield one.work.name, rounds, "-", "none", "0", "0", ""
 
 
 def page(found: Sequence[Told], minutes: float, machine: str) -> str:

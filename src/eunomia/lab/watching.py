@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from eunomia.lab.judge import Seen
 from eunomia.lab.labtool import LabError
 
-_START_S = 30.0
-_STOP_S = 30.0
-_QUIET_S = 3.0
+_START_S = 120.0
+_STOP_S = 60.0
+_QUIET_S = 5.0
 _FILES = 100
 
 
@@ -109,11 +109,17 @@ class Installed:
     def _newer(self) -> list[Path]:
         """The files that the daemon has begun since, the oldest first: ours may be FILE.2 by now."""
         newer: list[Path] = []
+        opened = os.fstat(self._opened.fileno())
         for path in (self._file, *(self._file.with_name(f"{self._file.name}.{number}") for number in range(1, _FILES))):
-            if not path.exists() or os.path.samestat(path.stat(), os.fstat(self._opened.fileno())):
-                break
+            try:
+                if os.path.samestat(path.stat(), opened):
+                    return newer
+            except FileNotFoundError:  # between two renames there is none of that name
+                continue
             newer.insert(0, path)
-        return newer
+        raise LabError(
+            f"{self._file} was renamed and removed meanwhile: give the daemon room for more (keep, max_bytes)"
+        )
 
 
 @contextmanager
