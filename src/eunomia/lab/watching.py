@@ -59,7 +59,8 @@ def read_alerts(path: Path) -> Iterator[Seen]:
     with path.open("rb") as lines:
         for line in lines:
             alert = json.loads(line)
-            yield Seen(alert.get("container_name") or "", alert["rule"], alert["level"], alert["message"])
+            name, container_id = (alert.get(f"container_{key}") or "" for key in ("name", "id"))
+            yield Seen(name, alert["rule"], alert["level"], alert["message"], container_id)
 
 
 @contextmanager
