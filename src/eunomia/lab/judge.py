@@ -9,7 +9,6 @@ from enum import StrEnum
 from eunomia.lab.action import Action, Kind
 from eunomia.lab.runner import IMPOSSIBLE, Performance
 
-
 _SHORT = 12  # digits of an id, as alerts have it
 
 
