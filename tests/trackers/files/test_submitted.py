@@ -144,6 +144,16 @@ for n in range(8):
         assert sorted(rows) == sorted((f"file {n}", None) for n in (*range(8), *range(8)))
 
 
+def test_an_answer_that_has_no_room(tmp_path: Path) -> None:
+    program = """
+for _ in range(2):
+    ring.submit(*[Request(NOP)] * 8)
+ring.submit(open_at("none", os.O_WRONLY))
+"""
+    with seen(program, tmp_path, "event", "path") as rows:
+        assert rows == [("open", "none")]
+
+
 def test_more_than_can_wait(tmp_path: Path) -> None:
     """Rings that are given up do not take the room of others for ever."""
     program = """

@@ -347,6 +347,23 @@ static __noinline int on_answer(const struct uring_answer *answer)
 	return 0;
 }
 
+/*
+ * The ring has no room for an answer. Which request it belongs to is not told, and a caller may make an answer say what
+ * it likes (IORING_NOP_INJECT_RESULT): the request is reported like one that is never answered.
+ */
+static __always_inline int on_overflow(u64 ring, u64 user_data)
+{
+	struct waiting_key key = {.ring = ring, .user_data = user_data};
+	struct waiting *waiting = bpf_map_lookup_elem(&waitings, &key);
+
+	if (!waiting)
+		return 0;
+	if (!waiting->unasked)
+		report_waiting(waiting);
+	bpf_map_delete_elem(&waitings, &key);
+	return 0;
+}
+
 SEC("raw_tp/io_uring_submit_req")
 int BPF_PROG(submit_req, u64 request)
 {
@@ -366,6 +383,12 @@ int BPF_PROG(uring_done, u64 first, u64 second, u64 third)
 
 	uring_completed(first, second, third, &answer);
 	return on_answer(&answer);
+}
+
+SEC("raw_tp/io_uring_cqe_overflow")
+int BPF_PROG(uring_overflow, u64 ring, u64 user_data)
+{
+	return on_overflow(ring, user_data);
 }
 
 #endif
