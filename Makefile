@@ -3,7 +3,7 @@
 
 BIN := .venv/bin
 READY := .venv/.ready
-C_SOURCES = find src tests benchmarks \( -name '*.bpf.[ch]' -o -path '*/labtool/*.[ch]' \) -print0
+C_SOURCES = find src tests benchmarks \( -name '*.bpf.[ch]' -o -path '*/labtool/*.[ch]' -o -path '*/programs/*.[ch]' \) -print0
 # Arguments of one's own: make test ARGS="-k files"
 ARGS ?=
 

@@ -26,6 +26,8 @@ NAMES = (
     "record",
     "rules",
     "alert_latency",
+    "apply",
+    "burst",
 )
 
 

@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 }
 """
 _RUN = (*EUNOMIA, "run", "syscall", "-o", "/dev/null", "--fmt", "json")
+_USES = (*EUNOMIA, "run", "usage", "-o", "/dev/null", "--fmt", "json")
 _BPFTRACE = "tracepoint:raw_syscalls:sys_exit { @[pid, args->id] = count(); } interval:s:1 { clear(@); }"
 _BUDGET = 1.5
 _SETTLE_S = 0.3
@@ -113,6 +114,8 @@ def _cases(cgroup: str) -> dict[str, Case]:
         "counts of other calls (--only)": _tool(*_RUN, "--only", "openat,connect"),
         "counts and latencies (--latency)": _tool(*_RUN, "--latency"),
         "first uses (--first)": _tool(*_RUN, "--first"),
+        "uses (usage)": _tool(*_USES),
+        "uses of another cgroup (usage --cgroup)": _tool(*_USES, "--cgroup", cgroup),
     }
     if peer("bpftrace"):
         cases["bpftrace"] = _tool(*with_tracefs(["bpftrace", "-e", _BPFTRACE]))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the system packages that are missing for: build, run, test, bench (several may be named).
+# Installs the system packages that are missing for: build, run, test, bench, lab (several may be named).
 # Debian 12 and 13, Ubuntu 24.04; elsewhere it names what is missing.
 set -eu
 
@@ -12,6 +12,7 @@ packages() {
     # of libbpf-tools are called differently in Debian 12 and 13.
     static_busybox=/usr/share/doc/busybox-static/copyright
     libbpf_tools=/usr/share/doc/libbpf-tools/copyright
+    postgres=/usr/share/doc/postgresql/copyright
     cat <<END
 build  make                             make
 build  clang                            clang
@@ -50,6 +51,30 @@ bench  $static_busybox                  busybox-static
 bench  ip                               iproute2
 bench  nginx                            nginx-light
 bench  wrk                              wrk
+lab    dockerd                          docker.io
+lab    docker                           docker-cli|docker.io
+lab    $static_busybox                  busybox-static
+lab    strace                           strace
+lab    nsenter                          util-linux
+lab    gcc                              gcc
+lab    make                             make
+lab    /usr/include/stdio.h             libc6-dev
+lab    curl                             curl
+lab    git                              git
+lab    haproxy                          haproxy
+lab    javac                            default-jdk-headless
+lab    memcached                        memcached
+lab    nginx                            nginx-light|nginx
+lab    node                             nodejs
+lab    perl                             perl
+lab    $postgres                        postgresql
+lab    prometheus-alertmanager          prometheus-alertmanager
+lab    python3                          python3
+lab    redis-server                     redis-server
+lab    rustc                            rustc
+lab    sqlite3                          sqlite3
+lab    ssh                              openssh-client
+lab    sshd                             openssh-server
 END
 }
 
@@ -100,9 +125,9 @@ fail() {
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin # not on every user's PATH, though dockerd and ldconfig live there
 wanted=$*
-[ -n "$wanted" ] || fail "usage: scripts/install.sh build|run|test|bench..."
+[ -n "$wanted" ] || fail "usage: scripts/install.sh build|run|test|bench|lab..."
 for purpose in $wanted; do
-    packages | grep -q "^$purpose " || fail "$purpose: not one of build, run, test, bench"
+    packages | grep -q "^$purpose " || fail "$purpose: not one of build, run, test, bench, lab"
 done
 
 lacking=$(missing)

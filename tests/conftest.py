@@ -7,6 +7,7 @@ import ctypes
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Iterator
@@ -77,6 +78,16 @@ def containerd() -> Iterator[ContainerdDaemon]:
             yield daemon
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A directory with room for 64 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
 
 
 def _bpf_ids() -> dict[str, set[int]]:

@@ -36,7 +36,7 @@ from eunomia.kernel.relay import Relay
 from eunomia.kernel.ring import Records
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.kernel.tracing import Tracing
-from eunomia.pipeline.accounts import Account, add_up
+from eunomia.pipeline.accounts import Account, add_up, merged
 from eunomia.pipeline.chain import Chain, FanOut
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.losses import Losses
@@ -84,6 +84,21 @@ class Summary:
     duration_s: float
     cpu_s: float
     accounts: tuple[Account, ...] = ()
+
+    def after(self, earlier: Summary) -> Summary:
+        """The same of two runs, of which this one took over from the other."""
+        accounts = merged((*earlier.accounts, *self.accounts))
+        total = add_up(accounts)
+        return Summary(
+            total.emitted,
+            total.delivered,
+            total.filtered,
+            total.lost,
+            dict(Counter(earlier.missed) + Counter(self.missed)),
+            earlier.duration_s + self.duration_s,
+            earlier.cpu_s + self.cpu_s,
+            accounts,
+        )
 
 
 def _spec(tracker: str) -> ObjectSpec:
@@ -141,6 +156,7 @@ class Agent:
         roots: where the host's file systems are.
         on_appear: told the name of each container or process that was waited for, when it is there.
         on_container: told of each container that runs, starts, stops or gets a name; it is the reader who waits.
+        clock: gives events their times; agents that share one agree on them.
 
     Raises (on entering):
         PrivilegeError, UsageError, UnsupportedError, LoadError: it cannot run; nothing is left behind.
@@ -153,6 +169,7 @@ class Agent:
         roots: Roots | None = None,
         on_appear: Callable[[str], None] = lambda _name: None,
         on_container: OnChange = lambda _kind, _container: None,
+        clock: BootClock | None = None,
     ) -> None:
         self._config = config
         self._make_sink = make_sink
@@ -166,7 +183,7 @@ class Agent:
         self._watches: dict[FilterConfig, _Watch] = {}
         self._ended = Event()
         self._failure: BaseException | None = None
-        self._clock = BootClock()
+        self._clock = clock or BootClock()
         self._thread: Thread | None = None
         self.missing: list[str] = []
         """Containers and processes asked for that are not there yet."""
@@ -265,6 +282,7 @@ class Agent:
             **tracker.constants(options),
             "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
             "cgroup_controller": _CONTROLLERS[hierarchy.controller],
+            "hierarchy_id": hierarchy.hierarchy_id,
             **(kernel_filter.constants if kernel_filter else {}),
             "host_mnt_ns": self._host_mnt_ns(),
         }
@@ -440,6 +458,14 @@ class Agent:
         """The sinks' queues by name."""
         return dict(self._queues)
 
+    def spent(self) -> dict[str, float]:
+        """Step -> seconds that it has taken so far of the reader's thread."""
+        spent: Counter[str] = Counter()
+        for line in self._lines:
+            for chain in (line.fold, line.chain):
+                spent.update(dict(chain.spent))
+        return dict(spent)
+
     def accounts(self) -> tuple[Account, ...]:
         """What has become of the events so far, for every tracker and each of its sinks.
 
@@ -492,7 +518,7 @@ class Agent:
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
-            "sockets not followed": sum(one.filter_full for one in counters),
+            "sockets or arrivals not followed": sum(one.filter_full for one in counters),
             "cgroup announcements": announced.ring_full,
         }
         return Summary(

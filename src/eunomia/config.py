@@ -173,6 +173,7 @@ class DaemonConfig:
         rules: files and directories of rules, laid over the default ones.
         default_rules: whether those hold, too.
         stdout: how alerts are printed: text, json or none.
+        ring_bytes: size of the kernel's buffer of each tracker; None leaves it to what a daemon needs.
         filter: whom to watch.
         docker_host: as in AgentConfig.
         alerts: where alerts go.
@@ -184,6 +185,7 @@ class DaemonConfig:
     rules: tuple[str, ...] = ()
     default_rules: bool = True
     stdout: str = "text"
+    ring_bytes: int | None = None
     filter: FilterConfig = FilterConfig()
     docker_host: str | None = None
     alerts: tuple[AlertSinkConfig, ...] = ()

@@ -13,6 +13,7 @@ from eunomia.lab.runner import laboratory
 from eunomia.lab.watching import watching
 from tests.attacks.benign import BUSYBOX, unwanted, work
 from tests.cli.command import eunomia
+from tests.daemon.running import running
 from tests.dockerd import IMAGE, DockerDaemon
 
 pytestmark = [pytest.mark.docker, pytest.mark.kernel]
@@ -65,6 +66,32 @@ def test_command_tells_and_writes_the_figures(dockerd: DockerDaemon, tmp_path: P
     assert done.returncode == 0, done.stdout + done.stderr
     assert "attacks detected: 1/1 (100.0 %)" in done.stdout
     assert f"| {select(['setuid'])[0].rule} | 1/1 | - | 1/1 |" in page.read_text()
+
+
+def test_a_daemon_that_runs_already_is_judged(dockerd: DockerDaemon, tmp_path: Path) -> None:
+    """By the file that it says it writes, which is rotated meanwhile."""
+    (tmp_path / "daemon.toml").write_text(
+        f'[daemon]\nstate_dir = "{tmp_path}/state"\nsocket = "{tmp_path}/status.sock"\n'
+        f'[alerts.file]\ntype = "file"\nfile = "{tmp_path}/alerts.json"\nmax_bytes = 3000\nkeep = 50\n'
+    )
+    env = {"DOCKER_HOST": dockerd.host}
+    asked = ("lab", "run", "setuid", "setuid-none", "shadow", "passwd", "--socket", tmp_path / "status.sock")
+    with running(tmp_path, env=env) as daemon:
+        done = eunomia(*asked, "--installed", env=env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "attacks detected: 2/2 (100.0 %)" in done.stdout
+        assert "benign actions without their rule: 2/2" in done.stdout
+        assert daemon.status()["pid"] == daemon.process.pid
+        done = eunomia("lab", "run", "setuid", "--alerts", tmp_path / "alerts.json", env=env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        done = eunomia("lab", "run", "--installed", "--rules", "x.yaml", env=env)
+        assert done.returncode == 2
+        assert daemon.stop() == 0
+    done = eunomia(*asked, "--installed", env=env)
+    assert done.returncode == 1
+    assert "does a daemon run?" in done.stderr
+    done = eunomia(*asked, env=env)
+    assert (done.returncode, "--socket goes with --installed" in done.stderr) == (2, True)
 
 
 def test_each_kind_is_there() -> None:

@@ -17,8 +17,8 @@ from eunomia.trackers import registry
 from tests.cli.command import EUNOMIA, environment, eunomia
 
 COMMANDS = (
-    *("run", "daemon", "status", "replay", "query", "report", "rules", "trackers", "containers", "config"),
-    *("lab", "doctor", "completion"),
+    *("run", "daemon", "status", "replay", "query", "report", "seccomp", "rules", "trackers", "containers"),
+    *("config", "lab", "doctor", "completion"),
 )
 PAGES = [(), *((name,) for name in COMMANDS), *(("run", name) for name in registry.names())]
 
@@ -88,6 +88,7 @@ def test_trackers_as_json() -> None:
 
 COMPLETED = [
     ("eunomia r", {"run", "replay", "report", "rules"}),
+    ("eunomia seccomp m", {"merge"}),
     ("eunomia run pro", {"process"}),
     ("eunomia run process --min", {"--min-duration"}),
     ("eunomia config c", {"check"}),

@@ -44,6 +44,7 @@ def test_everything(tmp_path: Path) -> None:
         daemon.rules = "/r"
         daemon.default_rules = false
         daemon.stdout = "json"
+        daemon.ring_bytes = 1048576
         filter.containers = ["web"]
         [alerts.a]
         type = "alertmanager"
@@ -66,12 +67,14 @@ def test_everything(tmp_path: Path) -> None:
     options = {"url": "http://am:9093", "firing_s": 60.0, "headers": ("X-A: b",)}
     alerts = (AlertSinkConfig("a", "alertmanager", "warning", 100_000, options),)
     watched = FilterConfig(containers=("web",))
-    assert found.config == DaemonConfig("/s", "/t", "n", ("/r",), False, "json", watched, "unix:///d.sock", alerts)
+    assert found.config == DaemonConfig(
+        "/s", "/t", "n", ("/r",), False, "json", 1 << 20, watched, "unix:///d.sock", alerts
+    )
     assert [rule.name for rule in found.rules] == [
         "Dangerous system call: ptrace", "Dangerous file: /etc/x", "Dangerous file: /srv/", "r",
     ]  # fmt: skip
     assert [rule.level for rule in found.rules] == [Level.ALERT] * 4
-    assert [rule.place.line for rule in found.rules] == [18, 19, 19, 20]
+    assert [rule.place.line for rule in found.rules] == [19, 20, 20, 21]
     VALIDATOR.validate(tomllib.loads(text))
 
 

@@ -115,7 +115,7 @@ def running(
     *args: str | Path,
     env: dict[str, str] | None = None,
     fmt: str = "json",
-    patience_s: float = 30,
+    patience_s: float = 90,
 ) -> Iterator[Running]:
     """A daemon from when it watches; killed at the end if need be."""
     made = Running(directory, *args, env=env, fmt=fmt)

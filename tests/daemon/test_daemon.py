@@ -11,13 +11,15 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.cli.command import eunomia
+from eunomia.daemon.status import ask
+from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia
 from tests.daemon.running import CAT, MARKED, cat, running, write_config
-from tests.dockerd import DockerDaemon
+from tests.dockerd import IMAGE, DockerDaemon
 from tests.sinks.alerts.servers import WebServer
 
 pytestmark = pytest.mark.kernel
@@ -212,11 +214,206 @@ def test_a_record_beside(tmp_path: Path) -> None:
     with running(tmp_path, "--record", tmp_path / "record") as daemon:
         pid = cat()
         daemon.until(lambda: any(alert["pid"] == pid for alert in daemon.alerts))
-        write_config(tmp_path, rules=MARKED)
-        assert "start anew" in daemon.hang_up()
+        (tmp_path / "eunomia-marked").mkdir()
+        write_config(tmp_path, rules=CAT + MARKED)
+        assert "reloaded: 2 rules" in daemon.hang_up()  # which takes another tracker
+        (tmp_path / "eunomia-marked").rmdir()
+        (tmp_path / "eunomia-marked").mkdir()
+        daemon.until(lambda: "marked" in daemon.rules())
+        later = cat("/etc/hostname")
+        daemon.until(lambda: any(alert["pid"] == later for alert in daemon.alerts))
         assert daemon.stop() == 0
-    found = eunomia("query", "--record", tmp_path / "record", "select pid from process where event = 'exec'")
-    assert str(pid) in found.stdout, found.stderr
+
+    def told(query: str) -> list[str]:
+        found = eunomia("query", "--fmt", "csv", "--record", tmp_path / "record", query)
+        assert found.returncode == 0, found.stderr
+        return found.stdout.split()[1:]
+
+    assert {str(pid), str(later)} <= {*told("select pid from process where event = 'exec' and comm = 'cat'")}
+    assert told("select count(*) from files where event = 'mkdir' and path like '%/eunomia-marked'") == ["1"]
+    assert told(
+        "select count(*) - count(distinct (pid, time)) as twice from process where event = 'exit' and pid = tid"
+    ) == ["0"]
+
+
+MANY = """
+- rule: many
+  desc: somebody runs cat often
+  on: process.exec
+  condition: proc.name = cat
+  count: {at_least: 4, within: 1h}
+  output: "many"
+  level: alert
+"""
+
+
+def test_windows_survive_a_reload_with_other_trackers(tmp_path: Path) -> None:
+    write_config(tmp_path, rules=MANY)
+    with running(tmp_path, "-p", str(os.getpid()), "--record", tmp_path / "record") as daemon:
+        for _ in range(2):
+            cat()
+        write_config(tmp_path, rules=MANY + MARKED)
+        assert "reloaded: 2 rules" in daemon.hang_up()
+        cat()
+        write_config(tmp_path, rules=MANY)
+        assert "reloaded: 1 rules" in daemon.hang_up()
+        assert daemon.alerts == []
+        cat()
+        daemon.until(lambda: daemon.rules() == ["many"])
+        told = daemon.status()
+        assert told["rules"]["fired"] == told["rules"]["told"] == {"many": 1}
+        assert daemon.stop() == 0
+
+
+def test_what_was_told_is_not_told_again_after_a_restart(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    with running(tmp_path, "-p", str(os.getpid())) as daemon:
+        cat()
+        daemon.until(lambda: daemon.rules() == ["cat"])
+        cat()
+        daemon.until(lambda: daemon.status()["rules"]["merged"] == {"cat": 1})
+        assert daemon.stop() == 0
+    assert [alert["count"] for alert in daemon.alerts] == [1, 1]  # the second one at the end
+    with running(tmp_path, "-p", str(os.getpid())) as daemon:
+        cat()
+        daemon.until(lambda: daemon.status()["rules"]["merged"] == {"cat": 1})
+        assert daemon.alerts == []
+        assert daemon.stop() == 0
+    assert [alert["count"] for alert in daemon.alerts] == [1]
+
+
+def test_who_started_a_process_is_known_after_a_restart(tmp_path: Path) -> None:
+    """Of one that was left to the host's first process, the kernel says that this is its parent."""
+    write_config(tmp_path)
+    left = "while [ ! -e go ]; do sleep 0.1; done; cat go; exit"
+    with running(tmp_path) as daemon:
+        subprocess.run(["sh", "-c", f"sh -c '{left}' >/dev/null 2>&1 &"], cwd=tmp_path, check=True)
+        cat()
+        daemon.until(lambda: daemon.alerts)
+        assert daemon.stop() == 0
+    with running(tmp_path) as daemon:
+        daemon.until(lambda: daemon.status()["trackers"][0]["emitted"] > 0)
+        (tmp_path / "go").touch()
+        daemon.until(lambda: any(alert["args"] == "cat go" for alert in daemon.alerts))
+        (alert,) = (alert for alert in daemon.alerts if alert["args"] == "cat go")
+        ancestors = [one["pid"] for one in alert["ancestors"]]
+        assert os.getpid() in ancestors
+        assert daemon.stop() == 0
+
+
+def test_what_a_daemon_cannot_read_it_puts_aside(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    (tmp_path / "state").mkdir()
+    for text in ("{", '{"version": 1}', '{"version": 1, "processes": [[1, 2, 5]], "containers": []}'):
+        (tmp_path / "state/memory.json").write_text(text)
+        with running(tmp_path) as daemon:
+            assert "note: what the last daemon remembered cannot be used" in daemon.stderr
+            assert (tmp_path / "state/memory.json.unread").read_text() == text
+            pid = cat()
+            daemon.until(lambda: any(alert["pid"] == pid for alert in daemon.alerts))  # noqa: B023
+            assert daemon.stop() == 0
+        assert json.loads((tmp_path / "state/memory.json").read_text())["version"] == 1
+
+
+def _unread(tmp_path: Path, more: str) -> tuple[subprocess.Popen[bytes], Path]:
+    write_config(tmp_path, more)
+    err = tmp_path / "err"
+    command = [*DEFAULT_SIGNALS, *EUNOMIA, "daemon", "--config", str(tmp_path / "daemon.toml")]
+    with err.open("wb") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment())
+    until(lambda: "watching: " in err.read_text())
+    assert process.stdout
+    process.stdout.close()
+    return process, err
+
+
+def until(true: Any, timeout_s: float = 20) -> None:
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_without_a_reader_it_ends(tmp_path: Path) -> None:
+    process, err = _unread(tmp_path, "")
+    assert process.wait(20) == 0
+    assert "error" not in err.read_text()
+
+
+def test_without_a_reader_it_goes_on_with_other_places(tmp_path: Path) -> None:
+    process, err = _unread(tmp_path, f'[alerts.file]\ntype = "file"\nfile = "{tmp_path}/alerts.json"\n')
+    try:
+        until(lambda: "nobody reads stdout any more: alerts go on to file only" in err.read_text())
+        pid = cat()
+        until(lambda: f'"pid":{pid}' in (tmp_path / "alerts.json").read_text())
+        told = ask(tmp_path / "status.sock")
+        assert [one["name"] for one in told["alerts"]] == ["file"]
+        assert told["health"] == {"state": "ok", "reasons": []}
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+
+
+def test_a_full_disk_is_told_of_once_and_no_end(tmp_path: Path, small_disk: Path) -> None:
+    """Spools, state and a file of alerts on a disk with no room, and alerts go out all the same."""
+    web = WebServer()
+    web.start()
+    places = (
+        f'[alerts.file]\ntype = "file"\nfile = "{small_disk}/alerts.json"\n'
+        f'[alerts.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:{web.port}/"\n'
+    )
+    write_config(tmp_path, places)
+    config = tmp_path / "daemon.toml"
+    config.write_text(config.read_text().replace(f"{tmp_path}/state", f"{small_disk}/state"))
+    with running(tmp_path) as daemon:
+        rest = os.statvfs(small_disk)
+        (small_disk / "big").write_bytes(b"x" * (rest.f_bavail * rest.f_bsize))
+        pids = [cat(f"/proc/self/{name}") for name in ("stat", "status", "comm")]
+        daemon.until(lambda: {one["pid"] for body in web.bodies for one in body["alerts"]} >= set(pids))
+        daemon.until(lambda: "note: alerts to file: " in daemon.stderr)
+        cat("/proc/self/maps")
+        time.sleep(2)
+        assert daemon.stderr.count("note: alerts to file: ") == 1
+        assert daemon.stderr.count("note: alerts to hook: alerts cannot wait on disk: No space left on device") == 1
+        places_told = {one["name"]: one for one in daemon.status()["alerts"]}
+        assert places_told["file"]["dropped"]
+        assert places_told["hook"]["dropped"] == {}
+        (small_disk / "big").unlink()
+        pid = cat("/proc/self/limits")
+        daemon.until(lambda: f'"pid":{pid}' in (small_disk / "alerts.json").read_text())
+        daemon.until(lambda: "note: all is well again" in daemon.stderr)
+        assert daemon.stop() == 0
+    web.stop()
+
+
+def test_status_is_true_under_load(tmp_path: Path) -> None:
+    """What rules have fired and told, how long handlers took, what waits: against what was done and printed."""
+    rule = CAT.replace("proc.name = cat", "proc.cmdline startswith 'true eunomia-'").replace(
+        "%proc.cmdline", "%proc.args"
+    )
+    write_config(tmp_path, rules=rule + "  rate: {alerts: 20, per: 1h}\n")
+    with running(tmp_path, "-p", str(os.getpid())) as daemon:
+        script = "n=0; while [ $n -lt 300 ]; do /bin/true eunomia-$n; /bin/true eunomia-0; n=$((n+1)); done"
+        subprocess.run(["sh", "-c", script.replace("/bin/true", "env true")], check=True)
+        daemon.until(lambda: daemon.status()["rules"]["fired"].get("cat") == 600)
+        told = daemon.status()
+        rules = told["rules"]
+        assert rules["told"]["cat"] == len(daemon.alerts) == 20
+        spoken_of = sum(alert["count"] for alert in daemon.alerts)
+        assert spoken_of + rules["merged"]["cat"] + rules["rate_limited"]["cat"] == 600
+        (queue,) = told["queues"]
+        assert queue["depth"] * queue["bytes"] == 0 or queue["bytes"] <= queue["max_bytes"]
+        spent = told["handlers"]["detect"]
+        assert set(spent) == {"processes", "context", "rules"}
+        assert 0 < sum(spent.values()) <= queue["busy_s"] < told["uptime_s"]
+        assert spent["rules"] == pytest.approx(sum(rules["seconds"].values()), rel=0.5)
+        assert told["handlers"]["reader"]["Identify"] > 0
+        (tracker,) = told["trackers"]
+        assert tracker["emitted"] >= 600
+        shown = eunomia("status", "--socket", daemon.socket).stdout
+        assert "600" in shown
+        assert daemon.stop() == 0
 
 
 def test_wrong_use(tmp_path: Path) -> None:
@@ -238,7 +435,7 @@ def test_wrong_use(tmp_path: Path) -> None:
 
 @pytest.mark.docker
 def test_containers(tmp_path: Path, dockerd: DockerDaemon) -> None:
-    write_config(tmp_path)
+    write_config(tmp_path, rules=CAT.replace("= cat", f"= cat and container.image startswith {IMAGE}"))
     env = {"DOCKER_HOST": dockerd.host}
     with running(tmp_path, "-c", "watched", env=env) as daemon:
         assert "waiting for" in daemon.stderr

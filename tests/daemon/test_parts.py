@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,14 +14,17 @@ from pathlib import Path
 import pytest
 
 from eunomia.daemon.health import Health
+from eunomia.daemon.known import KnownContainers
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
 from eunomia.daemon.status import StatusServer, ask
+from eunomia.detect.container_facts import ContainerFacts
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.pipeline.accounts import Account
 from eunomia.pipeline.chain import Chain
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
+from tests.sinks.alerts.samples import batch
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "eunomia.service"
 
@@ -32,11 +36,39 @@ def test_state_is_kept_for_the_next_one(tmp_path: Path) -> None:
     state.remember({"x": [1, 2]})
     state.close()
     again = StateDirectory(tmp_path / "a" / "b")
-    assert again.recall() == {"x": [1, 2]}
-    (tmp_path / "a" / "b" / "rules.json").write_text("{")
-    with pytest.raises(EunomiaError, match=r"rules\.json"):
-        again.recall()
+    assert again.recall() == {"version": 1, "x": [1, 2]}
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "memory.json: Expecting"),
+        ("[]", "written by another version"),
+        ('{"version": 0}', "another version of eunomia: 0 instead of 1"),
+        ("[" * 100_000, "memory.json: "),
+        ("\x00" * 50, "memory.json: "),
+    ],
+)
+def test_a_broken_state_is_told_of_and_put_aside(tmp_path: Path, text: str, told: str) -> None:
+    state = StateDirectory(tmp_path)
+    (tmp_path / "memory.json").write_text(text)
+    with pytest.raises(EunomiaError, match=told):
+        state.recall()
+    assert "memory.json.unread" in state.put_aside()
+    assert (tmp_path / "memory.json.unread").read_text() == text
+    assert state.recall() is None
+    state.close()
+
+
+def test_a_state_that_finds_no_room_leaves_the_former_one(small_disk: Path) -> None:
+    state = StateDirectory(small_disk)
+    state.remember({"x": 1})
+    with pytest.raises(EunomiaError, match=r"No space left.*free some space"):
+        state.remember({"x": "y" * 100_000})
+    assert state.recall() == {"version": 1, "x": 1}
+    assert sorted(path.name for path in small_disk.iterdir()) == ["lock", "memory.json"]
+    state.close()
 
 
 def test_state_is_one_daemons(tmp_path: Path) -> None:
@@ -124,20 +156,44 @@ def test_health() -> None:
     health = Health()
     account = Account("files", "detect", 10, 7, 0, {"ring full": 3})
     health.look([Account("files", "detect", 10, 10, 0, {})], queue)
-    assert health.told([], {}, None, None) == {"state": "ok", "reasons": []}
+    assert health.reasons([], {}, None, None) == {}
     health.look([account], queue)
-    told = health.told([{"name": "x", "error": "away"}], {"r": "why"}, ValueError("v"), None)
-    assert told == {
-        "state": "degraded",
-        "reasons": [
-            "files: events were lost in the last minute (3 in all)",
-            "alerts to x: away",
-            "rule 'r' is out of use: why",
-            "a handler has failed: ValueError: v",
-        ],
-    }
+    reasons = health.reasons([{"name": "x", "error": "away"}], {"r": "why"}, ValueError("v"), None)
+    assert list(reasons.values()) == [
+        "files: events were lost in the last minute (3 in all)",
+        "alerts to x: away",
+        "rule 'r' is out of use: why",
+        "a handler has failed: ValueError: v",
+    ]
     assert not health.is_stuck
     queue.close()
+
+
+def test_health_is_told_once() -> None:
+    health = Health()
+
+    def news(error: str) -> list[str]:
+        return health.news(health.reasons([{"name": "x", "error": error}], {}, None, None))
+
+    assert news("") == []
+    assert news("refused") == ["note: alerts to x: refused"]
+    assert news("timed out") == []
+    assert news("") == ["note: all is well again"]
+    assert news("") == []
+    assert news("refused") == ["note: alerts to x: refused"]
+
+
+def test_names_of_containers_are_known_when_nobody_says_them() -> None:
+    known = KnownContainers()
+    known.restore({"0123456789ab": {"name": "web", "image": "nginx:1", "started_ns": 5}})
+    rows = batch({"container_name": None}, {"container_name": None, "container_id": "host"}, {"container_name": "db"})
+    assert known.name(rows.frame)["container_name"].to_list() == ["web", None, "db"]
+    again = KnownContainers()
+    again.restore(json.loads(json.dumps(known.state())))
+    assert again.facts_of("0123456789ab") == ContainerFacts("web", "nginx:1", started_ns=5)
+    for wrong in ({"name": 1}, {"title": "web"}):
+        with pytest.raises(ValueError, match="nothing known of a container"):
+            again.restore({"0123456789ab": wrong})
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not to be had here")

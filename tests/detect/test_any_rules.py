@@ -122,6 +122,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loaded_or_refused(file: Path, text: str) -> None:
+    """Loads a text as a rule file; hypothesis shows what comes of how many."""
+    event(outcome(file, text))
+
+
+def outcome(file: Path, text: str) -> str:
     """Loads a text as a rule file; what comes of it can be used, or is refused with places."""
     file.write_bytes(text.encode(errors="surrogatepass"))
     try:
@@ -129,9 +134,7 @@ def loaded_or_refused(file: Path, text: str) -> None:
     except RulesError as error:
         assert error.mistakes
         assert all(_PLACE.match(mistake) for mistake in error.mistakes), error.mistakes
-        event("refused")
-        return
-    event(f"{len(rules.rules)} rules")
+        return "refused"
     needs(rules)
     reads_everything(rules)
     for rule in rules.rules.values():
@@ -140,6 +143,7 @@ def loaded_or_refused(file: Path, text: str) -> None:
                 compile_condition(step.condition, Fields(tracker, SCHEMAS()[tracker]))
         for tracker in {tracker for tracker, _ in rule.step.on}:
             message(rule.output, Fields(tracker, SCHEMAS()[tracker]))
+    return f"{len(rules.rules)} rules"
 
 
 @settings(deadline=None, max_examples=300)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eunomia.detect.compile import ALWAYS, NEVER, check_condition, compile_condition
+from eunomia.detect.container_facts import NOTHING, ContainerFacts
 from eunomia.detect.errors import ConditionError
 from eunomia.detect.events import ALL, FALCO, TRACKED, events_of
 from eunomia.detect.fields import KNOWN, Fields
@@ -31,8 +32,6 @@ FILE: dict[str, Any] = {
     "uid": 0,
     "container_id": "0123456789ab",
     "container_name": "web",
-    "image": "registry:5000/a/nginx:1.27@sha256:00",
-    "pod": "default/web-0",
     "exe": "/usr/sbin/sshd",
     "args": "/usr/sbin/sshd -D -p 22",
     "ancestors": [
@@ -94,11 +93,27 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+FACTS = ContainerFacts(
+    "web",
+    "registry:5000/a/nginx:1.27@sha256:00",
+    None,
+    "default/web-0",
+    "docker",
+    "/srv:/data:ro,/var/run/docker.sock:/docker.sock:rw",
+    1_700_000_000_000_000_000,
+)
+
+
+def facts_of(container_id: str) -> ContainerFacts:
+    """What is known of the container above."""
+    return FACTS if container_id == FILE["container_id"] else NOTHING
+
+
 def met(condition: str, event: str) -> bool:
     """Whether one event meets a condition."""
     tracker, row = EVENTS[event]
     schema = with_context()[tracker]
-    fields = Fields(tracker, schema, all_columns())
+    fields = Fields(tracker, schema, all_columns(), containers=facts_of)
     frame = frame_of(schema, row, row)
     found = frame.select(compile_condition(parse(condition), fields).alias("met"))["met"]
     assert found.dtype == pl.Boolean
@@ -184,6 +199,13 @@ def met(condition: str, event: str) -> bool:
         # containers
         ("file", "container.id != host and container.name = web and k8s.ns.name = default and k8s.pod.name = web-0"),
         ("file", "container.image.repository = registry:5000/a/nginx and container.image.tag = 1.27"),
+        (
+            "file",
+            "container.image.digest = sha256:00 and container.type = docker",
+        ),
+        ("file", "container.mounts contains docker.sock and container.mount.dest[/srv] = /data"),
+        ("file", "not container.mount.dest[/etc] exists and container.start_ts > 0"),
+        ("exec", "not container.image exists and not container.image.repository = nginx and not k8s.ns.name exists"),
         ("file", "user.name = root and user.uid = 0"),
         # connections
         ("connect", "fd.sip = 169.254.169.254 and fd.cip = 172.17.0.2 and fd.sport = 80 and fd.cport = 40000"),

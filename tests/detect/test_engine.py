@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from eunomia.detect.alerts import lasting
 from eunomia.detect.compile import compile_condition
+from eunomia.detect.container_facts import ContainerFacts
 from eunomia.detect.engine import Detector
 from eunomia.detect.errors import ConditionError
 from eunomia.detect.fields import Fields
@@ -44,7 +45,7 @@ class Run:
             rules(*several),
             self.batches.append,
             node="machine",
-            image_of=lambda container: (f"image of {container}", None),
+            container_of=lambda container: ContainerFacts(image=f"image of {container}"),
             user_of={0: "root"}.get,
             clock=options.pop("clock", None),
             on_failure=lambda name, _error: self.failures.append(name),
@@ -368,3 +369,11 @@ def test_a_noise_of_ones_own_may_be_given() -> None:
     run = Run(SHADOW, noise=Noise(window_s=0))
     event = {"event": "open", "path": "/etc/shadow"}
     assert len(run.give("files", event) + run.give("files", {**event, "at": 1})) == 2
+
+
+def test_a_condition_can_ask_for_what_the_runtime_says_of_the_container() -> None:
+    run = Run(rule("Of one image", "container.image = 'image of aaaaaaaaaaaa'", "files.open"))
+    assert run.give("files", {"event": "open", "container_id": "bbbbbbbbbbbb"}) == []
+    assert run.give("files", {"event": "open", "container_id": "host"}) == []
+    (alert,) = run.give("files", {"event": "open", "container_id": "aaaaaaaaaaaa"})
+    assert alert["image"] == "image of aaaaaaaaaaaa"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eunomia.detect.noise import Equal, Noise
 from eunomia.detect.rule import Rate
 from eunomia.schema.alert import ALERT
+from tests.sinks.alerts.samples import batch
 
 S = 1_000_000_000
 
@@ -142,3 +145,55 @@ def test_every_alert_is_told_sooner_or_later(alerts: list[Any], most: int, per_r
         told.due(second)
     told.flush()
     assert sum(count for _, _, count in told.out) == sum(count for *_, count in alerts)
+
+
+Moments = st.lists(st.tuples(st.integers(0, 400), st.sampled_from(("a", "b", "c")), st.sampled_from(("web", "db"))))
+
+
+@settings(max_examples=100, deadline=None)
+@given(Moments, st.integers(0, 50))
+def test_a_restart_changes_nothing(moments: list[tuple[int, str, str]], cut: int) -> None:
+    """Windows, rates and what is held in them: the same as if nothing had happened."""
+    moments = sorted(moments)
+    rate = Rate(2, 50)
+    through, first, second = Told(window_s=20), Told(window_s=20), Told(window_s=20)
+    for told, some in ((through, moments), (first, moments[:cut])):
+        for second_of, key, container in some:
+            told.alert(second_of, key, container=container, rate=rate)
+    first.due(-1)  # what has ended already; nothing else has by then
+    second.noise.restore(json.loads(json.dumps(first.noise.state())))
+    for second_of, key, container in moments[cut:]:
+        second.alert(second_of, key, container=container, rate=rate)
+    through.due(1000)
+    second.due(1000)
+    assert sorted(first.out + second.out) == sorted(through.out)
+
+
+def test_the_alert_that_sums_are_told_with_is_kept_whole() -> None:
+    noise, again = Noise(), Noise()
+    row = batch({"count": 2}).frame
+    equal = Equal("Shadow read", "key", "web", 2, 5, 7)
+    assert noise.admit(equal, None)
+    noise.told(equal, row)
+    noise.admit(equal, None)
+    again.restore(json.loads(json.dumps(noise.state())))
+    (told,) = again.flush()
+    (expected,) = noise.flush()
+    assert told.equals(expected)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"alerts": [], "equal": [["r", "k", 0, 1, 2, 3, 4, 5]], "periods": []},
+        {"alerts": [], "equal": [["r", "k", None, 1, 2, 3, 4]], "periods": []},
+        {"alerts": [], "equal": [["r", "k", None, "1", 2, 3, 4, 5]], "periods": []},
+        {"alerts": [], "equal": [[1, "k", None, 1, 2, 3, 4, 5]], "periods": []},
+        {"alerts": [{"time": "x"}], "equal": [], "periods": []},
+        {"alerts": [], "equal": [], "periods": [["r", "k", None, "x", 1, 1, 1, 2, 3, 4, 5]]},
+    ],
+)
+def test_a_damaged_state_is_refused(state: dict[str, Any]) -> None:
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        Noise().restore(state)

@@ -229,3 +229,17 @@ def test_a_state_of_another_form_of_the_rule_is_left_out() -> None:
     store.add(rule(Count(2, 10)), [((), match(1))])
     other.restore(store.state())
     assert other.held == 0
+
+
+@pytest.mark.parametrize("window", [[1], [1, 2], [1, 2, "3"], [1, "2", []], [1.5, 2, []], None, [1, 2, 3]])
+def test_a_damaged_state_is_refused(window: Any) -> None:
+    asked = rule(Count(2, 10))
+    good = over_time(asked)
+    good.add(asked, [((), match(1))])
+    state = good.state()
+    state["rule"]["keys"] = [[[], window]]
+    if window is None:
+        over_time(asked).restore(state)  # a window that nothing is in
+        return
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        over_time(asked).restore(state)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eunomia.detect.context import COLUMNS, Context
-from eunomia.detect.processes import MOST_ANCESTORS, Processes
+from eunomia.detect.processes import MOST_ANCESTORS, Processes, read_lineage
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.processes import RUNNING
 from eunomia.schema.semantic import Column
@@ -358,3 +360,39 @@ def test_columns_that_are_there_stay_and_missing_arguments_are_filled() -> None:
     names = [column.name for column in answer.schema]
     assert names[names.index("comm") + 1 :][:5] == ["exe", "exe_outside", "parent_exe", "parent_args", "ancestors"]
     assert len(names) == len(set(names))
+
+
+def lines(processes: Processes, pid: int) -> list[int]:
+    """Who started a process, by pid."""
+    process, _ = processes.at(pid, 100 * S)
+    return [] if process is None else [one.pid for one in process.lineage()]
+
+
+def test_who_started_whom_is_known_after_a_restart() -> None:
+    """A process left by its parent: the kernel names its first process, the table the one that really was it."""
+    before = Processes()
+    before.add_running(running((1, 0, "init"), (10, 1, "sshd"), (20, 10, "sh"), (30, 20, "nohup")))
+    learnt(happened(10 * S, "fork", 40, 30), happened(11 * S, "exit", 30, 20), processes=before)
+    learnt(happened(80 * S, "exit", 20, 1), happened(90 * S, "exit", 99, 1), processes=before)
+    state = read_lineage(json.loads(json.dumps(before.state())))
+    now = pl.concat([running((1, 0, "init"), (10, 1, "sshd")), running((40, 1, "nohup"), start_ns=10 * S + 5 * MS)])
+    after, fresh = Processes(), Processes()
+    after.add_running(now, state)
+    fresh.add_running(now)
+    assert lines(after, 40) == [10, 1]
+    assert lines(fresh, 40) == [1]
+
+
+def test_another_process_with_the_same_pid_has_no_such_parent() -> None:
+    before = Processes()
+    before.add_running(running((1, 0, "init"), (10, 1, "sh"), (20, 10, "x")))
+    after = Processes()
+    now = pl.concat([running((1, 0, "init"), (10, 1, "sh")), running((20, 1, "y"), start_ns=50 * S)])
+    after.add_running(now, read_lineage(before.state()))
+    assert lines(after, 20) == [1]
+
+
+@pytest.mark.parametrize("rows", [[[1, 2, 0]], [[1, 2, -1]], [["1", 2, None]], [[1, 2]], [[1, 2, None], [2, 3, 1]], 5])
+def test_a_damaged_table_is_refused(rows: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        read_lineage(rows)

@@ -43,6 +43,7 @@ def test_every_way_and_every_event(kernel: str) -> None:
         "trackers/ipc/test_ipc.py",
         "trackers/ipc/test_traffic.py",
         "trackers/capable/test_capable.py",
+        "trackers/usage/test_arrivals.py",
         "trackers/sensitive/test_sensitive.py",
         "guest/inside_taint.py",
     )

@@ -13,7 +13,7 @@ TABLE = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 
 def test_table() -> None:
     root, unified, legacy = parse_mountinfo(TABLE)
-    assert root == Mount("/", "/", "ext4", frozenset({"rw"}))
+    assert root == Mount("/", "/", "ext4", frozenset({"rw"}), frozenset({"rw", "relatime"}))
     assert unified.point == "/mnt/with blank\\and\ttab"
     assert unified.options == {"rw", "nsdelegate", "memory_recursiveprot"}
     assert (legacy.root, legacy.fstype, legacy.options) == ("/docker/x", "cgroup", frozenset({"rw", "cpu", "cpuacct"}))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eunomia.host.procfs import PROC_PID_INIT_INO, Process, Procfs
+from eunomia.host.procfs import PROC_PID_INIT_INO, Capabilities, Process, Procfs
 from eunomia.host.roots import Roots
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -94,3 +94,13 @@ def test_a_process_that_is_gone() -> None:
     assert "mnt" not in zombie.namespaces
     os.waitpid(pid, 0)
     assert procfs.process(pid) is None
+
+
+def test_capabilities(procfs: Procfs, tmp_path: Path) -> None:
+    sets = {"Inh": 0, "Prm": 1, "Eff": 1 << 13, "Bnd": (1 << 21) + 1, "Amb": 1 << 60}
+    lines = "".join(f"Cap{name}:\t{value:016x}\n" for name, value in sets.items())
+    (tmp_path / "7" / "status").write_text(lines)
+    assert procfs.capabilities(7) == Capabilities(
+        (), ("CAP_CHOWN",), ("CAP_NET_RAW",), ("CAP_CHOWN", "CAP_SYS_ADMIN"), ("CAP_60",)
+    )
+    assert procfs.capabilities(8) is None

@@ -1,4 +1,4 @@
-"""Several trackers at the return of every system call: each counts as if it were alone."""
+"""Several trackers at the beginning or return of every system call: each counts as if it were alone."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ os.open({str(tmp_path / "fifo")!r}, os.O_RDWR)
             TrackerConfig("files", {"interval": 60.0}),
             TrackerConfig("ipc"),
             TrackerConfig("syscall", {"interval": 0.1}, name="again"),
+            TrackerConfig("usage"),
+            TrackerConfig("usage", {"interval": 0.1}, name="used again"),
         )
         with Agent(AgentConfig(trackers, watched), collect) as agent:
             go(process)
@@ -55,6 +57,9 @@ os.open({str(tmp_path / "fifo")!r}, os.O_RDWR)
         counts = collectors[label].frame.group_by("syscall").agg(pl.col("count").sum())
         found = dict(counts.rows())
         assert [found[name] for name in ("getppid", "pread64", "kill")] == [2 * TIMES, TIMES, TIMES], label
+    for label in ("usage", "used again"):
+        used = collectors[label].frame["syscall"].to_list()
+        assert [used.count(name) for name in ("getppid", "pread64", "kill")] == [1, 1, 1], label
     (read,) = collectors["files"].frame.filter(path=str(file)).to_dicts()
     assert (read["reads"], read["read_bytes"]) == (TIMES, 7 * TIMES)
     assert collectors["ipc"].frame.filter(event="fifo_open").height == 1

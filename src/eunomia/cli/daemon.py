@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,24 +13,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eunomia.cli import values
-from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
-from eunomia.cli.recording import Recording
+from eunomia.cli.applying import log_option
+from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import coloured, say
 from eunomia.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
+    from eunomia.config import AgentConfig
     from eunomia.daemon.daemon import Daemon, Loaded
+    from eunomia.daemon.enforcing import Enforcing
     from eunomia.pipeline.handler import Handler
 
 _BEAT_S = 1.0
 _RED, _YELLOW, _RESET = "\x1b[1;31m", "\x1b[33m", "\x1b[0m"
-
-
-def _recorded(function: Any) -> Any:
-    for decorate in reversed(RECORD_OPTIONS):
-        function = decorate(function)
-    return function
 
 
 @click.command(
@@ -77,7 +75,13 @@ Examples:
 @click.option(
     "--fmt", type=click.Choice(("text", "json")), help="how alerts are printed; without it, as FILE says, else text"
 )
-@_recorded
+@click.option(
+    "--seccomp",
+    metavar="FILE",
+    help="hold those of -c and -p to this profile, now and whenever one starts; see docs/enforcing.md",
+)
+@log_option
+@recorded
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
 def command(
     container: tuple[str, ...],
@@ -86,6 +90,8 @@ def command(
     rules: tuple[Path, ...],
     no_default_rules: bool,
     fmt: str | None,
+    seccomp: str | None,
+    log: Path | None,
     record: Path | None,
     record_max_bytes: int | None,
     record_max_age: float | None,
@@ -99,9 +105,10 @@ def command(
     def loaded() -> Loaded:
         return load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
 
+    hold = None if seccomp is None else _holding(seccomp, log)
     recording = None if record is None else _recording(loaded(), record, record_max_bytes, record_max_age)
     try:
-        _run(loaded, recording, verbose=verbose)
+        _run(loaded, recording, hold, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
             click.echo(error.log, err=True)
@@ -173,13 +180,39 @@ def _stdout(how: str) -> Handler | None:
     return TerminalText(open_output(None))
 
 
-def _run(loaded: Callable[[], Loaded], recording: Recording | None, *, verbose: bool) -> None:
+_Holding = Callable[["AgentConfig"], AbstractContextManager["Enforcing"]]
+
+
+def _holding(file: str, log: Path | None) -> _Holding:
+    """Reads a profile at once; what holds others to it is made when it is known whom."""
+    from eunomia.cli.applying import program_of
+    from eunomia.cli.profiles import read_profile
+    from eunomia.daemon.enforcing import Enforcing
+    from eunomia.respond.actions import LOG, ActionLog
+
+    program = program_of(read_profile(file), None)
+
+    @contextmanager
+    def hold(config: AgentConfig) -> Iterator[Enforcing]:
+        with (
+            ActionLog(log or LOG) as actions,
+            Enforcing(config.filter, config.docker_host, program, file, actions, say) as enforcing,
+        ):
+            yield enforcing
+
+    return hold
+
+
+def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holding | None, *, verbose: bool) -> None:
     from eunomia.daemon.daemon import Daemon
     from eunomia.daemon.notify import Notifier
 
     notifier = Notifier.of(os.environ)
     beside = None if recording is None else recording.beside
-    with Stop(reader=False, reloads=True) as stop, Daemon(loaded, say, _stdout, notifier, beside) as daemon:
+    with ExitStack() as resources:
+        stop = resources.enter_context(Stop(reader=False, reloads=True))
+        daemon = resources.enter_context(Daemon(loaded, say, _stdout, notifier, beside))
+        enforcing = None if hold is None else resources.enter_context(hold(daemon.agent.config))
         if verbose:
             from eunomia.cli.run import say_ways
 
@@ -188,21 +221,32 @@ def _run(loaded: Callable[[], Loaded], recording: Recording | None, *, verbose: 
         if daemon.agent.missing:
             say(f"waiting for {', '.join(daemon.agent.missing)}")
         if recording is not None:
-            recording.know(daemon.agent.containers)
-        _beat(daemon, stop, min(_BEAT_S, (notifier.watchdog_s or 9) / 3))
-        containers = daemon.agent.containers()
+            recording.know(daemon.containers)
+        if daemon.prints and _can_lose_its_reader():
+            stop.watch_reader()
+        _beat(daemon, enforcing, stop, min(_BEAT_S, (notifier.watchdog_s or 9) / 3))
+        containers = daemon.containers()
         summary = daemon.stop()
         if recording is not None:
             recording.close(summary, containers)
     _conclude(daemon, summary)
 
 
-def _beat(daemon: Daemon, stop: Stop, every_s: float) -> None:
+def _can_lose_its_reader() -> bool:
+    """Whether stdout is a pipe or a terminal, whose other end goes for good. A service's is a socket of the journal."""
+    return stat.S_ISFIFO(os.fstat(1).st_mode) or os.isatty(1)
+
+
+def _beat(daemon: Daemon, enforcing: Enforcing | None, stop: Stop, every_s: float) -> None:
     daemon.beat()
-    while not stop.wait(every_s):
+    while not stop.wait(every_s) or (stop.reader_gone and daemon.stop_printing()):
+        if stop.reader_gone:
+            stop.forget_reader()
         if stop.take_reload():
             daemon.reload()
         daemon.beat()
+        if enforcing is not None:
+            enforcing.check()
 
 
 def _conclude(daemon: Daemon, summary: Any) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from eunomia.cli import values
+from eunomia.cli.lab_privileges import privileges
 from eunomia.cli.terminal import print_table, say
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.lab.action import Action, Kind, actions, select
 from eunomia.lab.docker import Docker
-from eunomia.lab.figures import page, summary
+from eunomia.lab.figures import machine, page, summary
 from eunomia.lab.judge import Judgement, judge
 from eunomia.lab.runner import laboratory
-from eunomia.lab.watching import watching
+from eunomia.lab.watching import Installed, Watching, watching
 
 _EXAMPLES = """\b
 Examples:
@@ -28,6 +29,9 @@ Examples:
   eunomia lab run                         everything, some minutes
   eunomia lab run "Reverse shell"         all actions of one rule
   eunomia lab run shadow --kind attack
+  eunomia lab privileges                  profiles learnt of real programs, and proved
+  eunomia lab run --installed             judges the daemon that runs here
+  eunomia lab benign --minutes 10         ordinary work, over which nobody may cry alert
 """
 
 
@@ -40,8 +44,14 @@ def command() -> None:
     """
 
 
+command.add_command(privileges)
 _kind = click.option(
     "--kind", "kinds", type=click.Choice([kind.value for kind in Kind]), multiple=True, help="only these"
+)
+
+
+_report = click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown"
 )
 
 
@@ -81,7 +91,21 @@ def show(name: str) -> None:
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="containers at a time")
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown")
+@_report
+@click.option("--installed", is_flag=True, help="judge the daemon that runs here, by the file of alerts it writes")
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="PATH",
+    help="with --installed: where that daemon answers  [default: /run/eunomia/status.sock]",
+)
+@click.option(
+    "--alerts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="judge a daemon by this file of its alerts as JSON lines, without asking it",
+)
 @click.argument("names", metavar="[NAMES]...", nargs=-1)
 @click.pass_context
 def run(
@@ -92,27 +116,104 @@ def run(
     jobs: int,
     fmt: str,
     report: Path | None,
+    installed: bool,
+    socket: Path | None,
+    alerts: Path | None,
 ) -> None:
     """Perform actions and see which alerts come.
 
     All, or those that NAMES are names of; a rule's name stands for all of its actions.
 
-    A daemon is started for this, with its own state; one that runs already is left alone. The exit code is 1 when
-    something did not come out as it should.
+    A daemon is started for this, with its own state; one that runs already is left alone, unless it is the one to be
+    judged. The exit code is 1 when something did not come out as it should.
     """
     chosen = _choose(names, kinds)
-    if os.geteuid():
-        raise EunomiaError("the laboratory loads BPF programs and makes containers: run it as root")
+    if (installed or alerts) and rule_files:
+        raise UsageError("--rules: the rules are those of the daemon that runs already")
+    if socket and not installed:
+        raise UsageError("--socket goes with --installed")
+    file = alerts or (_file_of_alerts(socket) if installed else None)
+    _need_root()
     host = values.docker_host()
-    options = [word for path in rule_files for word in ("--rules", str(path))]
-    with laboratory(Docker(host), jobs) as lab, watching(host, options) as daemon:
+    with laboratory(Docker(host), jobs) as lab, _watching(host, rule_files, file) as daemon:
         say(f"{len(chosen)} actions, each in a container of its own …")
         performances = lab.perform(chosen)
         judgements = judge(performances, daemon.stop())
     _print(judgements, fmt)
     if report is not None:
-        report.write_text(page(judgements, _machine()), "utf-8")
+        report.write_text(page(judgements, machine()), "utf-8")
     if not all(one.right for one in judgements):
+        context.exit(1)
+
+
+@contextmanager
+def _watching(host: str | None, rule_files: Sequence[Path], file: Path | None) -> Iterator[Watching | Installed]:
+    if file is not None:
+        yield Installed(file)
+        return
+    with watching(host, [word for path in rule_files for word in ("--rules", str(path))]) as daemon:
+        yield daemon
+
+
+def _file_of_alerts(socket: Path | None) -> Path:
+    """Where the daemon that runs writes its alerts: of several files the one with the most of them."""
+    from eunomia.daemon.status import SOCKET, ask
+    from eunomia.sinks.alerts.delivery import LEVELS
+
+    places = [place for place in ask(socket or SOCKET)["alerts"] if place["file"]]
+    if not places:
+        raise UsageError(
+            'the daemon writes its alerts to no file: give it one ([alerts.NAME] type = "file"), or name with --alerts'
+            " a file that its JSON goes to"
+        )
+    best = min(places, key=lambda place: LEVELS.index(place["level"]))
+    if best["level"] != LEVELS[0]:
+        say(f"note: only alerts of level {best['level']} and worse go to {best['file']}: other rules will seem silent")
+    return Path(best["file"])
+
+
+def _need_root() -> None:
+    if os.geteuid():
+        raise EunomiaError("the laboratory loads BPF programs and makes containers: run it as root")
+
+
+@command.command()
+@click.option("--minutes", type=click.FloatRange(0.1, 1440), default=10, show_default=True, help="how long")
+@click.option("--image", default="debian:stable", show_default=True, help="a Debian, which programs are put into")
+@click.option("--network", default="bridge", show_default=True, help="of the container in which apt-get runs")
+@click.option(
+    "--rules", "rule_files", type=click.Path(path_type=Path), multiple=True, help="rules besides the default ones"
+)
+@_report
+@click.pass_context
+def benign(
+    context: click.Context,
+    minutes: float,
+    image: str,
+    network: str,
+    rule_files: Sequence[Path],
+    report: Path | None,
+) -> None:
+    """Do ordinary work and see that no alert comes.
+
+    apt-get install, then nginx with reloads, Redis, PostgreSQL, a Python web server, a C build, cron, log rotation, a
+    backup and ssh, each in a container of its own, all side by side. The exit code is 1 when a rule cries alert over
+    something that is not meant to be told of.
+    """
+    from eunomia.lab.ordinary import HEADINGS, page, rows, told, work, workshop
+
+    _need_root()
+    host = values.docker_host()
+    with _watching(host, rule_files, None) as daemon, workshop(Docker(host), image, network) as shop:
+        rounds = work(shop, 60 * minutes, say)
+        found = told(shop, rounds, daemon.stop())
+    print_table(HEADINGS, list(rows(found)))
+    if report is not None:
+        report.write_text(page(found, minutes, machine()), "utf-8")
+    unwanted = [(one.work.name, alert) for one in found for alert in one.unwanted]
+    for name, alert in {(name, alert.rule): (name, alert) for name, alert in unwanted}.values():
+        say(f"{name}: {alert.rule}: {alert.message}")
+    if unwanted:
         context.exit(1)
 
 
@@ -141,7 +242,3 @@ def _record(one: Judgement) -> dict[str, Any]:
     action = one.action
     told = {"name": action.name, "kind": action.kind, "rule": action.rule, "verdict": one.verdict}
     return {**told, "right": one.right, "others": one.others, "mentions": one.mentions, "said": one.said}
-
-
-def _machine() -> str:
-    return f"Linux {platform.release().partition('-')[0]}, {platform.machine()}, {os.cpu_count()} CPUs"

@@ -23,6 +23,8 @@ _COMMANDS = {
     "replay": "Send a record through the same filters and formats again.",
     "query": "Ask a record in SQL.",
     "report": "Tell what each container of a record does.",
+    "seccomp": "Learn which system calls are needed, as a seccomp profile.",
+    "recommend": "Recommend the least privileges that a container needs, and try them.",
     "rules": "List and check the rules, and try them on a record.",
     "trackers": "List the trackers, or show the columns and options of one.",
     "containers": "List the containers that run on this host.",

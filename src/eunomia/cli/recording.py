@@ -58,6 +58,13 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+def recorded(function: Any) -> Any:
+    """Gives a command these options."""
+    for decorate in reversed(OPTIONS):
+        function = decorate(function)
+    return function
+
+
 class Recording:
     """The record of a run.
 

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from eunomia.cli import values
 from eunomia.cli.output import FORMATS, Wrapper, choose_format, sink_factory
 from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
-from eunomia.cli.recording import Recording
+from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import say
 from eunomia.errors import EunomiaError, LoadError, UsageError
@@ -105,12 +105,6 @@ def _complete(option: Option, text: str) -> list[CompletionItem]:
     return [CompletionItem(before + comma + choice) for choice in option.choices if choice.startswith(part)]
 
 
-def _recorded(function: Any) -> Any:
-    for decorate in reversed(RECORD_OPTIONS):
-        function = decorate(function)
-    return function
-
-
 class _Run(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(registry.names())
@@ -182,7 +176,7 @@ Examples:
     metavar="SECONDS",
     help="with --config: end after so long, whatever the file says",
 )
-@_recorded
+@recorded
 @click.option("-v", "--verbose", is_flag=True, help=f"with --config: {_VERBOSE}")
 @click.pass_context
 def command(

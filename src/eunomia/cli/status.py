@@ -58,9 +58,10 @@ def _print(told: dict[str, Any]) -> None:
         click.echo(f"  {plain(warning)}")
     for headings, rows in (
         (("tracker", "events", "filtered", "rules s", "lost"), list(_trackers(told))),
-        (("queue", "waiting", "busy s"), list(_queues(told))),
+        (("queue", "waiting", "MiB", "of MiB", "busy s"), list(_queues(told))),
+        (("thread", "handler", "busy s"), list(_handlers(told))),
         (("alerts to", "type", "delivered", "retried", "waiting", "dropped", "error"), list(_alerts(told))),
-        (("rule", "alerts", "merged", "over its rate"), list(_rules(rules))),
+        (("rule", "fired", "alerts", "merged", "over its rate"), list(_rules(rules))),
     ):
         if rows:
             click.echo("")
@@ -75,7 +76,14 @@ def _trackers(told: dict[str, Any]) -> Iterator[Row]:
 
 def _queues(told: dict[str, Any]) -> Iterator[Row]:
     for one in told["queues"]:
-        yield one["name"], f"{one['depth']:,}", f"{one['busy_s']:.2f}"
+        size, most = (f"{one[name] / 2**20:.1f}" for name in ("bytes", "max_bytes"))
+        yield one["name"], f"{one['depth']:,}", size, most, f"{one['busy_s']:.2f}"
+
+
+def _handlers(told: dict[str, Any]) -> Iterator[Row]:
+    for thread, handlers in told["handlers"].items():
+        for handler, seconds in sorted(handlers.items(), key=lambda one: -one[1]):
+            yield thread, handler, f"{seconds:.2f}"
 
 
 def _alerts(told: dict[str, Any]) -> Iterator[Row]:
@@ -85,9 +93,9 @@ def _alerts(told: dict[str, Any]) -> Iterator[Row]:
 
 
 def _rules(rules: dict[str, Any]) -> Iterator[Row]:
-    told, merged, limited = rules["told"], rules["merged"], rules["rate_limited"]
-    for name in sorted(told, key=lambda name: -told[name]):
-        yield name, f"{told[name]:,}", f"{merged.get(name, 0):,}", f"{limited.get(name, 0):,}"
+    numbers = [rules[which] for which in ("fired", "told", "merged", "rate_limited")]
+    for name in sorted({**rules["told"], **rules["fired"]}, key=lambda name: (-rules["fired"].get(name, 0), name)):
+        yield name, *(f"{one.get(name, 0):,}" for one in numbers)
 
 
 def _causes(lost: dict[str, int]) -> str:

@@ -19,14 +19,18 @@ class Stop:
 
     Args:
         reader: whether it also counts when nobody reads stdout any more, as after `| head` when no event comes to tell.
+            `watch_reader` says so later.
         reloads: whether SIGHUP asks for something else than the end; `take_reload` says that it came.
+
+    Attributes:
+        received: the signals that have asked for the end.
     """
 
     def __init__(self, *, reader: bool, reloads: bool = False) -> None:
         self._reader = reader
         self._reloads = reloads
         self._reload = False
-        self._signals = 0
+        self.received: list[int] = []
         self.reader_gone = False
 
     def __enter__(self) -> Stop:
@@ -38,8 +42,17 @@ class Stop:
         self._poll = select.poll()
         self._poll.register(self._read, select.POLLIN)
         if self._reader:
-            self._poll.register(1, 0)  # POLLERR and the like come unasked
+            self.watch_reader()
         return self
+
+    def watch_reader(self) -> None:
+        """From now on it counts when nobody reads stdout any more."""
+        self._poll.register(1, 0)  # POLLERR and the like come unasked
+
+    def forget_reader(self) -> None:
+        """Nobody does, and it goes on."""
+        self._poll.unregister(1)
+        self.reader_gone = False
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
@@ -54,14 +67,14 @@ class Stop:
         if self._reloads and number == signal.SIGHUP:
             self._reload = True
             return
-        self._signals += 1
-        if self._signals == 2 and not self.reader_gone:
+        self.received.append(number)
+        if len(self.received) == 2 and not self.reader_gone:
             os.write(2, _PATIENCE)  # not by print, which a signal may have interrupted
 
     def wait(self, timeout_s: float) -> bool:
         """Waits until the run is to stop, or to reload; says whether it is to stop."""
         end = time.monotonic() + timeout_s
-        while not self._signals and not self.reader_gone:
+        while not self.received and not self.reader_gone:
             if self._reload:
                 return False
             left = end - time.monotonic()
@@ -72,6 +85,10 @@ class Stop:
                 os.read(self._read, 64)
             self.reader_gone = any(fd == 1 for fd, _ in ready)
         return True
+
+    def renew(self) -> None:
+        """Forgets what has been asked for: it ended one part of the work, and another one begins."""
+        self.received.clear()
 
     def take_reload(self) -> bool:
         """Whether SIGHUP has come since the last time."""

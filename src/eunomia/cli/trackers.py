@@ -15,10 +15,10 @@ from eunomia.trackers.declaration import Option, Tracker
 
 
 def event_schema_of(name: str) -> Schema | None:
-    """The columns of single events, of a tracker that counts by default; None of any other."""
-    tracker = registry.get(name)
-    counts = tracker.interval(tracker.settle({})) is not None
-    return schema_of(name, {"events": True}) if counts else None
+    """The columns of single events, of a tracker that counts unless asked for them; None of any other."""
+    options = registry.get(name).settle({})
+    counts = registry.get(name).interval(options) is not None
+    return schema_of(name, {"events": True}) if counts and "events" in options else None
 
 
 def usage(option: Option) -> str:

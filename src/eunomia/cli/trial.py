@@ -88,17 +88,17 @@ class Trial:
         return detector.counters
 
     def _detector(self, on_alerts: Callable[[Batch], None]) -> Detector:
+        from eunomia.detect.container_facts import NOTHING, ContainerFacts
         from eunomia.detect.engine import Detector
         from eunomia.record.selection import ID_DIGITS
 
-        images = {
-            one["id"][:ID_DIGITS]: (one.get("image"), None) for run in self._record.runs for one in run.containers
-        }
+        met = (one for run in self._record.runs for one in run.containers)
+        known = {one["id"][:ID_DIGITS]: ContainerFacts(one.get("name"), one.get("image")) for one in met}
         return Detector(
             self.rules,
             on_alerts,
             node=next((run.host for run in reversed(self._record.runs)), ""),
-            image_of=lambda container: images.get(container, (None, None)),
+            container_of=lambda container: known.get(container, NOTHING),
             clock=None,
             on_failure=lambda rule, error: say(f"note: rule {rule} failed and is out of use: {error}"),
         )

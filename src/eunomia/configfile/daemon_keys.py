@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from eunomia.configfile.keys import FILTER, TOP, Key, Table, filled
+from eunomia.configfile.keys import FILTER, TOP, Key, Table, filled, ring_bytes
 from eunomia.sinks.alerts.delivery import LEVELS
 from eunomia.sinks.alerts.http import Url, header
 from eunomia.sinks.alerts.making import TYPES
@@ -57,6 +57,13 @@ DAEMON = Table(
         ),
         Key("default_rules", (bool,), "whether the rules that come with Eunomia hold", default="true"),
         Key("stdout", (str,), "how alerts are printed", default="text", choices=STDOUT),
+        Key(
+            "ring_bytes",
+            (int,),
+            "size of the kernel's buffer of each tracker, where a burst of events waits",
+            default="32 MiB for files, the tracker's own for others",
+            check=ring_bytes,
+        ),
     ),
 )
 

@@ -136,7 +136,8 @@ def name(text: str) -> str:
     return text
 
 
-def _ring_bytes(size: int) -> int:
+def ring_bytes(size: int) -> int:
+    """Takes a number that a ring can have as its size."""
     page = os.sysconf("SC_PAGESIZE")
     if not page <= size <= _RING_MAX or size & (size - 1):
         raise ValueError(f"a power of two between {page} and {_RING_MAX} is expected")
@@ -207,7 +208,7 @@ TRACKER = Table(
             several=True,
             default="every sink of the file; stdout when it has none",
         ),
-        Key("ring_bytes", (int,), "size of the kernel's buffer", default="the tracker's own", check=_ring_bytes),
+        Key("ring_bytes", (int,), "size of the kernel's buffer", default="the tracker's own", check=ring_bytes),
     ),
     (
         ("options", "the tracker's own options, with underscores: `eunomia trackers NAME` lists them"),

@@ -59,12 +59,26 @@ class Docker(Runtime):
 
     def describe(self, container_id: str) -> Description | None:
         """One container by id, prefix of an id, or name."""
-        if not _NAME.fullmatch(container_id):
-            return None
-        one = self._ask(f"/containers/{container_id}/json")
+        one = self.inspect(container_id)
         if one is None:
             return None
         return replace(_described(one), image_digest=self._digest(one["Image"]))
+
+    def inspect(self, container_id: str) -> Mapping[str, Any] | None:
+        """All that the daemon says of one container, as `docker inspect` prints it; None when it knows none."""
+        if not _NAME.fullmatch(container_id):
+            return None
+        found: Mapping[str, Any] | None = self._ask(f"/containers/{container_id}/json")
+        return found
+
+    def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Any request of the API; its status and body.
+
+        Raises:
+            RuntimeUnavailable: it is down, too slow, or talks nonsense.
+        """
+        status, _, answer = self._http.send(method, self._versioned() + path, body)
+        return status, answer
 
     def follow(self, kinds: Sequence[ChangeKind]) -> Changes:
         """From the daemon's stream of events."""

@@ -69,14 +69,25 @@ class HttpSocket:
         Raises:
             RuntimeUnavailable: nobody listens, or it is none who speaks HTTP.
         """
+        return self.send("GET", path)
+
+    def send(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, str], bytes]:
+        """The answer to any request, whatever its status; see `get`.
+
+        Args:
+            body: what becomes JSON; None for none.
+
+        Raises:
+            RuntimeUnavailable: as for `get`.
+        """
         try:
-            with self._request(path) as connection:
+            with self._request(path, method, body) as connection:
                 answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         except OSError as error:
             raise self._unreachable(error) from error
-        head, gap, body = answer.partition(b"\r\n\r\n")
+        head, gap, rest = answer.partition(b"\r\n\r\n")
         status, headers = self._head(head, whole=bool(gap))
-        return status, headers, body
+        return status, headers, rest
 
     def stream(self, path: str) -> JsonStream:
         """An answer that never ends: JSON values, one a line, as they come.
@@ -116,12 +127,14 @@ class HttpSocket:
         pairs = (line.partition(":") for line in lines)
         return int(status[0]), {name.lower(): value.strip() for name, _, value in pairs}
 
-    def _request(self, path: str) -> socket.socket:
+    def _request(self, path: str, method: str = "GET", body: Any = None) -> socket.socket:
+        sent = b"" if body is None else json.dumps(body).encode()
+        about = f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n" if method != "GET" else ""
         # HTTP/1.0: the answer ends with the connection and is never chunked (RFC 9112, 6.1).
-        request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
+        request = f"{method} {path} HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\n{about}\r\n"
         connection = connect(self._address, self._timeout_s)
         try:
-            connection.sendall(request.encode())
+            connection.sendall(request.encode() + sent)
         except OSError:
             connection.close()
             raise

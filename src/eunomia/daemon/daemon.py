@@ -13,21 +13,22 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from eunomia.agent import SinkFactory, Summary
+from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import DaemonConfig
-from eunomia.daemon.health import Health
+from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
 from eunomia.daemon.status import StatusServer
 from eunomia.daemon.watching import QUEUE, Watching
 from eunomia.detect.needs import needs
 from eunomia.detect.rule import RuleSet
-from eunomia.errors import EunomiaError, UsageError
+from eunomia.errors import EunomiaError
+from eunomia.pipeline.accounts import Account, merged
 from eunomia.pipeline.handler import Handler
-from eunomia.sinks.alerts.several import AlertSinks
+from eunomia.sinks.alerts.several import STDOUT, AlertSinks
 from eunomia.version import __version__
 
-_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host")
+_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes")
 """What stays as it is until the daemon is started anew."""
 
 
@@ -85,6 +86,9 @@ class Daemon:
         self._resources = ExitStack()
         self._reloaded: Reload | None = None
         self._told: Counter[str] = Counter()  # by rules of detectors that have ended
+        self._fired: Counter[str] = Counter()
+        self._past: Summary | None = None  # of agents that have ended
+        self._met: dict[str | None, dict[str, str | None]] = {}  # containers that these knew
         self._health = Health()
 
     def __enter__(self) -> Daemon:
@@ -105,8 +109,7 @@ class Daemon:
         self._sinks = AlertSinks(self._state.spools, self._make_stdout(config.stdout))
         self._resources.callback(self._sinks.close)
         self._sinks.replace(config.alerts)
-        self._watching = self._watch(self._loaded.rules)
-        self._recall()
+        self._watching = self._recalled()
         self._watching.start()
         self._resources.callback(self._stop_watching)
         self._server = StatusServer(Path(config.socket), self.status)
@@ -121,26 +124,39 @@ class Daemon:
     def _warn(self) -> None:
         for warning in self._loaded.rules.warnings:
             self._tell(f"note: {warning}")
+        if not self._sinks.names:
+            self._tell("note: alerts go nowhere: name a place for them with [alerts.NAME] in --config FILE")
 
-    def _watch(self, rules: RuleSet) -> Watching:
+    def _watch(self, rules: RuleSet, before: Watching | None = None) -> Watching:
         beside = self._beside or (lambda make: make)
-        return Watching(self._loaded.config, rules, self._node, self._sinks.put, beside)
+        return Watching(self._loaded.config, rules, self._node, self._sinks.put, beside, before)
 
     def _stop_watching(self) -> None:
         self._watching.stop()  # whichever it is by then
 
-    def _recall(self) -> None:
+    def _recalled(self) -> Watching:
+        """What is to watch, with all that the last daemon remembered."""
+        watching = self._watch(self._loaded.rules)
         try:
             remembered = self._state.recall()
             if remembered is not None:
-                self._watching.detector.restore(remembered)
-        except (EunomiaError, KeyError, TypeError, ValueError) as error:
-            self._tell(f"note: what rules over time remembered is lost: {error}")
+                watching.restore(remembered)
+        except Exception as error:  # noqa: BLE001 (whatever is in that file: told, and no reason not to watch)
+            aside = self._state.put_aside()
+            self._tell(
+                f"note: what the last daemon remembered cannot be used: {type(error).__name__}: {error}; {aside}"
+            )
+            return self._watch(self._loaded.rules)
+        return watching
 
     @property
-    def agent(self) -> Any:
+    def agent(self) -> Agent:
         """The agent that runs."""
         return self._watching.agent
+
+    def containers(self) -> list[dict[str, str | None]]:
+        """What is known of every container that was met."""
+        return list({**self._met, **{one["id"]: one for one in self.agent.containers()}}.values())
 
     def beat(self) -> None:
         """To be called about once a second: looks after health, and tells the service manager that all is well.
@@ -152,9 +168,31 @@ class Daemon:
         if not watching.agent.alive:
             failure = watching.agent.failure
             raise EunomiaError(f"the reader ended: {type(failure).__name__}: {failure}") from failure
-        self._health.look(watching.agent.accounts(), watching.agent.queues[QUEUE])
+        self._health.look(self._accounts(), watching.agent.queues[QUEUE])
+        for news in self._health.news(self._reasons(self._sinks.status())):
+            self._tell(news)
         if not self._health.is_stuck:
             self._notifier.alive(self.summary)
+
+    def _accounts(self) -> tuple[Account, ...]:
+        """What has become of the events, those of agents that have ended among them."""
+        return merged((*(self._past.accounts if self._past else ()), *self.agent.accounts()))
+
+    def _reasons(self, alerts: list[dict[str, Any]]) -> Reasons:
+        watching = self._watching
+        return self._health.reasons(alerts, watching.detector.counters.failed, watching.agent.failure, self._reloaded)
+
+    @property
+    def prints(self) -> bool:
+        """Whether alerts go to stdout."""
+        return STDOUT in self._sinks.names
+
+    def stop_printing(self) -> bool:
+        """Nobody reads what is printed any more. Says whether it is worth while to go on: alerts go elsewhere, too."""
+        others = self._sinks.drop_stdout()
+        if others:
+            self._tell(f"nobody reads stdout any more: alerts go on to {', '.join(others)} only")
+        return bool(others)
 
     # Reload.
 
@@ -193,14 +231,15 @@ class Daemon:
         if needs(rules) == self._watching.needs:
             self._watching.use(rules)
             return
-        if self._beside is not None:
-            raise UsageError("these rules need other trackers than are being recorded: start anew")
-        new = self._watch(rules)
+        new = self._watch(rules, before=self._watching)
         with self._lock:
             old = self._watching
-            new.start_beside(old)
+            summary = new.start_beside(old)
             self._watching = new
+            self._past = summary.after(self._past) if self._past else summary
+            self._met |= {one["id"]: one for one in old.agent.containers()}
             self._told += old.detector.counters.told
+            self._fired += old.detector.counters.fired
 
     # How it goes.
 
@@ -214,30 +253,41 @@ class Daemon:
         """How it goes, as `eunomia status --fmt json` prints it. Any thread may ask."""
         with self._lock:
             watching = self._watching
-            agent, counters = watching.agent, watching.detector.counters
-            accounts, queues = agent.accounts(), agent.queues
-            failure = agent.failure
-        alerts = self._sinks.status()
+            counters, queues, accounts = watching.detector.counters, watching.agent.queues, self._accounts()
+            alerts = self._sinks.status()
+            reasons = self._reasons(alerts)
         return {
             "version": __version__,
             "pid": os.getpid(),
             "node": self._node,
             "started_s": self._started_s,
             "uptime_s": time.time() - self._started_s,
-            "health": self._health.told(alerts, counters.failed, failure, self._reloaded),
+            "health": {"state": "degraded" if reasons else "ok", "reasons": list(reasons.values())},
             "trackers": [
                 {name: value for name, value in asdict(one).items() if name != "sink"}
                 for one in accounts
                 if one.sink == QUEUE
             ],
-            "queues": [{"name": name, "depth": one.depth, "busy_s": one.busy_s} for name, one in queues.items()],
+            "queues": [
+                {
+                    "name": name,
+                    "depth": one.depth,
+                    "bytes": one.waiting_bytes,
+                    "max_bytes": one.max_bytes,
+                    "busy_s": one.busy_s,
+                }
+                for name, one in queues.items()
+            ],
+            "handlers": {"reader": watching.agent.spent(), QUEUE: watching.spent},
             "rules": {
                 "loaded": len(watching.rules.rules),
                 "enabled": len(watching.rules.enabled),
                 "warnings": list(watching.rules.warnings),
+                "fired": dict(self._fired + _copy(counters.fired)),
                 "told": dict(self._told + _copy(counters.told)),
                 "merged": _copy(counters.merged),
                 "rate_limited": _copy(counters.rate_limited),
+                "evicted": _copy(counters.evicted),
                 "failed": dict(counters.failed),
                 "seconds": dict(counters.seconds),
             },
@@ -253,12 +303,12 @@ class Daemon:
         self._server.close()  # it asks what is about to go
         summary = self._watching.stop()
         try:
-            self._state.remember(self._watching.detector.state())
+            self._state.remember(self._watching.state())
         except EunomiaError as error:
-            self._tell(f"note: what rules over time remember is lost: {error}")
+            self._tell(f"note: the next daemon will not know what this one does: {error}")
         self._told += self._watching.detector.counters.told
         self._resources.close()
-        return summary
+        return summary.after(self._past) if self._past else summary
 
     @property
     def told(self) -> Counter[str]:

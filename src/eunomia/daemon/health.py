@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from eunomia.pipeline.accounts import Account
@@ -11,6 +11,10 @@ from eunomia.pipeline.queue import Queue
 
 _RECENT_S = 60.0
 _STUCK_S = 20.0
+_RELOAD = "reload"
+
+Reasons = Mapping[str, str]
+"""What is not well -> why, in words. What it is stays the same while the words change."""
 
 
 class Health:
@@ -21,6 +25,7 @@ class Health:
         self._lost_at_s: dict[str, float] = {}
         self._handled = -1.0
         self._moved_s = time.monotonic()
+        self._told: set[str] = set()
 
     def look(self, accounts: Iterable[Account], queue: Queue) -> None:
         """Notes what has been lost since the last time, and whether the rules get on with what waits for them."""
@@ -38,26 +43,45 @@ class Health:
         """Whether events wait for rules that have not come to an end for long."""
         return time.monotonic() - self._moved_s > _STUCK_S
 
-    def told(
+    def reasons(
         self,
         alerts: Iterable[Mapping[str, Any]],
         failed_rules: Mapping[str, str],
         failure: BaseException | None,
         reloaded: Any,
-    ) -> dict[str, Any]:
-        """`ok` or `degraded`, with the reasons."""
+    ) -> Reasons:
+        """What is not well; nothing when all is."""
+        return dict(self._found(alerts, failed_rules, failure, reloaded))
+
+    def _found(
+        self,
+        alerts: Iterable[Mapping[str, Any]],
+        failed_rules: Mapping[str, str],
+        failure: BaseException | None,
+        reloaded: Any,
+    ) -> Iterator[tuple[str, str]]:
         now = time.monotonic()
-        reasons = [
-            f"{tracker}: events were lost in the last minute ({self._lost[tracker]:,} in all)"
-            for tracker, at_s in list(self._lost_at_s.items())
-            if now - at_s < _RECENT_S
-        ]
-        reasons += [f"alerts to {one['name']}: {one['error']}" for one in alerts if one["error"]]
-        reasons += [f"rule {name!r} is out of use: {why}" for name, why in failed_rules.items()]
+        for tracker, at_s in list(self._lost_at_s.items()):
+            if now - at_s < _RECENT_S:
+                yield (
+                    f"tracker {tracker}",
+                    f"{tracker}: events were lost in the last minute ({self._lost[tracker]:,} in all)",
+                )
+        for one in alerts:
+            if one["error"]:
+                yield f"place {one['name']}", f"alerts to {one['name']}: {one['error']}"
+        for name, why in failed_rules.items():
+            yield f"rule {name}", f"rule {name!r} is out of use: {why}"
         if failure is not None:
-            reasons.append(f"a handler has failed: {type(failure).__name__}: {failure}")
+            yield "handler", f"a handler has failed: {type(failure).__name__}: {failure}"
         if reloaded is not None and not reloaded.ok:
-            reasons.append(f"the last reload was refused: {reloaded.message}")
+            yield _RELOAD, f"the last reload was refused: {reloaded.message}"
         if self.is_stuck:
-            reasons.append("the rules do not get on with what waits for them")
-        return {"state": "degraded" if reasons else "ok", "reasons": reasons}
+            yield "stuck", "the rules do not get on with what waits for them"
+
+    def news(self, reasons: Reasons) -> list[str]:
+        """What has not been well since the last time, in words: each once, until it has been well in between."""
+        new = [f"note: {why}" for what, why in reasons.items() if what not in self._told and what != _RELOAD]
+        well = bool(self._told) and not reasons
+        self._told = set(reasons)
+        return [*new, "note: all is well again"] if well else new

@@ -1,17 +1,21 @@
-"""What outlives a daemon: its directory, which only one may use at a time, and what its rules remember."""
+"""What outlives a daemon: its directory, which only one may use at a time, and what it remembers."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.sinks.advice import advice
+from eunomia.sinks.durable import sync_directory
 
-_REMEMBERED = "rules.json"
+_MEMORY = "memory.json"
+_ASIDE = "memory.json.unread"
+_VERSION = 1
 
 
 class StateDirectory:
@@ -47,30 +51,48 @@ class StateDirectory:
         """Where alerts wait for their places."""
         return self.path / "spool"
 
-    def recall(self) -> Any:
-        """What the last daemon's rules remembered; None when it left nothing.
+    def recall(self) -> dict[str, Any] | None:
+        """What the last daemon remembered; None when it left nothing.
 
         Raises:
-            EunomiaError: it cannot be read.
+            EunomiaError: it cannot be read, or is another version's.
         """
+        path = self.path / _MEMORY
         try:
-            return json.loads((self.path / _REMEMBERED).read_bytes())
+            found = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            raise EunomiaError(f"{self.path / _REMEMBERED}: {error}") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise EunomiaError(f"{path}: {error}") from error
+        version = found.get("version") if isinstance(found, dict) else None
+        if version != _VERSION:
+            raise EunomiaError(f"{path}: written by another version of eunomia: {version!r} instead of {_VERSION}")
+        return dict(found)
 
-    def remember(self, what: Any) -> None:
-        """Keeps it for the next one.
+    def put_aside(self) -> str:
+        """Renames what could not be read, for a person to look at; says what became of it."""
+        try:
+            (self.path / _MEMORY).replace(self.path / _ASIDE)
+        except OSError as error:
+            return f"{self.path / _MEMORY} is still there: {error.strerror}"
+        return f"it is kept as {self.path / _ASIDE}"
+
+    def remember(self, what: Mapping[str, Any]) -> None:
+        """Keeps it for the next one: all of it, on the disk, or what was there before.
 
         Raises:
             EunomiaError: it cannot be written.
         """
-        new = self.path / f"{_REMEMBERED}.new"
+        new = self.path / f"{_MEMORY}.new"
         try:
-            new.write_text(json.dumps(what))
-            new.replace(self.path / _REMEMBERED)
+            with new.open("wb") as file:
+                file.write(json.dumps({"version": _VERSION, **what}).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path / _MEMORY)
+            sync_directory(self.path)
         except OSError as error:
+            new.unlink(missing_ok=True)
             raise EunomiaError(f"cannot write {new}: {error.strerror}; {advice(error)}") from error
 
     def close(self) -> None:

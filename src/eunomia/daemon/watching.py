@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import polars as pl
 
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.containers.processes import running
 from eunomia.daemon.known import KnownContainers, user_of
+from eunomia.daemon.turn import InTurn, Turn
 from eunomia.detect.context import Context
 from eunomia.detect.engine import Detector
 from eunomia.detect.needs import needs
-from eunomia.detect.processes import Processes
+from eunomia.detect.noise import Noise
+from eunomia.detect.over_time import OverTime
+from eunomia.detect.processes import Lineage, Processes, read_lineage
 from eunomia.detect.rule import RuleSet
 from eunomia.errors import UsageError
+from eunomia.host.clock import BootClock
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
@@ -27,6 +30,9 @@ from eunomia.trackers.declaration import Tracker
 QUEUE = "detect"
 """All trackers share it: events come to the rules in their order, on one thread."""
 _FIRST = "process"
+_LAST_S = 30.0
+_RING_BYTES = {"files": 32 << 20}
+"""A burst of calls on files comes faster than anybody can take it, and each record has room for four paths."""
 Needs = Mapping[str, dict[str, Any]]
 
 
@@ -36,6 +42,7 @@ class _Present(Handler):
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
         self._told = False
+        self.remembered: Lineage = []
 
     def handle(self, batch: Batch) -> Batch:
         """Nothing happens to the batch."""
@@ -46,7 +53,7 @@ class _Present(Handler):
         """Not to wait for the first event."""
         if not self._told:
             self._told = True
-            self._processes.add_running(running(Roots()))
+            self._processes.add_running(running(Roots()), self.remembered)
         return ()
 
 
@@ -56,18 +63,24 @@ class _Informed(Handler):
     Args:
         steps: what adds that; they stay when this one ends, for the other trackers have them, too.
         rules: the detector's sink for this tracker.
+        turn: at its end nothing that is held is let go: another watching goes on with it.
+        spent: what each step takes, in seconds, is added up there.
     """
 
-    def __init__(self, steps: Sequence[Handler], rules: Handler) -> None:
+    def __init__(self, steps: Sequence[Handler], rules: Handler, turn: Turn, spent: dict[str, float]) -> None:
         self._steps = tuple(steps)
         self._rules = rules
+        self._turn = turn
+        self._spent = spent
 
     def handle(self, batch: Batch) -> Batch:
         """All events have been looked at when this returns."""
         informed: Batch | None = batch
         for step in (*self._steps, self._rules):
             if informed is not None:
+                begun_s = time.perf_counter()
                 informed = step.handle(informed)
+                self._spent[_STEPS.get(type(step), "rules")] += time.perf_counter() - begun_s
         return batch
 
     def tick(self) -> tuple[()]:
@@ -79,8 +92,30 @@ class _Informed(Handler):
 
     def flush(self) -> tuple[()]:
         """Lets all alerts go."""
-        list(self._rules.flush())
+        if not self._turn.has_ended:
+            list(self._rules.flush())
         return ()
+
+
+_STEPS: Mapping[type[Handler], str] = {_Present: "processes", Processes: "processes", Context: "context"}
+
+
+class _Memory:
+    """What one watching hands on to the next.
+
+    Attributes:
+        clock: gives events their times.
+        spent: seconds by what took them.
+    """
+
+    def __init__(self) -> None:
+        self.clock = BootClock()
+        self.known = KnownContainers()
+        self.processes = Processes()
+        self.present = _Present(self.processes)
+        self.over_time = OverTime()
+        self.noise = Noise()
+        self.spent: dict[str, float] = defaultdict(float)
 
 
 class Watching:
@@ -92,6 +127,7 @@ class Watching:
         node: what the machine is called.
         put: takes alerts.
         beside: makes sinks that the events go to as well.
+        before: whom it is to take over from, with all that is remembered there; `start_beside` does it.
 
     Raises (on start):
         UsageError: no rule is in use.
@@ -105,35 +141,65 @@ class Watching:
         node: str,
         put: Callable[[Batch], None],
         beside: Callable[[SinkFactory], SinkFactory] = lambda make: make,
+        before: Watching | None = None,
     ) -> None:
         self.rules = rules
         self.needs = needs(rules)
         self._put = put
-        self._from_ns: int | None = 0
-        self._until_ns: int | None = None
-        self._known = KnownContainers()
-        self._processes = Processes()
-        self._present = _Present(self._processes)
-        self._context = Context(self._processes)
+        self._turn = Turn(begun=before is None)
+        memory = before._memory if before else _Memory()
+        self._memory: _Memory = memory
+        self._context = Context(memory.processes)
         self.detector = Detector(
-            rules, self._pass_on, node=node, image_of=self._known.image_of, user_of=user_of, clock=time.time_ns
+            rules,
+            self._pass_on,
+            node=node,
+            container_of=memory.known.facts_of,
+            user_of=user_of,
+            clock=time.time_ns,
+            over_time=memory.over_time,
+            noise=memory.noise,
         )
-        self.agent = Agent(agent_config(config, self.needs), beside(self._sinks), on_container=self._known.note)
+        self._make_sinks = beside(self._sinks)
+        asked = agent_config(config, self.needs)
+        self.agent = Agent(asked, self._sinks_in_turn, on_container=memory.known.note, clock=memory.clock)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
-        steps = [self._present, *([self._processes] if config.tracker == _FIRST else []), self._context]
-        return {QUEUE: _Informed(steps, self.detector.sink(config.tracker, self._context.columns(schema)))}
+        memory = self._memory
+        steps = [memory.present, *([memory.processes] if config.tracker == _FIRST else []), self._context]
+        rules = self.detector.sink(config.tracker, self._context.columns(schema))
+        return {QUEUE: _Informed(steps, rules, self._turn, memory.spent)}
+
+    def _sinks_in_turn(self, config: TrackerConfig, tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
+        made = self._make_sinks(config, tracker, schema)
+        named = {QUEUE: made} if isinstance(made, Handler) else made
+        return {name: InTurn(self._turn, sink) for name, sink in named.items()}
 
     def _pass_on(self, batch: Batch) -> None:
-        """Hands on what happened while it was this one's turn."""
-        frame = batch.frame
-        if self._from_ns != 0 or self._until_ns is not None:
-            at_ns = pl.col("time").cast(pl.Int64)
-            from_ns = 1 << 62 if self._from_ns is None else self._from_ns
-            until_ns = 1 << 62 if self._until_ns is None else self._until_ns
-            frame = frame.filter((at_ns > from_ns) & (at_ns <= until_ns))
-        if frame.height:
-            self._put(batch.with_frame(frame))
+        self._put(batch.with_frame(self._memory.known.name(batch.frame)))
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Seconds by what has taken them, on the thread of the rules."""
+        return dict(self._memory.spent)
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, as JSON can hold it; once it has ended."""
+        return {
+            **self.detector.state(),
+            "processes": self._memory.processes.state(),
+            "containers": self._memory.known.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes up what an earlier one remembered, before it starts.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is no such state; some of it may have been taken up.
+        """
+        self._memory.present.remembered = read_lineage(state["processes"])
+        self._memory.known.restore(state["containers"])
+        self.detector.restore(state)
 
     def start(self) -> None:
         """Begins."""
@@ -142,15 +208,26 @@ class Watching:
         self.agent.__enter__()
 
     def start_beside(self, other: Watching) -> Summary:
-        """Begins while the other one goes on, then takes its turn over: no event is missed, none told of twice.
+        """Begins while the other one goes on, then takes its turn over: no event is missed, none handled twice.
+
+        Both see what happens meanwhile. Our events wait in their queues until the other one has handled all of his:
+        what he remembers, we go on with.
+
+        Args:
+            other: the one that this was made for, as `before`.
 
         Raises:
             EunomiaError: it cannot; the other one goes on.
         """
-        self._from_ns = None
         self.start()
-        other._until_ns = self._from_ns = time.time_ns()
-        return other.stop()
+        at_ns = time.time_ns()
+        other._turn.end(at_ns)
+        try:
+            summary = other.stop()
+            other.agent.queues[QUEUE].done(_LAST_S)  # its thread: a slow one has what we are to work with
+        finally:
+            self._turn.begin(at_ns)
+        return summary
 
     def use(self, rules: RuleSet) -> None:
         """Goes on with other rules that need the same.
@@ -175,4 +252,5 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
     if not needed:
         raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
-    return AgentConfig(tuple(TrackerConfig(name, needed[name]) for name in names), config.filter, config.docker_host)
+    trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
+    return AgentConfig(tuple(trackers), config.filter, config.docker_host)

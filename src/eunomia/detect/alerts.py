@@ -8,13 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from eunomia.detect.container_facts import NOTHING, FactsOf
 from eunomia.detect.render import fields_in
 from eunomia.detect.rule import Rule
 from eunomia.schema.alert import ALERT, PROCESS
 from eunomia.schema.batch import Schema
 
-ImageOf = Callable[[str], tuple[str | None, str | None]]
-"""Container id -> its image and its pod, None where there is none or it is not known."""
 UserOf = Callable[[int], str | None]
 """User id -> its name on the host."""
 
@@ -121,21 +120,21 @@ def complete(
     counts: list[int],
     firsts: list[int],
     lasts: list[int],
-    image_of: ImageOf,
+    container_of: FactsOf,
     user_of: UserOf,
     told: Mapping[str, Any],
 ) -> pl.DataFrame:
     """Adds what no column says: how many events an alert stands for, and names that are asked for elsewhere."""
     ids = alerts["container_id"].to_list()
-    images = [(None, None) if one in (None, "host") else image_of(one) for one in ids]
+    containers = [NOTHING if one in (None, "host") else container_of(one) for one in ids]
     users = [None if uid is None else user_of(uid) for uid in alerts["uid"].to_list()]
     added: dict[str, list[Any]] = {
         "event": [_slim(event, told) for event in alerts["event"].to_list()],
         "count": counts,
         "first": firsts,
         "last": lasts,
-        "image": [image for image, _ in images],
-        "pod": [pod for _, pod in images],
+        "image": [one.image for one in containers],
+        "pod": [one.pod for one in containers],
         "user": users,
     }
     series = [_series(name, values) for name, values in added.items()]

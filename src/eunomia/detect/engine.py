@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
-from eunomia.detect.alerts import ImageOf, UserOf, complete
+from eunomia.detect.alerts import UserOf, complete
+from eunomia.detect.container_facts import FactsOf, nothing
 from eunomia.detect.fields import Fields
 from eunomia.detect.noise import Equal, Noise
 from eunomia.detect.over_time import Finding, Match, OverTime
@@ -99,13 +100,14 @@ class Detector:
         rules: what to look for; those that are enabled.
         on_alerts: takes the alerts, in the order of their time, within the call that brought the event.
         node: name of the machine.
-        image_of: container id -> image and pod.
+        container_of: what is known of a container, by its id.
         user_of, group_of: user or group id -> name, of the host's.
         clock: nanoseconds since 1970, for when sums of held alerts are due; None to go by the events' time, as a
             replay must.
         first_match: an event that one rule matches is not shown to the rules behind it, as Falco does by default; rules
             over time do not take part.
         on_failure: told of rules that fail and are out of use from then on.
+        over_time, noise: what is remembered; of another detector, whose last batch must come before our first.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ class Detector:
         on_alerts: Callable[[Batch], None],
         *,
         node: str,
-        image_of: ImageOf = lambda _: (None, None),
+        container_of: FactsOf = nothing,
         user_of: UserOf = root_only,
         group_of: UserOf = root_only,
         clock: Callable[[], int] | None = time.time_ns,
@@ -125,20 +127,20 @@ class Detector:
     ) -> None:
         self._on_alerts = on_alerts
         self._node = node
-        self._image_of = image_of
+        self._container_of = container_of
         self._user_of = user_of
         self._group_of = group_of
         self._clock = clock
         self._first_match = first_match
         self._on_failure = on_failure
-        self._over_time = over_time or OverTime()
-        self._noise = noise or Noise()
+        self._over_time = OverTime() if over_time is None else over_time
+        self._noise = Noise() if noise is None else noise
         self._counters = Counters(
             merged=self._noise.merged, rate_limited=self._noise.rate_limited, evicted=self._over_time.evicted
         )
         self._sinks: list[_Sink] = []
-        self._program = self._running = _Program(rules.enabled, {})
-        self._over_time.use(rules.enabled)
+        self._program = _Program(rules.enabled, {})
+        self._running = _Program((), {})  # none until the first batch: what is remembered may be another's until then
         self._prepared: dict[tuple[str, Schema], Plan] = {}
         self._out: list[pl.DataFrame] = []
         self._event_ns = 0
@@ -168,7 +170,7 @@ class Detector:
         plan = self._prepared.pop((tracker, schema), None) or self._plan(rules, tracker, schema)
         plans = {**self._program.plans, sink: plan}
         self._sinks.append(sink)
-        self._program = self._running = _Program(rules, plans)
+        self._program = _Program(rules, plans)
         return sink
 
     def replace(self, rules: RuleSet) -> None:
@@ -184,7 +186,7 @@ class Detector:
         )
 
     def _plan(self, rules: Iterable[Rule], tracker: str, schema: Schema) -> Plan:
-        fields = Fields(tracker, schema, users=self._user_of, groups=self._group_of)
+        fields = Fields(tracker, schema, users=self._user_of, groups=self._group_of, containers=self._container_of)
         return Plan(rules, fields, self._node)
 
     def _take_up(self) -> _Program:
@@ -197,13 +199,19 @@ class Detector:
         return program
 
     def state(self) -> dict[str, Any]:
-        """What is remembered over time, as JSON can hold it; for `restore` after a restart, once all has ended."""
-        return {"version": 1, "over_time": self._over_time.state()}
+        """What is remembered, as JSON can hold it; for `restore` after a restart, once all has ended."""
+        self._take_up()
+        return {"over_time": self._over_time.state(), "noise": self._noise.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes up what an earlier run remembered, before the first batch."""
-        if state.get("version") == 1:
-            self._over_time.restore(state["over_time"])
+        """Takes up what an earlier run remembered, before the first batch.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is no such state; some of it may have been taken up.
+        """
+        self._take_up()
+        self._over_time.restore(state["over_time"])
+        self._noise.restore(state["noise"])
 
     # On the thread of the batches.
 
@@ -275,7 +283,7 @@ class Detector:
             [equal.count for _, equal in admitted],
             [equal.first_ns for _, equal in admitted],
             [equal.last_ns for _, equal in admitted],
-            self._image_of,
+            self._container_of,
             self._user_of,
             finding.told if finding else {},
         )

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import polars as pl
 
 from eunomia.detect.compare import Kind, Value, as_text
+from eunomia.detect.container_facts import FactsOf, nothing
 from eunomia.detect.errors import ConditionError, nearest
 from eunomia.detect.events import EVENT
 from eunomia.detect.field import FieldInfo, Made
@@ -35,6 +36,7 @@ class Fields:
         columns: the names of all trackers' columns, that of others being null here; None takes any name for one of
             them, so that conditions have to be checked elsewhere.
         users, groups: from ids to names, as the host has them.
+        containers: from ids to what is known of containers.
     """
 
     def __init__(
@@ -45,15 +47,16 @@ class Fields:
         *,
         users: Names = root_only,
         groups: Names = root_only,
+        containers: FactsOf = nothing,
     ) -> None:
-        self._source = Source(tracker, schema, users, groups)
+        self._source = Source(tracker, schema, users, groups, containers)
         self._columns = columns
         self._events: frozenset[str] | None = None
 
     def only(self, events: Collection[str]) -> Fields:
         """The same for rows that are known to be of these events, which need not be looked at any more to tell."""
-        source = self._source
-        narrowed = Fields(source.tracker, source.schema, self._columns, users=source.users, groups=source.groups)
+        narrowed = Fields(self.tracker, self.schema, self._columns)
+        narrowed._source = self._source
         narrowed._events = frozenset(events)
         return narrowed
 

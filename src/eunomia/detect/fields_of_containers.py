@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from operator import attrgetter
+
 import polars as pl
 
 from eunomia.detect.compare import Kind
+from eunomia.detect.container_facts import ContainerFacts
 from eunomia.detect.field import NOT_SEEN, FieldInfo, Made, Make, column_of, text_of
 from eunomia.detect.sources import Source, named
 
 _T, _N, _B = Kind.TEXT, Kind.NUMBER, Kind.TRUTH
-_REPOSITORY = r"\A(.*?)(?::[^:/@]+)?(?:@[^/]*)?\z"
+_REPOSITORY = r"\A(.+?)(?::[^:/@]+)?(?:@[^/]*)?\Z"
 
 
 def _user_name(source: Source, _: str) -> Made:
@@ -35,20 +39,44 @@ def _container_info(source: Source, argument: str) -> Made:
     return pl.format("container_id={} container_name={}", "container_id", name.fill_null("<NA>"))
 
 
-def _image(pattern: str) -> Make:
-    def make(source: Source, _: str) -> Made:
-        image = source.text("image")
-        return None if image is None else image.str.extract(pattern)
+def _fact(name: str, dtype: type[pl.DataType] = pl.String) -> Make:
+    return lambda source, _: source.of_container(attrgetter(name), dtype)
 
-    return make
+
+def _image(pattern: str) -> Make:
+    matches = re.compile(pattern).search
+
+    def part(facts: ContainerFacts) -> str | None:
+        found = matches(facts.image or "")
+        return found[1] if found else None
+
+    return lambda source, _: source.of_container(part, pl.String)
+
+
+def _digest(source: Source, _: str) -> Made:
+    def digest(facts: ContainerFacts) -> str | None:
+        return facts.image_digest or (facts.image or "").partition("@")[2] or None
+
+    return source.of_container(digest, pl.String)
 
 
 def _pod(number: int) -> Make:
-    def make(source: Source, _: str) -> Made:
-        pod = source.text("pod")
-        return None if pod is None else pod.str.splitn("/", 2).struct.field(f"field_{number}")
+    return lambda source, _: source.of_container(lambda facts: facts.pod and facts.pod.split("/", 1)[number], pl.String)
 
-    return make
+
+def _mounted_at(source: Source, argument: str) -> Made:
+    def target(facts: ContainerFacts) -> str | None:
+        mounts = (one.split(":") for one in (facts.mounts or "").split(","))
+        return next((parts[1] for parts in mounts if parts[0] == argument), None)
+
+    return source.of_container(target, pl.String)
+
+
+def _duration(source: Source, _: str) -> Made:
+    started = source.of_container(attrgetter("started_ns"), pl.Int64)
+    if started is None or "time" not in source.schema:
+        return None
+    return pl.col("time").cast(pl.Int64) - started
 
 
 FIELDS = (
@@ -61,16 +89,18 @@ FIELDS = (
     FieldInfo("container.id", _T, "the container's id, twelve digits, or host", "", text_of("container_id")),
     FieldInfo("container.name", _T, "the container's name, or host", "", _container_name),
     FieldInfo("container.info", _T, "id and name of the container in one text", "", _container_info),
-    FieldInfo("container.image", _T, "the container's image", "", text_of("image")),
+    FieldInfo("container.image", _T, "the container's image", "", _fact("image")),
     FieldInfo("container.image.repository", _T, "the image without its tag", "", _image(_REPOSITORY)),
-    FieldInfo("container.image.tag", _T, "the image's tag", "", _image(r":([^:/@]+)(?:@[^/]*)?\z")),
-    FieldInfo("container.image.digest", _T, "the image's digest", "", _image(r"@([^/]+)\z")),
-    FieldInfo("container.type", _T, f"the container's runtime{NOT_SEEN}"),
+    FieldInfo("container.image.tag", _T, "the image's tag", "", _image(r":([^:/@]+)(?:@[^/]*)?\Z")),
+    FieldInfo("container.image.digest", _T, "the image's digest", "", _digest),
+    FieldInfo("container.type", _T, "the container's runtime: docker, podman, containerd …", "", _fact("runtime")),
     FieldInfo("container.privileged", _B, f"whether the container is privileged{NOT_SEEN}"),
-    FieldInfo("container.mounts", _T, f"what is mounted into the container{NOT_SEEN}"),
-    FieldInfo("container.mount.dest", _T, f"where a source is mounted in the container{NOT_SEEN}", "required"),
-    FieldInfo("container.start_ts", _N, f"when the container was started{NOT_SEEN}"),
-    FieldInfo("container.duration", _N, f"how long the container has run{NOT_SEEN}"),
+    FieldInfo("container.mounts", _T, "what is mounted into it: SOURCE:TARGET:rw,…", "", _fact("mounts")),
+    FieldInfo("container.mount.dest", _T, "where a source is mounted in the container", "required", _mounted_at),
+    FieldInfo(
+        "container.start_ts", _N, "when the container was started, in ns since 1970", "", _fact("started_ns", pl.Int64)
+    ),
+    FieldInfo("container.duration", _N, "how long the container has run, in nanoseconds", "", _duration),
     FieldInfo("k8s.ns.name", _T, "namespace of the pod", "", _pod(0)),
     FieldInfo("k8s.pod.name", _T, "name of the pod", "", _pod(1)),
 )

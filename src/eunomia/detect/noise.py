@@ -8,7 +8,9 @@ again.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -28,6 +30,7 @@ MOST = 10_000
 
 TIME = ALERT["time"].dtype
 Name = tuple[str, str]
+_NO_TIME_NS = 1 << 62
 
 _ONE = ("pid", "comm", "exe", "args", "ancestors", "uid", "user", "event")
 
@@ -68,6 +71,11 @@ class _Held:
         self.first_ns = min(self.first_ns, alerts.first_ns) if self.count else alerts.first_ns
         self.last_ns = max(self.last_ns, alerts.last_ns)
         self.count += alerts.count
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All of it but the alert."""
+        return self.until_ns, self.window_ns, self.count, self.first_ns, self.last_ns
 
     def sum_up(self) -> pl.DataFrame | None:
         """One alert for all that are held, which are none then; nothing when there are none."""
@@ -206,3 +214,77 @@ class Noise:
     def _take(self) -> list[pl.DataFrame]:
         due, self._due = self._due, []
         return due
+
+    def state(self) -> dict[str, Any]:
+        """What is remembered, as JSON can hold it; `restore` takes it."""
+        periods = self._periods.items()
+        alerts = _Alerts(held.alert for held in (*self._equal.values(), *(period.held for _, period in periods)))
+        return {
+            "alerts": alerts.rows(),
+            "equal": [[*name, alerts.place(held.alert), *held.numbers] for name, held in self._equal.items()],
+            "periods": [
+                [*name, alerts.place(one.held.alert), one.rate.alerts, one.rate.per_s, one.told, *one.held.numbers]
+                for name, one in periods
+            ],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes up what an earlier run remembered. Windows that have passed end with the next `due`.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is no such state.
+        """
+        alerts = read_alerts(state["alerts"])
+        for rule, key, place, *numbers in state["equal"]:
+            self._equal[_texts(rule, key)] = _held(alerts, place, *numbers)
+            self._bound(self._equal)
+        for rule, container_id, place, most, per_s, told, *numbers in state["periods"]:
+            rate = Rate(int(most), float(per_s))
+            self._periods[_texts(rule, container_id)] = _Period(rate, _held(alerts, place, *numbers), int(told))
+            self._bound(self._periods)
+
+
+class _Alerts:
+    """Alerts that are remembered, each once: those of a period are those of windows, too."""
+
+    def __init__(self, alerts: Iterable[pl.DataFrame | None]) -> None:
+        self._frames = list({id(one): one for one in alerts if one is not None}.values())
+        self._places = {id(one): place for place, one in enumerate(self._frames)}
+
+    def place(self, alert: pl.DataFrame | None) -> int | None:
+        """Which of the rows it is."""
+        return None if alert is None else self._places[id(alert)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All of them; times are nanoseconds."""
+        return pl.concat(self._frames).cast({TIME: pl.Int64}).to_dicts() if self._frames else []
+
+
+def read_alerts(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Alerts from their rows.
+
+    Raises:
+        ValueError: they are none.
+    """
+    types = ALERT.polars()
+    try:
+        read = pl.DataFrame(rows, schema={name: pl.Int64 if dtype == TIME else dtype for name, dtype in types.items()})
+        return read.cast(types)
+    except (pl.exceptions.PolarsError, OverflowError) as error:
+        raise ValueError(f"no alerts: {error}") from error
+
+
+def _held(alerts: pl.DataFrame, place: int | None, *numbers: int) -> _Held:
+    if not all(type(number) is int and 0 <= number < _NO_TIME_NS for number in numbers):
+        raise ValueError("times and counts are whole numbers")
+    until_ns, window_ns, count, first_ns, last_ns = numbers
+    if place is not None and not 0 <= place < alerts.height:
+        raise ValueError(f"there is no alert {place}")
+    alert = None if place is None else alerts.slice(place, 1)
+    return _Held(until_ns, window_ns, alert, count, first_ns, last_ns)
+
+
+def _texts(rule: Any, other: Any) -> Name:
+    if not isinstance(rule, str) or not isinstance(other, str):
+        raise ValueError("alerts are told apart by texts")
+    return rule, other

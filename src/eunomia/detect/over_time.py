@@ -94,9 +94,7 @@ class _Counted(_Window):
         self._needed = count.at_least
         self._within_ns = round(count.within_s * _NS)
         latest_ns, quiet_until_ns, times = state or (0, -1, ())
-        self.latest_ns: int = latest_ns
-        self._quiet_until_ns: int = quiet_until_ns
-        self._times: list[int] = list(times)
+        self.latest_ns, self._quiet_until_ns, *self._times = _whole(latest_ns, quiet_until_ns, *times)
 
     @property
     def held(self) -> int:
@@ -135,9 +133,8 @@ class _Distinct(_Window):
         self._needed = count.at_least
         self._within_ns = round(count.within_s * _NS)
         latest_ns, quiet_until_ns, times = state or (0, -1, ())
-        self.latest_ns: int = latest_ns
-        self._quiet_until_ns: int = quiet_until_ns
         self._times: dict[Any, int] = dict(times)
+        self.latest_ns, self._quiet_until_ns, *_ = _whole(latest_ns, quiet_until_ns, *self._times.values())
         self._bytes = sum(map(_size, self._times))
 
     @property
@@ -189,8 +186,8 @@ class _Steps(_Window):
         self._last = len(sequence.steps)
         self._within_ns = round(sequence.within_s * _NS)
         latest_ns, matches = state or (0, ())
-        self.latest_ns: int = latest_ns
-        self._matches = [Match(time_ns, rank) for time_ns, rank in matches]
+        (self.latest_ns,) = _whole(latest_ns)
+        self._matches = [Match(*_whole(time_ns, rank)) for time_ns, rank in matches]
 
     @property
     def held(self) -> int:
@@ -326,7 +323,11 @@ class OverTime:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes up what an earlier run remembered; what was kept for a rule of another form is left out."""
+        """Takes up what an earlier run remembered; what was kept for a rule of another form is left out.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is no such state.
+        """
         for name, kept in state.items():
             rule = self._rules.get(name)
             if rule is None or kept["over"] != _form(rule):
@@ -335,6 +336,8 @@ class OverTime:
                 window = self._windows[name][tuple(key)] = _window(rule, one)
                 self._account(name, window.held + 1, window.size + _key_size(tuple(key)))
                 self._latest_ns = max(self._latest_ns, window.latest_ns)
+        if self.held > self._max_matches or self.bytes > self._max_bytes:
+            self._evict()
 
 
 def _window(rule: Rule, state: Any = None) -> _Window:
@@ -343,6 +346,13 @@ def _window(rule: Rule, state: Any = None) -> _Window:
     if rule.count is None:
         raise ValueError(f"rule {rule.name!r} is none over time")
     return _Counted(rule.count, state) if rule.count.distinct is None else _Distinct(rule.count, state)
+
+
+def _whole(*numbers: Any) -> list[int]:
+    """Numbers out of a state that anybody may have written."""
+    if not all(type(number) is int for number in numbers):
+        raise ValueError("times and places are whole numbers")
+    return list(numbers)
 
 
 def _within_ns(rule: Rule) -> int:

@@ -7,9 +7,10 @@ is the events' own. Programs are started far more rarely than anything else happ
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +24,8 @@ REMEMBER_NS = 60_000_000_000
 MOST = 65_536
 """How many processes are known at a time."""
 _FIRST = 1
+_SAME_NS = 1_000_000_000
+"""A process is the same when it has its pid and was started within so much: /proc and events measure differently."""
 _NEEDED = ("time", "event", "pid", "tid", "ppid", "comm", "executable", "args", "container_id")
 _ON_HOST = "exe_on_host"  # which records of earlier versions do not have
 _HOST = "host"
@@ -102,6 +105,26 @@ class Process:
         return None not in (self.container_id, other.container_id) and self.container_id != other.container_id
 
 
+Lineage = list[tuple[int, int, int | None]]
+"""Processes as `Processes.state` gives them: pid, start, and which of those before it is its parent."""
+
+
+def read_lineage(state: Iterable[Iterable[Any]]) -> Lineage:
+    """Such a state out of a file that anybody may have written.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    rows: Lineage = []
+    for pid, start_ns, place in state:
+        if type(pid) is not int or type(start_ns) is not int:
+            raise ValueError("a process is known by whole numbers")
+        if place is not None and (type(place) is not int or not 0 <= place < len(rows)):
+            raise ValueError("a parent comes before its children")
+        rows.append((pid, start_ns, place))
+    return rows
+
+
 class Processes(Handler):
     """The table. In a chain, batches of `process` pass through it unchanged; it is for one thread.
 
@@ -123,11 +146,15 @@ class Processes(Handler):
         self._is_whole = False
         self.evicted = 0
 
-    def add_running(self, frame: pl.DataFrame) -> None:
+    def add_running(self, frame: pl.DataFrame, remembered: Lineage | None = None) -> None:
         """Takes the processes that run (columns: schema.processes.RUNNING). Those that are known already stay.
 
         Read them after the tracker has started: what is made meanwhile is then known from its events. From now on,
         who is not known was made by his parent and runs what that one runs.
+
+        Args:
+            remembered: an earlier table's `state`. It knows who started a process whose parent has ended since; the
+                kernel says then that it is its first process.
         """
         columns = (frame["start"].to_physical(), *(frame[name] for name in frame.columns if name != "start"))
         for start_ns, pid, _, comm, exe, args, container_id in zip(*(one.to_list() for one in columns), strict=True):
@@ -136,11 +163,39 @@ class Processes(Handler):
                 self._enter(
                     Process(pid, start_ns, None, container_id, [(start_ns, image)], previous=self._newest.get(pid))
                 )
+        self._recall(remembered or [])
         for pid, ppid in frame.select("pid", "ppid").iter_rows():
-            process, parent = self._newest.get(pid), self._newest.get(ppid)
-            if process and parent and process.known_parent() is None and process not in (parent, *parent.lineage()):
-                process.parent = parent
+            self._adopt(self._newest.get(pid), self._newest.get(ppid))
         self._is_whole = True
+
+    @staticmethod
+    def _adopt(process: Process | None, parent: Process | None) -> None:
+        if process and parent and process.known_parent() is None and process not in (parent, *parent.lineage()):
+            process.parent = parent
+
+    def _recall(self, remembered: Lineage) -> None:
+        """Takes parents from an earlier table, as far as both still run; in place of one that does not, its own."""
+        known: list[Process | None] = []
+        for pid, start_ns, place in remembered:
+            process = self._alive(pid)
+            parent = None if place is None else known[place]
+            if process is None or abs(process.start_ns - start_ns) > _SAME_NS:
+                known.append(parent)
+                continue
+            self._adopt(process, parent)
+            known.append(process)
+
+    def state(self) -> Lineage:
+        """Who started whom, as JSON can hold it."""
+        rows: Lineage = []
+        places: dict[Process, int] = {}
+        for newest in self._newest.values():
+            for process in reversed([newest, *newest.lineage()]):
+                if process not in places:
+                    parent = process.known_parent()
+                    places[process] = len(rows)
+                    rows.append((process.pid, process.start_ns, None if parent is None else places[parent]))
+        return rows
 
     def handle(self, batch: Batch) -> Batch:
         """Learns from a batch of `process`."""

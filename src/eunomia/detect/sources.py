@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from eunomia.detect.container_facts import ContainerFacts, FactsOf, nothing
 from eunomia.schema.batch import Schema
 
 Names = Callable[[int], str | None]
@@ -30,12 +31,14 @@ class Source:
         tracker: its name.
         schema: what its batches have.
         users, groups: names of users and groups of the host.
+        containers: what is known of containers.
     """
 
     tracker: str
     schema: Schema
     users: Names = field(default=root_only)
     groups: Names = field(default=root_only)
+    containers: FactsOf = field(default=nothing)
 
     def column(self, *names: str) -> pl.Expr | None:
         """The first of these columns that there is."""
@@ -48,6 +51,12 @@ class Source:
 
     def _as_text(self, name: str) -> pl.Expr:
         return pl.col(name) if self.schema[name].dtype == pl.String else pl.col(name).cast(pl.String)
+
+    def of_container(self, fact: Callable[[ContainerFacts], Any], dtype: type[pl.DataType]) -> pl.Expr | None:
+        """Something known of the container that an event is of; null outside of containers."""
+        if "container_id" not in self.schema:
+            return None
+        return named(pl.col("container_id"), lambda one: None if one == "host" else fact(self.containers(one)), dtype)
 
     def is_a(self, *trackers: str) -> bool:
         """Whether it is one of these trackers."""
@@ -184,14 +193,14 @@ def basename(path: pl.Expr) -> pl.Expr:
     return path.str.extract(_BASENAME)
 
 
-def named(values: pl.Expr, name: Callable[[Any], str | None]) -> pl.Expr:
-    """Texts for values; each value that occurs is looked up once."""
+def named(values: pl.Expr, name: Callable[[Any], Any], dtype: type[pl.DataType] = pl.String) -> pl.Expr:
+    """Names, or others that are known of them, for values; each value that occurs is looked up once."""
 
     def look_up(found: pl.Series) -> pl.Series:
-        known: Mapping[Any, str | None] = {value: name(value) for value in found.drop_nulls().unique().to_list()}
-        return found.replace_strict(known, default=None, return_dtype=pl.String)
+        known: Mapping[Any, Any] = {value: name(value) for value in found.drop_nulls().unique().to_list()}
+        return found.replace_strict(known, default=None, return_dtype=dtype)
 
-    return values.map_batches(look_up, return_dtype=pl.String, is_elementwise=True)
+    return values.map_batches(look_up, return_dtype=dtype, is_elementwise=True)
 
 
 def decoded(text: str) -> str | None:

@@ -20,6 +20,8 @@ class Mount:
     fstype: str
     options: frozenset[str]
     """Options of the file system itself; for cgroup v1 they name its controllers."""
+    flags: frozenset[str] = frozenset()
+    """Options of this mount of it, such as ro."""
 
 
 def parse_mountinfo(text: str) -> list[Mount]:
@@ -29,7 +31,15 @@ def parse_mountinfo(text: str) -> list[Mount]:
         # Optional fields, any number of them, end with a dash: 36 35 98:0 /root /point opts shared:1 - type source opts
         before, _, after = line.partition(" - ")
         fields, (fstype, _, options) = before.split(" "), after.split(" ", 2)
-        mounts.append(Mount(_plain(fields[3]), _plain(fields[4]), fstype, frozenset(options.split(","))))
+        mounts.append(
+            Mount(
+                _plain(fields[3]),
+                _plain(fields[4]),
+                fstype,
+                frozenset(options.split(",")),
+                frozenset(fields[5].split(",")),
+            )
+        )
     return mounts
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eunomia.host.roots import Roots
+from eunomia.schema.capabilities import capability_names
 
 PROC_PID_INIT_INO = 4026531836
 """Inode number of the initial pid namespace, 0xEFFFFFFC (include/linux/proc_ns.h), the same on every machine."""
@@ -19,6 +20,7 @@ NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 """The links of /proc/PID/ns that stand for the process itself (namespaces(7)); an old kernel lacks some."""
 
 _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")  # proc_pid_status(5)
 _GONE = (FileNotFoundError, ProcessLookupError)  # ENOENT on open, ESRCH on a read of a file already open
 
 
@@ -46,6 +48,17 @@ class Origin(NamedTuple):
     ppid: int
     start_ns: int
     """As of a `Process`."""
+
+
+class Capabilities(NamedTuple):
+    """The sets of capabilities(7), by the capabilities' names."""
+
+    inheritable: tuple[str, ...]
+    permitted: tuple[str, ...]
+    effective: tuple[str, ...]
+    bounding: tuple[str, ...]
+    """What it, and what it starts, can have at most."""
+    ambient: tuple[str, ...]
 
 
 class Procfs:
@@ -107,6 +120,14 @@ class Procfs:
             return None
         lines = (line.partition(":") for line in text.splitlines())
         return {key: value.strip() for key, _, value in lines}
+
+    def capabilities(self, pid: int) -> Capabilities | None:
+        """The capabilities that it has, as it is written in its status; None when it is gone."""
+        status = self.status(pid)
+        if status is None:
+            return None
+        sets = (tuple(capability_names(int(status[key], 16))) for key in _CAPABILITY_SETS)
+        return Capabilities(*sets)
 
     def cgroups(self, pid: int) -> dict[str, str] | None:
         """Path in each cgroup hierarchy by controller, "" for cgroup2; None when it is gone.

@@ -50,19 +50,52 @@ class Docker:
         """
         self._checked("import", "-", image, stdin=packed)
 
-    def run(self, name: str, image: str, script: str, options: Sequence[str]) -> Done:
+    def run(self, name: str, image: str, script: str, options: Sequence[str], timeout_s: float = _TIMEOUT_S) -> Done:
         """Runs a script in a container of its own, to the script's end. The container stays."""
         network = () if any(one.startswith("--net") for one in options) else ("--network", "none")
         with TemporaryDirectory() as directory:
             noted = Path(directory) / "id"
             command = ("run", "--cidfile", str(noted), "--name", name, *network, *options, image)
             try:
-                done = self._ask(*command, "/bin/sh", "-euc", script)
+                done = self._ask(*command, "/bin/sh", "-euc", script, timeout_s=timeout_s)
             except subprocess.TimeoutExpired:
-                return Done(-1, f"not over after {_TIMEOUT_S:g} seconds")
+                return Done(-1, f"not over after {timeout_s:g} seconds")
             container_id = noted.read_text() if noted.exists() else ""
         said = (done.stderr + done.stdout).decode(errors="replace").strip()
         return Done(done.returncode, said[-1000:], container_id)
+
+    def start(self, name: str, image: str, command: Sequence[str], options: Sequence[str]) -> None:
+        """Starts a container without a network and leaves it running.
+
+        Raises:
+            LabError: with what Docker says.
+        """
+        self._checked("run", "--detach", "--name", name, "--network", "none", *options, image, *command)
+
+    def pid(self, name: str) -> int:
+        """Of a container's first process as the host numbers it; 0 when it has ended."""
+        return int(self._checked("inspect", "--format", "{{.State.Pid}}", name))
+
+    def stop(self, name: str) -> None:
+        """Asks a container's first process to end, and kills it when it does not within ten seconds."""
+        self._checked("stop", "--time", "10", name)
+
+    def wait(self, name: str) -> Done:
+        """Waits for a container's end; of what it said the output and the errors, as they came."""
+        try:
+            done = self._ask("wait", name, timeout_s=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return Done(-1, f"not over after {_PATIENCE_S:g} seconds")
+        logs = self._ask("logs", name)
+        return Done(int(done.stdout or b"-1"), (logs.stdout + logs.stderr).decode(errors="replace").strip())
+
+    def commit(self, container: str, image: str) -> None:
+        """Makes an image of what a container has become.
+
+        Raises:
+            LabError: with what Docker says.
+        """
+        self._checked("commit", container, image)
 
     def remove(self, names: Sequence[str]) -> None:
         """Kills and removes containers, with their volumes.
@@ -81,13 +114,14 @@ class Docker:
         """
         self._checked("rmi", image)
 
-    def _checked(self, *words: str, stdin: bytes = b"") -> None:
+    def _checked(self, *words: str, stdin: bytes = b"") -> str:
         try:
             done = self._ask(*words, stdin=stdin, timeout_s=_PATIENCE_S)
         except subprocess.TimeoutExpired as error:
             raise LabError(f"docker {words[0]}: not over after {_PATIENCE_S:g} seconds") from error
         if done.returncode != 0:
             raise LabError(f"docker {words[0]}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout.decode().strip()
 
     def _ask(
         self, *words: str, stdin: bytes = b"", timeout_s: float = _TIMEOUT_S

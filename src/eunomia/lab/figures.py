@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +37,11 @@ class Share:
     def percent(self) -> str:
         """As a percentage, or a dash where there was nothing to count."""
         return f"{100 * self.good / self.all:.1f} %" if self.all else "-"
+
+
+def machine() -> str:
+    """This one, in words."""
+    return f"Linux {platform.release().partition('-')[0]}, {platform.machine()}, {os.cpu_count()} CPUs"
 
 
 def share(judgements: Iterable[Judgement], kind: Kind) -> Share:

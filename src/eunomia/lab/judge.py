@@ -20,6 +20,7 @@ class Seen:
     rule: str
     level: str
     message: str = ""
+    count: int = 1
     container_id: str = ""
 
 

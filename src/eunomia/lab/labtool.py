@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from eunomia.errors import EunomiaError
@@ -24,11 +25,28 @@ def compile_labtool(out: Path) -> Path:
     Raises:
         LabError: no compiler, or what it says.
     """
+    return compile_c(sorted(SOURCES.glob("*.c")), out)
+
+
+def compile_c(sources: Sequence[Path], out: Path, *flags: str) -> Path:
+    """Compiles a static program; gives `out`.
+
+    Raises:
+        LabError: no compiler, or what it says.
+    """
     compiler = next((found for name in _COMPILERS if (found := shutil.which(name))), None)
     if compiler is None:
-        raise LabError("the laboratory compiles a small C program and finds no compiler; install gcc and libc6-dev")
-    command = [compiler, *_FLAGS, "-o", str(out), *map(str, sorted(SOURCES.glob("*.c")))]
+        raise LabError("the laboratory compiles small C programs and finds no compiler; install gcc and libc6-dev")
+    return run_compiler([compiler, *_FLAGS, *flags, "-o", str(out), *map(str, sources)], out)
+
+
+def run_compiler(command: Sequence[str], out: Path) -> Path:
+    """Runs one; gives `out`.
+
+    Raises:
+        LabError: what it says.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise LabError(f"{compiler} does not compile {SOURCES}:\n{done.stderr.strip()}")
+        raise LabError(f"{command[0]} does not make {out.name}:\n{done.stderr.strip()}")
     return out

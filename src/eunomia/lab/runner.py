@@ -40,7 +40,7 @@ class Laboratory:
 
     def __init__(self, docker: Docker, image: str, jobs: int) -> None:
         self._docker = docker
-        self._image = image
+        self.image = image
         self._jobs = jobs
         self.containers: list[str] = []
 
@@ -54,7 +54,7 @@ class Laboratory:
         """
 
         def one(action: Action) -> Performance:
-            container = f"{self._image}-{action.name}"
+            container = f"{self.image}-{action.name}"
             made = Performance(action, container, self._run(action, container))
             if on_done:
                 on_done(made)
@@ -63,6 +63,11 @@ class Laboratory:
         with ThreadPoolExecutor(self._jobs) as pool:
             return list(pool.map(one, actions))
 
+    def clear(self) -> None:
+        """Removes the containers, so that the same actions can be performed again."""
+        self._docker.remove(self.containers)
+        self.containers.clear()
+
     def _run(self, action: Action, container: str) -> Done:
         options = action.options
         if any(SOCKET in option for option in options):
@@ -70,7 +75,7 @@ class Laboratory:
                 return Done(IMPOSSIBLE, "Docker is not reached through a socket of this machine")
             options = tuple(option.replace(SOCKET, self._docker.socket) for option in options)
         self.containers.append(container)
-        return self._docker.run(container, self._image, action.script, options)
+        return self._docker.run(container, self.image, action.script, options)
 
 
 @contextmanager
@@ -87,5 +92,5 @@ def laboratory(docker: Docker, jobs: int = 4) -> Iterator[Laboratory]:
     try:
         yield lab
     finally:
-        docker.remove(lab.containers)
+        lab.clear()
         docker.remove_image(image)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,8 @@ from eunomia.lab.labtool import LabError
 
 _START_S = 30.0
 _STOP_S = 30.0
+_QUIET_S = 3.0
+_FILES = 100
 
 
 class Watching:
@@ -48,19 +51,69 @@ class Watching:
         self._process.send_signal(signal.SIGTERM)
         if code := self._process.wait(_STOP_S):
             raise LabError(f"eunomia daemon ended with exit code {code}: {self._said()}")
-        return list(read_alerts(self._alerts))
+        with self._alerts.open("rb") as lines:
+            return list(read_alerts(lines))
 
     def _said(self) -> str:
         return self._log.read_text(errors="replace").strip()[-2000:]
 
 
-def read_alerts(path: Path) -> Iterator[Seen]:
-    """Alerts of a file of JSON lines."""
-    with path.open("rb") as lines:
-        for line in lines:
+def read_alerts(lines: Iterable[bytes]) -> Iterator[Seen]:
+    """Alerts from lines of JSON.
+
+    Raises:
+        LabError: they are none.
+    """
+    for line in lines:
+        try:
             alert = json.loads(line)
             name, container_id = (alert.get(f"container_{key}") or "" for key in ("name", "id"))
-            yield Seen(name, alert["rule"], alert["level"], alert["message"], container_id)
+            yield Seen(name, alert["rule"], alert["level"], alert["message"], alert["count"], container_id)
+        except (ValueError, KeyError, AttributeError) as error:
+            raise LabError(f"this is no alert of eunomia: {line[:80]!r}") from error
+
+
+class Installed:
+    """A daemon that runs already, by the file of alerts that it writes: only those count that come from now on.
+
+    Raises:
+        LabError: the file cannot be read.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        try:
+            self._opened = file.open("rb")
+        except OSError as error:
+            raise LabError(f"cannot read {file}: {error.strerror}") from error
+        self._opened.seek(0, os.SEEK_END)
+
+    def stop(self) -> list[Seen]:
+        """Waits until no more alerts come; gives them all. The daemon goes on.
+
+        Raises:
+            LabError: there is something else in the file.
+        """
+        size, quiet_s = -1, time.monotonic() + _QUIET_S
+        while time.monotonic() < quiet_s:
+            if size != (size := self._size()):
+                quiet_s = time.monotonic() + _QUIET_S
+            time.sleep(0.1)
+        with self._opened as first:
+            lines = [*first, *(line for path in self._newer() for line in path.read_bytes().splitlines())]
+        return list(read_alerts(lines))
+
+    def _size(self) -> int:
+        return os.fstat(self._opened.fileno()).st_size + sum(path.stat().st_size for path in self._newer())
+
+    def _newer(self) -> list[Path]:
+        """The files that the daemon has begun since, the oldest first: ours may be FILE.2 by now."""
+        newer: list[Path] = []
+        for path in (self._file, *(self._file.with_name(f"{self._file.name}.{number}") for number in range(1, _FILES))):
+            if not path.exists() or os.path.samestat(path.stat(), os.fstat(self._opened.fileno())):
+                break
+            newer.insert(0, path)
+        return newer
 
 
 @contextmanager

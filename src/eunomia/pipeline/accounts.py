@@ -28,6 +28,22 @@ class Account:
     lost: dict[str, int]
 
 
+def merged(accounts: Iterable[Account]) -> tuple[Account, ...]:
+    """One for each tracker and sink, of runs that followed each other."""
+    sums: dict[tuple[str, str], Account] = {}
+    for one in accounts:
+        known = sums.get((one.tracker, one.sink), Account(one.tracker, one.sink, 0, 0, 0, {}))
+        sums[one.tracker, one.sink] = Account(
+            one.tracker,
+            one.sink,
+            known.emitted + one.emitted,
+            known.delivered + one.delivered,
+            known.filtered + one.filtered,
+            dict(Counter(known.lost) + Counter(one.lost)),
+        )
+    return tuple(sums.values())
+
+
 def add_up(accounts: Iterable[Account]) -> Account:
     """The sum over all trackers. One with several sinks counts by that of them which got the least."""
     least: dict[str, Account] = {}

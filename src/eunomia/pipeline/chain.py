@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
@@ -26,6 +27,8 @@ class Chain(Handler):
         self._handlers = tuple(handlers)
         self._losses = losses
         self._on_failure = on_failure
+        self.spent: dict[str, float] = {}
+        """Handler -> seconds that it has taken for batches."""
 
     def handle(self, batch: Batch) -> Batch | None:
         """Passes a batch through all handlers until one keeps it."""
@@ -37,11 +40,15 @@ class Chain(Handler):
             if current is None or not len(current):
                 return None
             events = len(current)
+            begun_s = time.perf_counter()
             try:
                 current = handler.handle(current)
             except Exception as error:  # noqa: BLE001 (isolated: counted, reported, and the others go on)
                 self._fail(handler, error, events)
                 return None
+            finally:
+                taken_s = time.perf_counter() - begun_s
+                self.spent[handler.label] = self.spent.get(handler.label, 0.0) + taken_s
             if handler.selects:
                 self._losses.leave_out(events - (0 if current is None else len(current)))
         return current

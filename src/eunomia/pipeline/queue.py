@@ -52,7 +52,7 @@ class Queue(Handler):
 
     def __init__(self, behind: Handler, losses: Losses, *, max_bytes: int = 32 << 20, name: str = "sink") -> None:
         self._sources = [_Source(behind, losses)]
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._name = name
         self._waiting: deque[tuple[Batch, int, _Source]] = deque()
         self._bytes = 0
@@ -68,6 +68,11 @@ class Queue(Handler):
     def depth(self) -> int:
         """Batches that wait."""
         return len(self._waiting)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The memory that they take."""
+        return self._bytes
 
     @property
     def busy_s(self) -> float:
@@ -88,7 +93,7 @@ class Queue(Handler):
         size = int(batch.frame.estimated_size())
         batch = batch.for_another_thread()
         with self._changed:
-            if self._ending or (self._waiting and self._bytes + size > self._max_bytes):
+            if self._ending or (self._waiting and self._bytes + size > self.max_bytes):
                 self._lose(source, len(batch))
                 return
             self._waiting.append((batch, size, source))

@@ -81,6 +81,7 @@ SEMANTICS: Mapping[str, Semantic] = {
     "bytes_t": Semantic(show="bytes"),
     "optional_u32_t": Semantic(null=0),
     "optional_u64_t": Semantic(null=0),
+    "optional_count_t": Semantic(null=2**64 - 1),
     "optional_bool_t": Semantic(null=2, dtype=pl.Boolean),
     "optional_bytes_t": Semantic(null=-1, show="bytes"),
     "optional_id_t": Semantic(null=0xFFFFFFFF),

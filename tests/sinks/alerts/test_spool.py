@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eunomia.sinks.alerts.spool import Spool
+from eunomia.sinks.alerts.spool import NotSpooledError, Spool
 
 
 def numbers(start: int, end: int) -> list[bytes]:
@@ -118,3 +118,25 @@ def test_whatever_happens(tmp_path_factory: pytest.TempPathFactory, steps: list[
             spool = Spool(place, 1 << 12)
         assert spool.pending == len(waiting)
     assert take_all(spool) == waiting
+
+
+def test_on_a_full_disk_it_is_known_what_found_room(small_disk: Path) -> None:
+    spool = Spool(small_disk / "s", 1 << 17)  # segments of 16 KiB
+    lines = [b"%05d" % number + b"x" * 1000 + b"\n" for number in range(100)]
+    with pytest.raises(NotSpooledError, match="No space") as caught:
+        spool.append(lines)
+    assert 0 < caught.value.written < 100
+    assert take_all(spool) == lines[: caught.value.written]
+    spool.append(lines[:3])
+    assert take_all(spool) == lines[:3]
+    spool.close()
+
+
+def test_what_was_taken_is_let_go_on_a_full_disk(small_disk: Path) -> None:
+    spool = Spool(small_disk / "s", 1 << 16)
+    spool.append(numbers(0, 5))
+    rest = os.statvfs(small_disk)
+    (small_disk / "big").write_bytes(b"x" * (rest.f_bavail * rest.f_bsize))
+    spool.advance(spool.peek(2))
+    assert take_all(spool) == numbers(2, 5)
+    spool.close()

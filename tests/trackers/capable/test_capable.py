@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from tests.trackers.capable.asking import chroot
 pytestmark = pytest.mark.kernel
 CHROOT = pl.col("capability") == "CAP_SYS_CHROOT"
 NOBODY = 65534
-# bpf_task_pt_regs() is there since 5.15.
-CALL = "chroot" if tuple(map(int, os.uname().release.split(".")[:2])) >= (5, 15) else None
+CALL = "chroot"
 
 
 def run(times: int, *, uid: int = 0, own_namespace: bool = False, **options: Any) -> tuple[Run, int]:

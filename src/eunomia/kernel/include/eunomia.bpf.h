@@ -31,6 +31,7 @@ typedef u16 signal_nr_t; /* 0: none */
 typedef u8 capability_t;
 typedef u32 optional_u32_t;   /* 0: none */
 typedef u64 optional_u64_t;   /* 0: none */
+typedef u64 optional_count_t; /* all bits: none; 0 is a count */
 typedef char argv_t;	      /* strings, each ended by a NUL */
 typedef s64 optional_bytes_t; /* -1: none */
 typedef u8 ip_t[16];	      /* an IPv6 address, or an IPv4 one as IPv6 maps it (::ffff:a.b.c.d) */

@@ -17,13 +17,15 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch
 from eunomia.sinks.alerts.destination import Destination, Refused, Unavailable
 from eunomia.sinks.alerts.encoding import lines, read
-from eunomia.sinks.alerts.spool import Spool
+from eunomia.sinks.alerts.spool import NotSpooledError, Spool
 
 LEVELS = ("event", "warning", "alert")
 """From the least to the worst."""
 _FIRST_S = 0.5
 _LONGEST_S = 60.0
 _ROUND_S = 1.0
+SYNC_S = 0.1
+"""How often at most the disk is waited for."""
 
 
 def at_least(level: str) -> pl.Expr:
@@ -40,7 +42,7 @@ class Delivered:
         retried: attempts that failed.
         spooled: those that wait on disk.
         dropped: cause -> those that will never arrive.
-        error: why the last attempt failed; empty when it did not.
+        error: why the last attempt failed, or why alerts cannot wait on disk; empty when all is well.
         since: when it began to fail, in seconds since 1970; None when it does not.
     """
 
@@ -55,7 +57,8 @@ class Delivered:
 class Delivery(Handler):
     """Hands alerts to a place. What it does not take waits on disk, in order, and is tried again later and later.
 
-    Every alert is on disk before it is sent, so that not even the end of this process loses it.
+    Every alert is in a file before it is sent, so that not even the end of this process loses it, and that file is
+    synced, before or a moment later. When there is no room for it, it is sent all the same, but once only.
 
     Args:
         destination: the place.
@@ -87,6 +90,8 @@ class Delivery(Handler):
         self._failures = 0
         self._at_once = destination.at_once
         self._keep = Event()
+        self._sync_again_s = 0.0
+        self._away = self._full = ""  # why the place does not take alerts, and why the spool does not
         self.counts = Delivered(spooled=self._spool.pending)
 
     def keep(self) -> None:
@@ -96,15 +101,53 @@ class Delivery(Handler):
     def handle(self, batch: Batch) -> Batch:
         """Spools a batch and sends what can be sent."""
         self._append(lines(batch.with_frame(batch.frame.filter(self._chosen))))
+        if not self._destination.is_disk:
+            self._sync()
         self._send()
+        self._sync()
         return batch
 
     def _append(self, added: Sequence[bytes]) -> None:
         try:
             self._drop("spool full", self._spool.append(added))
-        except OSError as error:
-            self._drop(f"spool: {error.strerror}", len(added))
+            self._tell(full="")
+        except NotSpooledError as error:
+            self._drop("spool full", error.dropped)
+            self._tell(full=f"alerts cannot wait on disk: {error.strerror}")
+            self._send_at_once(added[error.written :], f"spool: {error.strerror}")
         self.counts.spooled = self._spool.pending
+
+    def _send_at_once(self, some: Sequence[bytes], otherwise: str) -> None:
+        """Sends what cannot be kept, behind what is. What is not taken now is lost."""
+        self._send()
+        for begin in range(0, len(some), self._destination.at_once):
+            part = some[begin : begin + self._destination.at_once]
+            if self._spool.pending or not self._due():
+                self._drop(otherwise, len(part))
+                continue
+            try:
+                self._destination.send([alert for line in part if (alert := read(line)) is not None])
+            except (Unavailable, Refused) as error:
+                taken = error.taken if isinstance(error, Unavailable) else 0
+                self._drop(otherwise, len(part) - taken)
+                self.counts.delivered += taken
+            else:
+                self.counts.delivered += len(part)
+
+    def _sync(self) -> None:
+        """Has the disk keep what waits. At most so often: what comes in between is kept a moment later."""
+        if self._spool.is_synced or self._clock() < self._sync_again_s:
+            return
+        self._sync_again_s = self._clock() + SYNC_S
+        try:
+            self._spool.sync()
+        except OSError as error:
+            self._tell(full=f"the disk may lose alerts that wait: {error.strerror}")
+
+    def _tell(self, *, away: str | None = None, full: str | None = None) -> None:
+        self._away = self._away if away is None else away
+        self._full = self._full if full is None else full
+        self.counts.error = "; ".join(one for one in (self._away, self._full) if one)
 
     def _drop(self, cause: str, alerts: int) -> None:
         if alerts:
@@ -116,6 +159,7 @@ class Delivery(Handler):
             self._send()
         elif self._due():
             self._try(self._destination.remind)
+        self._sync()
         return ()
 
     def _due(self) -> bool:
@@ -153,7 +197,7 @@ class Delivery(Handler):
 
     def _refused(self, error: Refused, some: list[bytes]) -> None:
         """Of several it may be one that was refused, so they are sent one by one."""
-        self.counts.error = str(error)
+        self._tell(away=str(error))
         if len(some) > 1:
             self._at_once = 1
             return
@@ -166,11 +210,11 @@ class Delivery(Handler):
         except Unavailable as error:
             self._failed(error)
         except Refused as error:
-            self.counts.error = str(error)
+            self._tell(away=str(error))
 
     def _failed(self, error: Unavailable) -> None:
         self.counts.retried += 1
-        self.counts.error = str(error)
+        self._tell(away=str(error))
         self.counts.since = self.counts.since or time.time()
         wait_s = min(self._first_s * 2**self._failures, _LONGEST_S)
         self._failures = min(self._failures + 1, 16)
@@ -179,11 +223,14 @@ class Delivery(Handler):
 
     def _succeeded(self) -> None:
         self._failures = 0
-        self.counts.error, self.counts.since = "", None
+        self._tell(away="")
+        self.counts.since = None
 
     def flush(self) -> tuple[()]:
         """Tries once more what waits, unless the place has just been away."""
         self._send()
+        self._sync_again_s = 0.0
+        self._sync()
         return ()
 
     def close(self) -> None:

@@ -31,6 +31,8 @@ class Destination:
 
     at_once = 100
     """The most alerts that one call of `send` is given."""
+    is_disk = False
+    """Whether what it has taken is as safe as in a spool: then nothing need be safe there first."""
 
     def send(self, alerts: Sequence[Alert]) -> None:
         """Delivers all of them.

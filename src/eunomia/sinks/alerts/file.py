@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+import stat
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eunomia.errors import UsageError
 from eunomia.sinks.advice import advice
 from eunomia.sinks.alerts.destination import Destination, Unavailable
 from eunomia.sinks.alerts.encoding import Alert, write
+from eunomia.sinks.durable import sync_directory
+
+_SYNC_S = 0.1
 
 
 class RotatingFile(Destination):
@@ -20,13 +25,19 @@ class RotatingFile(Destination):
         path: of the newest.
         max_bytes: it is renamed before it is larger; 0 leaves that to others, such as logrotate.
         keep: how many predecessors stay.
+        clock: monotonic seconds.
 
     Raises:
         UsageError: on construction, when it cannot be written.
     """
 
-    def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
+    is_disk = True
+
+    def __init__(self, path: Path, max_bytes: int, keep: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._clock = clock
+        self._unsynced = self._unsynced_names = False
+        self._sync_again_s = 0.0
         self._max_bytes = max_bytes
         self._keep = keep
         self._fd = -1
@@ -37,6 +48,7 @@ class RotatingFile(Destination):
 
     def _open(self) -> None:
         self.close()
+        self._unsynced_names |= not self._path.exists()
         self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def send(self, alerts: Sequence[Alert]) -> None:
@@ -49,7 +61,35 @@ class RotatingFile(Destination):
                 self._rotate()
             self._append(data)
         except OSError as error:
-            raise Unavailable(f"cannot write {self._path}: {error.strerror}; {advice(error)}") from error
+            raise self._told(error) from error
+        try:
+            self._sync_when_due()
+        except OSError as error:  # they are in the file all the same, and not to be written again
+            raise self._told(error, taken=len(alerts)) from error
+
+    def _told(self, error: OSError, taken: int = 0) -> Unavailable:
+        return Unavailable(f"cannot write {self._path}: {error.strerror}; {advice(error)}", taken=taken)
+
+    def remind(self) -> None:
+        """Has the disk keep what was written a moment ago."""
+        try:
+            self._sync_when_due()
+        except OSError as error:
+            raise self._told(error) from error
+
+    def _sync_when_due(self) -> None:
+        """At most so often: a disk takes its time."""
+        if (self._unsynced or self._unsynced_names) and self._clock() >= self._sync_again_s:
+            self._sync_again_s = self._clock() + _SYNC_S
+            self._sync()
+
+    def _sync(self) -> None:
+        if self._unsynced and self._fd >= 0:
+            self._unsynced = False
+            os.fdatasync(self._fd)
+        if self._unsynced_names:
+            self._unsynced_names = False
+            sync_directory(self._path.absolute().parent)
 
     def _was_moved(self) -> bool:
         try:
@@ -62,6 +102,8 @@ class RotatingFile(Destination):
         if self._keep == 0:
             os.ftruncate(self._fd, 0)
             return
+        self._sync()  # who is renamed is not written to again
+        self._unsynced_names = True
         for number in range(self._keep - 1, 0, -1):
             older = self._predecessor(number)
             if older.exists():
@@ -73,14 +115,18 @@ class RotatingFile(Destination):
         return self._path.with_name(f"{self._path.name}.{number}")
 
     def _append(self, data: bytes) -> None:
-        size = os.fstat(self._fd).st_size
+        before = os.fstat(self._fd)
         written = os.write(self._fd, data)
         if written < len(data):
-            os.ftruncate(self._fd, size)
+            os.ftruncate(self._fd, before.st_size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._unsynced = stat.S_ISREG(before.st_mode)  # a pipe or a device has nothing to sync
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file, with all that was written on the disk."""
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            try:
+                self._sync()
+            finally:
+                os.close(self._fd)
+                self._fd = -1

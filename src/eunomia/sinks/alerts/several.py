@@ -59,6 +59,8 @@ class _Place:
         return {
             "name": name,
             "type": self.config.type if self.config else STDOUT,
+            "level": self.config.level if self.config else "event",
+            "file": self.config.options.get("file") if self.config else None,
             **asdict(counts),
             "dropped": dict(dropped),
             "error": counts.error or self.failure,
@@ -153,6 +155,20 @@ class AlertSinks:
         place = _Place(config, delivery)
         place.start(config.name, delivery)
         return place
+
+    def drop_stdout(self) -> list[str]:
+        """Prints no alerts any more; the places that are left."""
+        with self._lock:
+            stdout = self._places.pop(STDOUT, None)
+            others = list(self._places)
+        if stdout is not None:
+            _end([stdout])
+        return others
+
+    @property
+    def names(self) -> list[str]:
+        """What the places are called."""
+        return list(self._places)
 
     def strays(self) -> dict[str, int]:
         """Spools that no place asks for any more, and their bytes."""

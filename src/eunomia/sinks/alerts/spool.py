@@ -1,16 +1,20 @@
 """Alerts that wait for their place, on disk and bounded: segments of lines, the oldest of which go first.
 
-After a crash some alerts may be sent twice, none is left out.
+After a crash some alerts may be sent twice, none is left out. When the machine itself goes down, that holds for what
+was there at the last `sync`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from eunomia.sinks.durable import sync_directory
 
 _ENDING = ".jsonl"
 _POSITION = "position"
@@ -32,6 +36,20 @@ class _Segment:
     left: int = 0
 
 
+class NotSpooledError(OSError):
+    """There is no room for some lines.
+
+    Attributes:
+        written: how many of them have found room.
+        dropped: how many of the oldest had to go for these.
+    """
+
+    def __init__(self, error: OSError, written: int, dropped: int) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.written = written
+        self.dropped = dropped
+
+
 class Spool:
     """A queue of lines on disk. For one thread; what an earlier process has left there waits in front.
 
@@ -40,7 +58,7 @@ class Spool:
         max_bytes: bound on what waits.
 
     Raises:
-        OSError: on construction, when it cannot be used; on appending, when there is no room.
+        OSError: on construction, when it cannot be used.
     """
 
     def __init__(self, directory: Path, max_bytes: int) -> None:
@@ -50,6 +68,8 @@ class Spool:
         self._segments: deque[_Segment] = deque()
         self._at = 0  # where reading goes on in the oldest segment
         self._fd = -1  # of the newest
+        self._lines: list[bytes] = []  # that are about to be written to it
+        self._unsynced = self._unsynced_names = False
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._find()
 
@@ -91,15 +111,26 @@ class Spool:
         """Adds lines, each with its end; says how many of the oldest had to go for them.
 
         Raises:
-            OSError: they could not be written; those before are still there.
+            NotSpooledError: not all could be written; what was there is still there.
         """
-        dropped = 0
-        for line in lines:
-            while self._segments and self.size + len(line) > self._max_bytes:
-                dropped += self._drop_oldest()
-            if not self._segments or self._fd < 0 or self._segments[-1].size + len(line) > self._segment_bytes:
-                self._begin()
-            self._write(self._segments[-1], line)
+        dropped = written = 0
+        size = self.size
+        try:
+            for line in lines:
+                while self._segments and size + len(line) > self._max_bytes:
+                    written += self._write()
+                    dropped += self._drop_oldest()
+                    size = self.size
+                if not self._segments or self._fd < 0 or self._segments[-1].size + len(line) > self._segment_bytes:
+                    written += self._write()
+                    self._begin()
+                self._lines.append(line)
+                self._segments[-1].size += len(line)
+                self._segments[-1].left += 1
+                size += len(line)
+            self._write()
+        except OSError as error:
+            raise NotSpooledError(error, written, dropped) from error
         return dropped
 
     def _begin(self) -> None:
@@ -108,17 +139,42 @@ class Spool:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._end_writing()
         self._fd = opened
+        self._unsynced_names = True
         self._segments.append(_Segment(path))
 
-    def _write(self, segment: _Segment, line: bytes) -> None:
+    def _write(self) -> int:
+        """Writes the lines that have been counted into the newest segment already, all or none; how many."""
+        lines, self._lines = self._lines, []
+        data = b"".join(lines)
         try:
-            if os.write(self._fd, line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(segment.path))
+            if data and os.write(self._fd, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            os.ftruncate(self._fd, segment.size)
+            newest = self._segments[-1]
+            newest.size -= len(data)
+            newest.left -= len(lines)
+            os.ftruncate(self._fd, newest.size)
             raise
-        segment.size += len(line)
-        segment.left += 1
+        self._unsynced |= bool(data)
+        return len(lines)
+
+    def sync(self) -> None:
+        """Makes sure that what waits is on the disk, not only on its way there. Costs as much as the disk is slow.
+
+        Raises:
+            OSError: it is not.
+        """
+        if self._unsynced and self._fd >= 0:
+            self._unsynced = False
+            os.fdatasync(self._fd)
+        if self._unsynced_names:
+            self._unsynced_names = False
+            sync_directory(self._directory)
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether `sync` has nothing to do."""
+        return not (self._unsynced or self._unsynced_names)
 
     def peek(self, most: int) -> list[bytes]:
         """The oldest lines, at most so many, of one segment."""
@@ -139,13 +195,21 @@ class Spool:
         if self._segments[0].left == 0:
             self._drop_oldest()
         else:
-            new = self._directory / f"{_POSITION}.new"
-            new.write_text(f"{self._segments[0].path.name} {self._at}\n")
-            new.replace(self._directory / _POSITION)
+            # In place, for which even a full disk has room. Without it some are sent twice after a crash, no more.
+            with contextlib.suppress(OSError):
+                self._note_position(f"{self._segments[0].path.name} {self._at:020d}\n".encode())
+
+    def _note_position(self, position: bytes) -> None:
+        fd = os.open(self._directory / _POSITION, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(fd, position, 0)
+        finally:
+            os.close(fd)
 
     def _drop_oldest(self) -> int:
         gone = self._segments.popleft()
         if not self._segments:
+            self._unsynced = self._unsynced_names = False  # nothing waits
             self._end_writing()
         gone.path.unlink(missing_ok=True)
         (self._directory / _POSITION).unlink(missing_ok=True)
@@ -154,8 +218,13 @@ class Spool:
 
     def _end_writing(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            try:
+                if self._unsynced:
+                    os.fdatasync(fd)
+            finally:
+                self._unsynced = False
+                os.close(fd)
 
     def close(self) -> None:
         """Closes it; what waits stays on disk."""

@@ -1,0 +1,4 @@
+const char *part(void)
+{
+	return "built";
+}

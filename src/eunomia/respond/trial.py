@@ -1,0 +1,250 @@
+"""A trial: a container's image started again, beside it, with the least that is recommended, and removed afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from eunomia.containers.docker import Docker
+from eunomia.errors import EunomiaError
+from eunomia.privileges.deployment import Deployment
+
+LABEL = "eunomia.trial"
+"""On every container that a trial made; its value is the container that it was made after."""
+_KEPT = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "OpenStdin", "StopSignal", "Tty", "WorkingDir")
+_KEPT_OF_HOST = (
+    *("CpuPeriod", "CpuQuota", "CpuShares", "CpusetCpus", "CpusetMems", "Memory", "MemoryReservation", "MemorySwap"),
+    *("NanoCpus", "OomScoreAdj", "PidsLimit", "ShmSize", "Sysctls", "Ulimits"),
+    *("CgroupnsMode", "Dns", "DnsOptions", "DnsSearch", "ExtraHosts", "GroupAdd", "Init", "IpcMode", "PidMode"),
+    *("Runtime", "UTSMode", "UsernsMode"),
+)
+_OF_SECURITY = ("seccomp", "no-new-privileges")
+_SHELL = ("/bin/sh", "-c")
+_LAST_WORDS = 2000
+
+
+class TrialError(EunomiaError):
+    """The trial could not be made at all; this says nothing of the recommendation."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended: its exit code, and the last of what it said."""
+
+    code: int
+    said: str
+
+
+@dataclass(frozen=True)
+class State:
+    """How the container is: whether it runs, its exit code if not, and its first process."""
+
+    running: bool
+    code: int | None
+    pid: int | None
+
+
+class Trial:
+    """A container for a trial: made on entering, not yet started; removed on leaving, whatever has happened.
+
+    Args:
+        docker: whom to ask, with patience: a start takes seconds.
+        original: what the daemon says of the container to try after.
+        settings: with what it is started.
+        profile: the seccomp profile as JSON; None leaves the original's.
+        share_mounts: whether it gets the original's own writable mounts; without, empty volumes in their place.
+
+    Attributes:
+        name, id: of the container.
+        notes: how it differs from the original.
+
+    Raises (on entering): TrialError.
+    """
+
+    def __init__(
+        self,
+        docker: Docker,
+        original: Mapping[str, Any],
+        settings: Deployment,
+        profile: str | None,
+        *,
+        share_mounts: bool = False,
+    ) -> None:
+        self._docker = docker
+        self.name = f"eunomia-trial-{settings.name[:40]}-{os.getpid()}"
+        self.id = ""
+        self.notes: list[str] = []
+        self._body = self._settings(original, settings, profile, share_mounts=share_mounts)
+
+    def __enter__(self) -> Trial:
+        made = self._asked("POST", f"/containers/create?name={quote(self.name)}", self._body, "be made")
+        self.id = str(made["Id"])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status, answer = self._docker.send("DELETE", f"/containers/{self.id}?force=1&v=1")
+        if status not in (204, 404):
+            told = f"the trial's container {self.name} could not be removed: {_message(answer)}"
+            raise TrialError(f"{told}; remove it with docker rm -f {self.name}") from error
+
+    def start(self) -> str | None:
+        """Starts it; why it does not start, if it does not."""
+        status, answer = self._docker.send("POST", f"/containers/{self.id}/start")
+        return None if status in (204, 304) else _message(answer)
+
+    def state(self) -> State:
+        """How it is now."""
+        found = self._asked("GET", f"/containers/{self.id}/json", None, "be looked at")["State"]
+        running = bool(found["Running"])
+        return State(running, None if running else int(found["ExitCode"]), found["Pid"] or None)
+
+    def logs(self) -> str:
+        """The last of what it said."""
+        path = f"/containers/{self.id}/logs?stdout=1&stderr=1&tail=20"
+        status, answer = self._docker.send("GET", path)
+        return _unframed(answer) if status == 200 else ""
+
+    def run(self, command: str) -> Ran:
+        """Runs a command line by the container's own shell, as `docker exec` does.
+
+        Raises:
+            TrialError: it cannot be run, say for lack of a shell.
+        """
+        body = {"Cmd": [*_SHELL, command], "AttachStdout": True, "AttachStderr": True}
+        made = self._asked("POST", f"/containers/{self.id}/exec", body, "run a command")["Id"]
+        status, answer = self._docker.send("POST", f"/exec/{made}/start", {"Detach": False, "Tty": False})
+        if status != 200:
+            return Ran(126, _message(answer))
+        ended = self._asked("GET", f"/exec/{made}/json", None, "be asked of a command")
+        return Ran(int(ended["ExitCode"] or 0), _unframed(answer))
+
+    def run_outside(self, command: str, timeout_s: float) -> Ran:
+        """Runs a command line by this host's shell and with its programs, in the container's network.
+
+        Raises:
+            TrialError: the container does not run.
+        """
+        pid = self.state().pid
+        if pid is None:
+            raise TrialError(f"{self.name} does not run: nothing can be asked in its network")
+        try:
+            done = subprocess.run(
+                ["nsenter", f"--net=/proc/{pid}/ns/net", *_SHELL, command],
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise TrialError("there is no program `nsenter`; install util-linux") from None
+        except subprocess.TimeoutExpired:
+            return Ran(124, f"not over after {timeout_s:g} seconds")
+        return Ran(done.returncode, (done.stdout + done.stderr).decode(errors="replace")[-_LAST_WORDS:])
+
+    def _asked(self, method: str, path: str, body: Any, what: str) -> Any:
+        status, answer = self._docker.send(method, path, body)
+        if status >= 400:
+            raise TrialError(f"container {self.name} cannot {what}: {_message(answer)}")
+        return json.loads(answer)
+
+    def _settings(
+        self, original: Mapping[str, Any], settings: Deployment, profile: str | None, *, share_mounts: bool
+    ) -> dict[str, Any]:
+        config, host = original["Config"], original["HostConfig"]
+        options = [one for one in host.get("SecurityOpt") or () if _key(one) not in _OF_SECURITY]
+        kept = {name: host[name] for name in _KEPT_OF_HOST if host.get(name)}
+        own_profile = [one for one in host.get("SecurityOpt") or () if _key(one) == "seccomp"]
+        return {
+            **{name: config[name] for name in _KEPT if config.get(name) is not None},
+            "Image": original["Image"],
+            "User": settings.user or config.get("User") or "",
+            "Labels": {LABEL: original["Name"].removeprefix("/")},
+            "HostConfig": {
+                **kept,
+                **self._capabilities(host, settings),
+                "NetworkMode": self._network(host.get("NetworkMode") or "default"),
+                "SecurityOpt": [
+                    *options,
+                    *(own_profile if profile is None else [f"seccomp={profile}"]),
+                    *(["no-new-privileges"] if settings.no_new_privs else []),
+                ],
+                "ReadonlyRootfs": settings.read_only or bool(host.get("ReadonlyRootfs")),
+                "Tmpfs": {**(host.get("Tmpfs") or {}), **settings.tmpfs},
+                "Mounts": [
+                    *self._mounts(original, settings, share_mounts=share_mounts),
+                    *({"Type": "volume", "Target": path} for path in settings.volumes),
+                ],
+                "Devices": [*_devices(host, settings)],
+                "LogConfig": {"Type": "json-file"},
+            },
+        }
+
+    def _network(self, mode: str) -> str:
+        """The original's kind of network, but for one that it would have to share with it."""
+        if mode != "host" and not mode.startswith("container:"):
+            return mode
+        self.notes.append(f"it has a network of its own without any interface but lo, not {mode}")
+        return "none"
+
+    def _capabilities(self, host: Mapping[str, Any], settings: Deployment) -> dict[str, Any]:
+        if settings.capabilities is None:
+            return {name: host.get(name) for name in ("CapAdd", "CapDrop", "Privileged")}
+        return {"CapDrop": ["ALL"], "CapAdd": list(settings.capabilities)}
+
+    def _mounts(
+        self, original: Mapping[str, Any], settings: Deployment, *, share_mounts: bool
+    ) -> Iterator[dict[str, Any]]:
+        for one in original.get("Mounts") or ():
+            target, is_volume = one["Destination"], one["Type"] == "volume"
+            if target in settings.removed or one["Type"] not in ("bind", "volume"):
+                continue
+            writable = one["RW"] and target not in (settings.read_only_mounts or {})
+            if writable and not share_mounts and (is_volume or Path(one["Source"]).is_dir()):
+                self.notes.append(f"{target} is an empty volume, not what the container has there")
+                yield {"Type": "volume", "Target": target}
+            else:
+                source = one["Name"] if is_volume else one["Source"]
+                yield {
+                    "Type": one["Type"],
+                    "Source": source,
+                    "Target": target,
+                    "ReadOnly": not (writable and share_mounts),
+                }
+
+
+def _key(option: str) -> str:
+    return option.replace(":", "=", 1).partition("=")[0]
+
+
+def _devices(host: Mapping[str, Any], settings: Deployment) -> Iterator[Mapping[str, Any]]:
+    given: Sequence[Mapping[str, Any]] = host.get("Devices") or ()
+    yield from (one for one in given if settings.devices is None or one["PathInContainer"] in settings.devices)
+    if host.get("Privileged"):  # it had them all without being given any
+        for path in settings.devices or ():
+            yield {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
+
+
+def _message(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["message"])
+    except (ValueError, LookupError, TypeError):
+        return answer.decode(errors="replace").strip()[-_LAST_WORDS:]
+
+
+def _unframed(answer: bytes) -> str:
+    """What a container said, without the eight bytes before each piece that tell stdout from stderr."""
+    pieces, at = [], 0
+    while at + 8 <= len(answer) and answer[at] in (0, 1, 2) and answer[at + 1 : at + 4] == b"\0\0\0":
+        size = int.from_bytes(answer[at + 4 : at + 8], "big")
+        pieces.append(answer[at + 8 : at + 8 + size])
+        at += 8 + size
+    said = b"".join(pieces) if pieces else answer  # of a terminal there are no pieces
+    return said.decode(errors="replace").strip()[-_LAST_WORDS:]

@@ -1,0 +1,80 @@
+"""Processes of a test's own, and profiles for them."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from eunomia.host.roots import Roots
+from eunomia.privileges.profile import Action, Profile, Rule
+from eunomia.respond.install import Installed, install
+from eunomia.respond.program import Program, compile_profile
+from eunomia.respond.subject import Subject, look
+
+EPERM = 1
+DENIED = "getppid"
+
+
+def allowing_all_but(*names: str, action: Action = Action.ERRNO) -> Program:
+    """A program that denies some calls and lets all others through, at all entries."""
+    architectures = ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32")
+    return compile_profile(Profile((Rule(names, action),), Action.ALLOW, architectures=architectures))
+
+
+class Target:
+    """A running target that is spoken to by lines."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.pid = process.pid
+
+    def line(self) -> str:
+        """The next thing it says."""
+        assert self.process.stdout
+        return self.process.stdout.readline().decode().rstrip("\n")
+
+    def tell(self, text: bytes = b"\n") -> None:
+        """Says something to it."""
+        assert self.process.stdin
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def subject(self) -> Subject:
+        """As it is now."""
+        found = look(self.pid, Roots())
+        assert found is not None
+        return found
+
+    def install(self, program: Program) -> Installed:
+        """Puts a program on it."""
+        return install(self.subject(), program, Roots())
+
+    def status(self, key: str) -> str:
+        """A line of /proc/PID/status."""
+        return next(
+            line.partition(":")[2].strip()
+            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines()
+            if line.startswith(f"{key}:")
+        )
+
+
+@contextmanager
+def running(*command: str | Path, before: Sequence[str] = ()) -> Iterator[Target]:
+    """Starts a target; killed at the end."""
+    process = subprocess.Popen([*before, *map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        yield Target(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
+    """Waits for something."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.005)
