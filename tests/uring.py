@@ -71,6 +71,11 @@ class Ring:
 
     def ask(self, *requests: Request) -> list[int]:
         """Asks for all of them at once; gives the results of those that say one, in the order of their ends."""
+        self.submit(*requests)
+        return self._answers()
+
+    def submit(self, *requests: Request) -> None:
+        """The same, but leaves what is answered in the ring."""
         kept = []
         tail = self._number(self._sq[1])
         for request in requests:
@@ -92,7 +97,6 @@ class Ring:
         struct.pack_into("I", self._ring, self._sq[1], tail)
         expected = sum(not request.flags & SILENT for request in requests)
         _call(ENTER, self._fd, len(requests), expected, _GETEVENTS, None, 0)
-        return self._answers()
 
     def _answers(self) -> list[int]:
         head, tail = self._number(self._cq[0]), self._number(self._cq[1])

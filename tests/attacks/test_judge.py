@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from eunomia.lab.action import Action, Kind
 from eunomia.lab.docker import Done
 from eunomia.lab.figures import page, share, summary
@@ -22,6 +24,13 @@ def verdict(performance: Performance, *alerts: tuple[str, str]) -> Judgement:
 def test_attack_found() -> None:
     made = verdict(performed(), ("Rule", "warning"), ("Brought along", "alert"), ("Rule", "warning"))
     assert (made.verdict, made.others, made.mentions, made.right) == (Verdict.DETECTED, (), (), True)
+
+
+def test_attack_found_in_a_container_whose_name_nobody_told() -> None:
+    made = replace(performed(), done=Done(0, "", "0123456789ab" + "c" * 52))
+    seen = [Seen("", "Rule", "alert", container_id="0123456789ab"), Seen("", "Other", "alert", container_id="host")]
+    (judged,) = judge([made], seen)
+    assert (judged.verdict, judged.others) == (Verdict.DETECTED, ())
 
 
 def test_attack_missed() -> None:

@@ -94,10 +94,10 @@ class Running:
         """What it tells of itself."""
         return ask(self.socket)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, patience_s: float = 20) -> int:
         """Ends it; the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(patience_s)
 
 
 def write_config(directory: Path, more: str = "", rules: str = CAT) -> None:
@@ -111,12 +111,16 @@ def write_config(directory: Path, more: str = "", rules: str = CAT) -> None:
 
 @contextmanager
 def running(
-    directory: Path, *args: str | Path, env: dict[str, str] | None = None, fmt: str = "json"
+    directory: Path,
+    *args: str | Path,
+    env: dict[str, str] | None = None,
+    fmt: str = "json",
+    patience_s: float = 90,
 ) -> Iterator[Running]:
     """A daemon from when it watches; killed at the end if need be."""
     made = Running(directory, *args, env=env, fmt=fmt)
     try:
-        made.said("watching: ", 90)
+        made.said("watching: ", patience_s)
         yield made
     finally:
         made.process.kill()

@@ -18,6 +18,7 @@ from eunomia.host.roots import Roots
 from eunomia.targets import container_hierarchy
 from tests.daemon.running import running
 
+PATIENCE_S = 200  # emulation is slow
 ID = "0123456789abcdef" * 4
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,17 +94,17 @@ def test_what_is_done_in_a_container_is_told(tmp_path: Path) -> None:
     (tmp_path / "daemon.toml").write_text(
         f'[daemon]\nstate_dir = "{tmp_path}/state"\nsocket = "{tmp_path}/status.sock"\nnode = "guest"\n'
     )
-    with container() as inside, running(tmp_path) as daemon:
+    with container() as inside, running(tmp_path, patience_s=PATIENCE_S) as daemon:
         for number, program in enumerate(HARMLESS):
             do(program, inside, tmp_path / f"harmless {number}")
         for rule, ways in ATTACKS.items():
             for number, program in enumerate(ways):
                 before = len(daemon.rules())
                 do(program, inside, tmp_path / f"{rule} {number}")
-                daemon.until(lambda before=before, rule=rule: rule in daemon.rules()[before:], 30)
+                daemon.until(lambda before=before, rule=rule: rule in daemon.rules()[before:], PATIENCE_S)
         assert set(_alerts(daemon.alerts)) <= set(ATTACKS)
         assert {alert["container_id"] for alert in daemon.alerts if alert["rule"] in ATTACKS} == {ID[:12]}
-        assert daemon.stop() == 0
+        assert daemon.stop(patience_s=PATIENCE_S) == 0
 
 
 def _alerts(told: list[dict[str, Any]]) -> list[str]:
@@ -115,8 +116,8 @@ def test_nothing_is_said_of_the_host(tmp_path: Path) -> None:
     (tmp_path / "daemon.toml").write_text(
         f'[daemon]\nstate_dir = "{tmp_path}/state"\nsocket = "{tmp_path}/status.sock"\nnode = "guest"\n'
     )
-    with running(tmp_path) as daemon:
+    with running(tmp_path, patience_s=PATIENCE_S) as daemon:
         os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
         subprocess.run(["cat", "/etc/shadow"], check=True, stdout=subprocess.DEVNULL)
-        assert daemon.stop() == 0
+        assert daemon.stop(patience_s=PATIENCE_S) == 0
     assert _alerts(daemon.alerts) == []

@@ -78,7 +78,7 @@ def reason_against(section: str, roots: Roots) -> str | None:
 
 
 def is_sure(section: str, roots: Roots) -> bool:
-    """Whether a look at the host is enough to tell that such a program will be taken there: a tracepoint that exists."""
+    """Whether a look at the host tells that there is no doubt: a raw tracepoint that exists takes any program."""
     kind, _, target = section.partition("/")
     return kind == "raw_tp" and target in _tracepoints(roots.sys / BTF)
 

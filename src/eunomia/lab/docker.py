@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from eunomia.lab.labtool import LabError
 
@@ -14,10 +16,11 @@ _PATIENCE_S = 600.0  # hundreds of containers are removed at once
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended: its exit code, and the last of what it said."""
+    """A command that has ended: its exit code, the last of what it said, and its container's id if it had one."""
 
     code: int
     said: str
+    container_id: str = ""
 
 
 class Docker:
@@ -50,13 +53,16 @@ class Docker:
     def run(self, name: str, image: str, script: str, options: Sequence[str], timeout_s: float = _TIMEOUT_S) -> Done:
         """Runs a script in a container of its own, to the script's end. The container stays."""
         network = () if any(one.startswith("--net") for one in options) else ("--network", "none")
-        command = ("run", "--name", name, *network, *options, image, "/bin/sh", "-euc", script)
-        try:
-            done = self._ask(*command, timeout_s=timeout_s)
-        except subprocess.TimeoutExpired:
-            return Done(-1, f"not over after {timeout_s:g} seconds")
+        with TemporaryDirectory() as directory:
+            noted = Path(directory) / "id"
+            command = ("run", "--cidfile", str(noted), "--name", name, *network, *options, image)
+            try:
+                done = self._ask(*command, "/bin/sh", "-euc", script, timeout_s=timeout_s)
+            except subprocess.TimeoutExpired:
+                return Done(-1, f"not over after {timeout_s:g} seconds")
+            container_id = noted.read_text() if noted.exists() else ""
         said = (done.stderr + done.stdout).decode(errors="replace").strip()
-        return Done(done.returncode, said[-1000:])
+        return Done(done.returncode, said[-1000:], container_id)
 
     def start(self, name: str, image: str, command: Sequence[str], options: Sequence[str]) -> None:
         """Starts a container without a network and leaves it running.

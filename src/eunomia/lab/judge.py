@@ -9,16 +9,19 @@ from enum import StrEnum
 from eunomia.lab.action import Action, Kind
 from eunomia.lab.runner import IMPOSSIBLE, Performance
 
+_SHORT = 12  # digits of an id, as alerts have it
+
 
 @dataclass(frozen=True)
 class Seen:
-    """What matters here of an alert."""
+    """What matters here of an alert. The container's name may be missing where its runtime was slow to tell."""
 
     container: str
     rule: str
     level: str
     message: str = ""
     count: int = 1
+    container_id: str = ""
 
 
 class Verdict(StrEnum):
@@ -58,10 +61,17 @@ class Judgement:
 
 def judge(performances: Sequence[Performance], alerts: Iterable[Seen]) -> list[Judgement]:
     """Holds what was done against what was said."""
-    of: dict[str, list[Seen]] = {one.container: [] for one in performances}
+    of: dict[str, list[Seen]] = {}
+    for one in performances:
+        told: list[Seen] = []
+        of[one.container] = told
+        if one.done.container_id:
+            of[one.done.container_id[:_SHORT]] = told
     for alert in alerts:
-        if alert.container in of:
-            of[alert.container].append(alert)
+        for name in (alert.container_id, alert.container):
+            if name in of:
+                of[name].append(alert)
+                break
     return [_judge(one, of[one.container]) for one in performances]
 
 

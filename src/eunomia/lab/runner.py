@@ -27,7 +27,7 @@ class Performance:
     """An action that was performed.
 
     Attributes:
-        container: name of the container that it ran in, by which alerts are told apart.
+        container: name of the container that it ran in.
     """
 
     action: Action

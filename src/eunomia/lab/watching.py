@@ -67,8 +67,8 @@ def read_alerts(lines: Iterable[bytes]) -> Iterator[Seen]:
     for line in lines:
         try:
             alert = json.loads(line)
-            container = alert.get("container_name") or ""
-            yield Seen(container, alert["rule"], alert["level"], alert["message"], alert["count"])
+            name, container_id = (alert.get(f"container_{key}") or "" for key in ("name", "id"))
+            yield Seen(name, alert["rule"], alert["level"], alert["message"], alert["count"], container_id)
         except (ValueError, KeyError, AttributeError) as error:
             raise LabError(f"this is no alert of eunomia: {line[:80]!r}") from error
 

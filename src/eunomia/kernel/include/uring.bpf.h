@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Requests of io_uring, which are no system calls: seen where they are submitted, when the kernel has taken the caller's
- * names and addresses over, and where they complete. Whoever does not use io_uring does not come here.
+ * Requests of io_uring, which are no system calls: seen where they are submitted, when the kernel has taken the
+ * caller's names and addresses over, and where they complete. Whoever does not use io_uring does not come here.
  *
  * A request is submitted and completed with the same ring and the same number of the caller's (user_data), which is how
  * the two are joined: only later kernels say at its completion which request it was (uring_completed()).
@@ -12,16 +12,16 @@
 #include "eunomia.bpf.h"
 
 enum uring_operation { /* include/uapi/linux/io_uring.h */
-	URING_CONNECT = 16,
-	URING_OPENAT = 18,
-	URING_OPENAT2 = 28,
-	URING_RENAMEAT = 35,
-	URING_UNLINKAT = 36,
-	URING_MKDIRAT = 37,
-	URING_SYMLINKAT = 38,
-	URING_LINKAT = 39,
-	URING_SOCKET = 45,
-	URING_FTRUNCATE = 55,
+		       URING_CONNECT = 16,
+		       URING_OPENAT = 18,
+		       URING_OPENAT2 = 28,
+		       URING_RENAMEAT = 35,
+		       URING_UNLINKAT = 36,
+		       URING_MKDIRAT = 37,
+		       URING_SYMLINKAT = 38,
+		       URING_LINKAT = 39,
+		       URING_SOCKET = 45,
+		       URING_FTRUNCATE = 55,
 };
 
 #define URING_NO_COMPLETION (1 << 6) /* IOSQE_CQE_SKIP_SUCCESS: nothing is said of it when it succeeds */
@@ -91,7 +91,7 @@ static __noinline s64 uring_result(struct io_kiocb *request)
 static __always_inline u64 uring_user_data(struct io_kiocb *request)
 {
 	return bpf_core_field_exists(((struct io_kiocb *)0)->cqe) ? uring_user_data_since(request)
-								 : uring_user_data_until_5_18(request);
+								  : uring_user_data_until_5_18(request);
 }
 
 /*

@@ -17,6 +17,7 @@ _EVENTS = (
     *("open", "create", "unlink", "rmdir", "rename", "link"),
     *("symlink", "mkdir", "mknod", "chmod", "chown", "truncate"),
 )
+_SUBMITTED = ("open", "create", "unlink", "rmdir", "rename", "link", "symlink", "mkdir", "truncate")
 
 
 def _interval(options: Options) -> float | None:
@@ -78,7 +79,15 @@ TRACKER = Tracker(
             "such a call is asked of io_uring, and is done",
             (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
             lambda options: options["events"],
-            events=("open", "create", "unlink", "rmdir", "rename", "link", "symlink", "mkdir", "truncate"),
+            events=_SUBMITTED,
+            optional=True,
+        ),
+        Hook(
+            "unanswered",
+            "io_uring has no room to say what became of such a call",
+            (("uring_overflow",),),
+            lambda options: options["events"],
+            events=_SUBMITTED,
             optional=True,
         ),
     ),

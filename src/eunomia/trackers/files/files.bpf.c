@@ -145,7 +145,8 @@ struct event {
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
 	u8 named : 1 DOC("whether the path is made of the name that a call was given");
 	u8 new_named : 1 DOC("the same of the second one");
-	u8 foreign : 1 DOC("whether the file's mount, or that where the name is looked up, is another mount namespace's");
+	u8 foreign
+		: 1 DOC("whether the file's mount, or that where the name is looked up, is another mount namespace's");
 	u8 _unused : 4;
 	u16 name_len;
 	u16 path_len;

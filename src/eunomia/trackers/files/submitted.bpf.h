@@ -90,6 +90,7 @@ struct waiting_key {
 
 struct waiting {
 	struct event event;
+	struct request request; /* here for want of room on the stack */
 	struct io_kiocb *asked;
 	u8 unasked;    /* only reads, and the name that was given is not one of those to report */
 	u8 descriptor; /* the file gets one, and not a place in the ring's own table */
@@ -266,27 +267,28 @@ static __always_inline void fill_submitted(struct event *event, struct place *pl
 	}
 }
 
-static __noinline int on_submitted(struct io_kiocb *asked)
+static __always_inline int on_submitted(struct io_kiocb *asked)
 {
 	struct waiting_key key = {};
+	struct request *request;
 	struct waiting *waiting;
-	struct request request;
 	struct place *place;
 	u32 zero = 0;
 
-	start(&request);
-	if (!read_submitted(asked, &request) || !filter_pass_current())
-		return 0;
 	place = bpf_map_lookup_elem(&places, &zero);
 	waiting = bpf_map_lookup_elem(&new_waitings, &zero);
 	if (!place || !waiting)
 		return 0;
+	request = &waiting->request;
+	start(request);
+	if (!read_submitted(asked, request) || !filter_pass_current())
+		return 0;
 	event_fill_current((struct event_base *)&waiting->event);
-	fill_request(&waiting->event, &request, 0);
-	fill_submitted(&waiting->event, place, &request);
+	fill_request(&waiting->event, request, 0);
+	fill_submitted(&waiting->event, place, request);
 	waiting->asked = asked;
-	waiting->unasked = !all_reads && only_reads(request.kind, request.flags) && !is_read_name_given(place);
-	waiting->descriptor = request.kind == KIND_OPEN &&
+	waiting->unasked = !all_reads && only_reads(request->kind, request->flags) && !is_read_name_given(place);
+	waiting->descriptor = request->kind == KIND_OPEN &&
 			      !BPF_CORE_READ((struct io_open *)uring_arguments(asked), file_slot);
 	key.ring = (u64)BPF_CORE_READ(asked, ctx);
 	key.user_data = uring_user_data(asked);
@@ -310,7 +312,7 @@ static __always_inline struct file___files *file_behind(struct waiting *waiting,
 	return file_of(answer->result);
 }
 
-static __noinline int on_answer(const struct uring_answer *answer)
+static __always_inline int on_answer(const struct uring_answer *answer)
 {
 	struct waiting *waiting;
 	struct file___files *file = 0;
@@ -347,6 +349,23 @@ static __noinline int on_answer(const struct uring_answer *answer)
 	return 0;
 }
 
+/*
+ * The ring has no room for an answer. Which request it belongs to is not told, and a caller may make an answer say what
+ * it likes (IORING_NOP_INJECT_RESULT): the request is reported like one that is never answered.
+ */
+static __always_inline int on_overflow(u64 ring, u64 user_data)
+{
+	struct waiting_key key = {.ring = ring, .user_data = user_data};
+	struct waiting *waiting = bpf_map_lookup_elem(&waitings, &key);
+
+	if (!waiting)
+		return 0;
+	if (!waiting->unasked)
+		report_waiting(waiting);
+	bpf_map_delete_elem(&waitings, &key);
+	return 0;
+}
+
 SEC("raw_tp/io_uring_submit_req")
 int BPF_PROG(submit_req, u64 request)
 {
@@ -366,6 +385,12 @@ int BPF_PROG(uring_done, u64 first, u64 second, u64 third)
 
 	uring_completed(first, second, third, &answer);
 	return on_answer(&answer);
+}
+
+SEC("raw_tp/io_uring_cqe_overflow")
+int BPF_PROG(uring_overflow, u64 ring, u64 user_data)
+{
+	return on_overflow(ring, user_data);
 }
 
 #endif

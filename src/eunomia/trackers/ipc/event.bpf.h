@@ -85,8 +85,8 @@ struct event {
 	u16 name_len;
 	u16 bound_name_len;
 	char name[NAME_BYTES] DOC("name of the queue, path as it was given, address of the socket (abstract: @…)");
-	char bound_name[BOUND_NAME_BYTES]
-		DOC("unix_connect: the address that the other side has bound, which no link nor mount makes another");
+	char bound_name[BOUND_NAME_BYTES] DOC(
+		"unix_connect: the address that the other side has bound, which no link nor mount makes another");
 };
 
 EVENTS(struct event, 2 * 1024 * 1024);
