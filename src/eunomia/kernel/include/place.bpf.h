@@ -18,9 +18,10 @@
 #define MOUNTS 256		/* that are looked at in one go */
 #define LOOKS 16		/* for a mount of the host's, so often */
 #define AT_FDCWD -100
-#define NOWHERE -1		   /* no directory's descriptor */
-#define MNT_NS_ANON_INO 0xeffffff7 /* include/uapi/linux/nsfs.h: of mounts that lie nowhere; before 6.18 they have 0   \
-				    */
+#define NOWHERE -1 /* no directory's descriptor */
+#define MNT_NS_ANON_INO                                                                                                \
+	0xeffffff7 /* include/uapi/linux/nsfs.h: of mounts that lie nowhere; before 6.18 they have 0                   \
+		    */
 
 const volatile u32 host_mnt_ns DOC("the host's mount namespace; 0 when it is not known") = 0;
 
