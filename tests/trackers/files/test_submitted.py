@@ -137,7 +137,7 @@ for _ in range(500):
 def test_several_of_the_same_number(tmp_path: Path) -> None:
     """The caller may call all of its requests the same, and have them done in any order.
 
-    Before 5.18 answers are told apart by that number alone; what came with the next one tells whether it is such a kernel.
+    Before 5.18 answers are told apart by that number alone; what came with 5.19 tells whether it is such a kernel.
     """
     program = """
 assert len(ask(*(open_at(f"file {n}", os.O_WRONLY | os.O_CREAT) for n in range(8)), )) == 8
