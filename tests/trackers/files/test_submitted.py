@@ -135,11 +135,15 @@ for _ in range(500):
 
 
 def test_several_of_the_same_number(tmp_path: Path) -> None:
-    """The caller may call all of its requests the same, and have them done in any order."""
+    """The caller may call all of its requests the same, and have them done in any order.
+
+    Before 5.18 answers are told apart by that number alone; what came with 5.19 tells whether it is such a kernel.
+    """
     program = """
 assert len(ask(*(open_at(f"file {n}", os.O_WRONLY | os.O_CREAT) for n in range(8)), )) == 8
 for n in range(8):
-    assert len(ask(Request(NOP), open_at(f"file {n}"))) == 2
+    first = (Request(NOP),) if knows(Request(SOCKET, 99, 1)) else ()
+    assert len(ask(*first, open_at(f"file {n}"))) == len(first) + 1
 """
     with seen(program, tmp_path, "path", "error") as rows:
         assert sorted(rows) == sorted((f"file {n}", None) for n in (*range(8), *range(8)))
