@@ -29,9 +29,9 @@ Examples:
   eunomia lab run                         everything, some minutes
   eunomia lab run "Reverse shell"         all actions of one rule
   eunomia lab run shadow --kind attack
-  eunomia lab privileges                  profiles learnt of real programs, and proved
+  eunomia lab privileges                  profiles of real programs, proved
   eunomia lab run --installed             judges the daemon that runs here
-  eunomia lab benign --minutes 10         ordinary work, over which nobody may cry alert
+  eunomia lab benign --minutes 10         ordinary work: no alert may come
 """
 
 

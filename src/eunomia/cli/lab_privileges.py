@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXAMPLES = """\b
 Examples:
-  eunomia lab privileges                          all workloads that this machine has the programs for
+  eunomia lab privileges                 all whose programs are here
   eunomia lab privileges --only nginx,redis --attacks none
   eunomia lab privileges --report docs/least-privilege.md
 """
