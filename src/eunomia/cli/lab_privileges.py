@@ -47,9 +47,9 @@ Examples:
 def privileges(
     context: click.Context, only: Sequence[str], listing: bool, attacks: str, jobs: int, fmt: str, report: Path | None
 ) -> None:
-    """Prove what is learnt of real programs: against strace, and by running under it.
+    """Prove profiles of real programs.
 
-    Each workload (nginx, PostgreSQL, Java …) runs in containers of its own: with strace beside it, as it is, and under
+    What is learnt is held against strace, and the program runs again under it. Each workload (nginx, PostgreSQL, Java …) runs in containers of its own: with strace beside it, as it is, and under
     the profile and the capabilities that were learnt; then every other system call is tried. The programs are the
     host's; those that are not installed are left out (scripts/install.sh lab). The exit code is 1 when anything is not
     as it should be.
