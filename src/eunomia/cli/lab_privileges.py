@@ -49,10 +49,10 @@ def privileges(
 ) -> None:
     """Prove profiles of real programs.
 
-    What is learnt is held against strace, and the program runs again under it. Each workload (nginx, PostgreSQL, Java …) runs in containers of its own: with strace beside it, as it is, and under
-    the profile and the capabilities that were learnt; then every other system call is tried. The programs are the
-    host's; those that are not installed are left out (scripts/install.sh lab). The exit code is 1 when anything is not
-    as it should be.
+    What is learnt is held against strace, and the program runs again under it. Each workload (nginx, PostgreSQL,
+    Java …) runs in containers of its own: with strace beside it, as it is, and under the profile and the capabilities
+    that were learnt; then every other system call is tried. The programs are the host's; those that are not installed
+    are left out (scripts/install.sh lab). The exit code is 1 when anything is not as it should be.
     """
     from eunomia.lab.docker import Docker
     from eunomia.lab.figures import machine
