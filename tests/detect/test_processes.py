@@ -268,6 +268,8 @@ def test_what_a_container_runs_does_not() -> None:
     for on_host in (False, None):
         processes = _exec(50, 1, "runc", INSIDE, on_host=on_host)
         assert told(processes, (9, 50, 1), container_id=INSIDE)[0]["exe_outside"] is False
+        # A cgroup of its own making, named as another container's would be.
+        assert told(processes, (9, 50, 1), container_id="feedfeedfeed")[0]["exe_outside"] is False
     assert told(Processes(), (9, 50, 1), container_id=INSIDE)[0]["exe_outside"] is None
 
 

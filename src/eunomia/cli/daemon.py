@@ -224,7 +224,8 @@ def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holdi
             recording.know(daemon.containers)
         if daemon.prints and _can_lose_its_reader():
             stop.watch_reader()
-        _beat(daemon, enforcing, stop, min(_BEAT_S, (notifier.watchdog_s or 9) / 3))
+        every_s = min(_BEAT_S, (notifier.watchdog_s or 9) / 3)
+        _beat(daemon, enforcing, stop, every_s, goes_on=enforcing is not None or recording is not None)
         containers = daemon.containers()
         summary = daemon.stop()
         if recording is not None:
@@ -239,9 +240,10 @@ def _can_lose_its_reader() -> bool:
     return stat.S_ISFIFO(os.fstat(1).st_mode) or os.isatty(1)
 
 
-def _beat(daemon: Daemon, enforcing: Enforcing | None, stop: Stop, every_s: float) -> None:
+def _beat(daemon: Daemon, enforcing: Enforcing | None, stop: Stop, every_s: float, *, goes_on: bool) -> None:
+    """Until it is ended, or nobody reads what it prints and there is nothing else that it does."""
     daemon.beat()
-    while not stop.wait(every_s) or (stop.reader_gone and daemon.stop_printing()):
+    while not stop.wait(every_s) or (stop.reader_gone and (daemon.stop_printing() or goes_on)):
         if stop.reader_gone:
             stop.forget_reader()
         if stop.take_reload():

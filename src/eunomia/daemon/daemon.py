@@ -188,10 +188,10 @@ class Daemon:
         return STDOUT in self._sinks.names
 
     def stop_printing(self) -> bool:
-        """Nobody reads what is printed any more. Says whether it is worth while to go on: alerts go elsewhere, too."""
+        """Nobody reads what is printed any more. Says whether alerts go elsewhere, too."""
         others = self._sinks.drop_stdout()
-        if others:
-            self._tell(f"nobody reads stdout any more: alerts go on to {', '.join(others)} only")
+        where = f"alerts go on to {', '.join(others)} only" if others else "alerts go nowhere"
+        self._tell(f"nobody reads stdout any more: {where}")
         return bool(others)
 
     # Reload.

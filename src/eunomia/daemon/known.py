@@ -30,11 +30,12 @@ class KnownContainers:
     def note(self, _kind: ChangeKind, container: Container) -> None:
         """Takes what is known of a container now. What was known of it stays until its runtime says something."""
         known = facts(container)
-        if known != NOTHING or container.short_id not in self._known:
+        if known != NOTHING:  # else a container that makes cgroups would fill this with nothing
             self._enter(container.short_id, known)
 
     def _enter(self, container_id: str, known: ContainerFacts) -> None:
         self._known[container_id] = known
+        self._known.move_to_end(container_id)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
@@ -57,7 +58,6 @@ class KnownContainers:
         return {
             container_id: {name: value for name, value in asdict(known).items() if value is not None}
             for container_id, known in self._known.items()
-            if known != NOTHING
         }
 
     def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:

@@ -85,7 +85,9 @@ class StateDirectory:
         """
         new = self.path / f"{_MEMORY}.new"
         try:
-            with new.open("wb") as file:
+            new.unlink(missing_ok=True)
+            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as file:
                 file.write(json.dumps({"version": _VERSION, **what}).encode())
                 file.flush()
                 os.fsync(file.fileno())

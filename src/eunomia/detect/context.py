@@ -32,6 +32,7 @@ COLUMNS = (
 """What is added. Columns that a tracker has itself stay; its `args` is filled where it has none of its own."""
 _HOME = "home"
 _OUTSIDE = "exe_outside"
+_HOST = "host"
 _LISTS_KEPT = 4096
 _PID_BITS = np.uint64(32)
 
@@ -68,7 +69,9 @@ class Context(Handler):
         frame = batch.frame
         views, places = self._views(frame)
         added = self._frame(views)[places]  # a gather of all columns at once: an expression costs half as much again
-        added = added.with_columns((added[_HOME] != frame["container_id"]).alias(_OUTSIDE))
+        # Only the host is outside: a container can make cgroups below its own that look like other containers'.
+        outside = (added[_HOME] == _HOST) & (frame["container_id"] != _HOST)
+        added = added.with_columns(outside.alias(_OUTSIDE))
         schema = self._schemas.get(batch.source) or self._schemas.setdefault(batch.source, self.columns(batch.schema))
         columns = [frame[name] if name in batch.schema else added[name] for name in schema.polars()]
         filled = pl.DataFrame(columns)

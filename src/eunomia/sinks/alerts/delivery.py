@@ -127,12 +127,15 @@ class Delivery(Handler):
                 continue
             try:
                 self._destination.send([alert for line in part if (alert := read(line)) is not None])
-            except (Unavailable, Refused) as error:
-                taken = error.taken if isinstance(error, Unavailable) else 0
-                self._drop(otherwise, len(part) - taken)
-                self.counts.delivered += taken
+            except Unavailable as error:
+                self._drop(otherwise, len(part) - error.taken)
+                self.counts.delivered += error.taken
+                self._failed(error)
+            except Refused:
+                self._drop(otherwise, len(part))
             else:
                 self.counts.delivered += len(part)
+                self._succeeded()
 
     def _sync(self) -> None:
         """Has the disk keep what waits. At most so often: what comes in between is kept a moment later."""

@@ -211,8 +211,9 @@ class Spool:
         if not self._segments:
             self._unsynced = self._unsynced_names = False  # nothing waits
             self._end_writing()
-        gone.path.unlink(missing_ok=True)
+        # First where it was read to: a crash in between then has it sent again, and skips nothing of its successor.
         (self._directory / _POSITION).unlink(missing_ok=True)
+        gone.path.unlink(missing_ok=True)
         self._at = 0
         return gone.left
 
