@@ -32,14 +32,23 @@ struct mount___arrivals {
 
 #define MAX_ERRNO 4095 /* include/linux/err.h */
 
+#define ARRIVING_NS                                                                                                    \
+	(60ull * 1000 * 1000 * 1000) /* a runtime is done by then; what goes on is a workload without exec */
+
 const volatile int hierarchy_id DOC("the hierarchy whose cgroups tell containers apart") = 0;
+const volatile u32 host_mnt_ns DOC("the host's mount namespace; 0 when it is not known") = 0;
+
+struct arrival {
+	u64 cgroup_id;
+	u64 time; /* of whoever came first; what he forks has it from him */
+};
 
 /* Process -> the cgroup that it came into. Threads of one process come together, and an exec is of all of them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct arrival);
 } arrivals SEC(".maps");
 
 static __always_inline u32 current_pid(void)
@@ -47,19 +56,28 @@ static __always_inline u32 current_pid(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-/* Whether the current process is of a runtime at work in this cgroup. */
-static __always_inline bool is_arrival(u64 cgroup_id)
+/* How the current process came into this cgroup, if it is of a runtime at work there. */
+static __always_inline struct arrival *arrival_in(u64 cgroup_id)
 {
 	u32 pid = current_pid();
-	u64 *into = bpf_map_lookup_elem(&arrivals, &pid);
+	struct arrival *arrival = bpf_map_lookup_elem(&arrivals, &pid);
 
-	return into && *into == cgroup_id;
+	if (!arrival || arrival->cgroup_id != cgroup_id || bpf_ktime_get_boot_ns() - arrival->time > ARRIVING_NS)
+		return 0;
+	return arrival;
+}
+
+static __always_inline bool is_arrival(u64 cgroup_id)
+{
+	return arrival_in(cgroup_id);
 }
 
 /* What finds no room is counted, and taken for the workload's. */
-static __always_inline void arrive(u32 pid, u64 cgroup_id)
+static __always_inline void arrive(u32 pid, u64 cgroup_id, u64 time)
 {
-	if (bpf_map_update_elem(&arrivals, &pid, &cgroup_id, BPF_ANY))
+	struct arrival arrival = {.cgroup_id = cgroup_id, .time = time};
+
+	if (bpf_map_update_elem(&arrivals, &pid, &arrival, BPF_ANY))
 		count(COUNTER_FILTER_FULL);
 }
 
@@ -77,7 +95,7 @@ static __always_inline int on_attach(struct cgroup *cgroup, struct task_struct *
 	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != hierarchy_id || !is_outside(current_task()))
 		return 0;
 	if (pid != current_pid() || BPF_CORE_READ(current, flags) & PF_FORKNOEXEC)
-		arrive(pid, BPF_CORE_READ(cgroup, kn, id));
+		arrive(pid, BPF_CORE_READ(cgroup, kn, id), bpf_ktime_get_boot_ns());
 	return 0;
 }
 
@@ -98,13 +116,15 @@ static __always_inline int on_fork(struct task_struct *child)
 {
 	u64 cgroup_id = task_cgroup_id(child);
 	u32 pid = BPF_CORE_READ(child, tgid);
-	bool moved;
+	struct arrival *arrival;
 
 	if (pid == current_pid()) /* a thread */
 		return 0;
-	moved = cgroup_id != task_cgroup_id(current_task()) && is_outside(current_task());
-	if (moved || is_arrival(cgroup_id))
-		arrive(pid, cgroup_id);
+	arrival = arrival_in(cgroup_id);
+	if (arrival)
+		arrive(pid, cgroup_id, arrival->time);
+	else if (cgroup_id != task_cgroup_id(current_task()) && is_outside(current_task()))
+		arrive(pid, cgroup_id, bpf_ktime_get_boot_ns());
 	return 0;
 }
 
@@ -121,15 +141,18 @@ int BPF_PROG(fork_raw, struct task_struct *parent, struct task_struct *child)
 }
 
 /*
- * Whether a program's file is in no mount namespace, so that no path leads to it: it lies in memory, or in a mount that
- * is gone. A runtime executes such a copy of itself, so that containers cannot write to it, and is the runtime still.
+ * Whether a program is executed whose file is in no mount namespace, so that no path leads to it: it lies in memory, or
+ * in a mount that is gone. A runtime executes such a copy of itself, so that containers cannot write to it, and is the
+ * runtime still: as long as it is among the host's mounts, where nothing that a container has made can be executed.
  */
-static __always_inline bool is_private(struct file *program)
+static __always_inline bool is_private(struct linux_binprm *binprm)
 {
-	void *mnt = BPF_CORE_READ(program, f_path.mnt);
+	void *mnt = BPF_CORE_READ(binprm, file, f_path.mnt);
 	struct mount___arrivals *mount = mnt - bpf_core_field_offset(struct mount___arrivals, mnt);
 	u64 namespace = (u64)BPF_CORE_READ(mount, mnt_ns);
 
+	if (!host_mnt_ns || task_mnt_ns(current_task()) != host_mnt_ns)
+		return false;
 	return !namespace || namespace >= (u64)-MAX_ERRNO;
 }
 
@@ -137,7 +160,7 @@ static __always_inline int on_exec(struct linux_binprm *binprm)
 {
 	u32 pid = current_pid();
 
-	if (bpf_map_lookup_elem(&arrivals, &pid) && !is_private(BPF_CORE_READ(binprm, file)))
+	if (bpf_map_lookup_elem(&arrivals, &pid) && !is_private(binprm))
 		bpf_map_delete_elem(&arrivals, &pid);
 	return 0;
 }

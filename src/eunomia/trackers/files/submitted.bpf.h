@@ -287,16 +287,17 @@ static __always_inline int on_submitted(struct io_kiocb *asked)
 	fill_request(&waiting->event, request, 0);
 	fill_submitted(&waiting->event, place, request);
 	waiting->asked = asked;
-	waiting->unasked = !all_reads && only_reads(request->kind, request->flags) && !is_read_name_given(place);
 	waiting->descriptor = request->kind == KIND_OPEN &&
 			      !BPF_CORE_READ((struct io_open *)uring_arguments(asked), file_slot);
+	/* Only of what will be looked at once it is open: a link can have any name. */
+	waiting->unasked = waiting->descriptor && !all_reads && only_reads(request->kind, request->flags) &&
+			   !is_read_name_given(place);
 	key.ring = (u64)BPF_CORE_READ(asked, ctx);
 	key.user_data = uring_user_data(asked);
 	if (!(BPF_CORE_READ(asked, flags) & URING_NO_COMPLETION) &&
 	    !bpf_map_update_elem(&waitings, &key, waiting, BPF_NOEXIST))
 		return 0;
-	if (!waiting->unasked)
-		report_waiting(waiting);
+	report_waiting(waiting);
 	return 0;
 }
 
@@ -327,7 +328,8 @@ static __always_inline int on_answer(const struct uring_answer *answer)
 	key.user_data = answer->user_data;
 	waiting = bpf_map_lookup_elem(&waitings, &key);
 	place = bpf_map_lookup_elem(&places, &zero);
-	if (!waiting || !place || (answer->request && answer->request != waiting->asked))
+	/* Answers that are of no request may say anything, by the caller's wish (IORING_OP_MSG_RING). */
+	if (!waiting || !place || (URING_KNOWS_REQUEST && answer->request != waiting->asked))
 		return 0;
 	waiting->event.error = answer->result < 0 ? -answer->result : 0;
 	if (answer->result >= 0) {
@@ -337,13 +339,17 @@ static __always_inline int on_answer(const struct uring_answer *answer)
 	}
 	if (file) {
 		path_of(file, &path);
-		waiting->unasked = !all_reads && only_reads(waiting->event.event, waiting->event.flags) &&
-				   !is_read_name_of(path.dentry);
+	}
+	/* Where what was asked for has a name that matters and what is there has not, another file may have been put
+	 * there in between: then what was asked for is told. */
+	if (file && (all_reads || waiting->unasked || !only_reads(waiting->event.event, waiting->event.flags) ||
+		     is_read_name_of(path.dentry))) {
+		waiting->unasked = waiting->unasked && !is_read_name_of(path.dentry);
 		fill_opened(&waiting->event, place, file);
 		waiting->event.named = 0;
 		fill_place(&waiting->event, place);
 	}
-	if (!waiting->unasked && (failed || answer->result >= 0))
+	if (answer->result < 0 ? failed && !waiting->unasked : !(waiting->unasked && file))
 		report_waiting(waiting);
 	bpf_map_delete_elem(&waitings, &key);
 	return 0;
@@ -360,8 +366,7 @@ static __always_inline int on_overflow(u64 ring, u64 user_data)
 
 	if (!waiting)
 		return 0;
-	if (!waiting->unasked)
-		report_waiting(waiting);
+	report_waiting(waiting);
 	bpf_map_delete_elem(&waitings, &key);
 	return 0;
 }
