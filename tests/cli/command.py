@@ -22,8 +22,9 @@ TIMEOUT_S = 30.0
 def environment(**variables: str) -> dict[str, str]:
     """The surroundings of a call: nothing of the tests' own that decides how output looks, and no Docker."""
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES", "TERM")}
+    path = os.pathsep.join(filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH"))))
     # Whatever runs on this machine, names come only from a daemon that a test asks for.
-    return {**kept, "PYTHONPATH": str(ROOT / "src"), "DOCKER_HOST": "unix:///no/such/socket", **variables}
+    return {**kept, "PYTHONPATH": path, "DOCKER_HOST": "unix:///no/such/socket", **variables}
 
 
 def eunomia(
