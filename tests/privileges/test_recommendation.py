@@ -244,3 +244,39 @@ def test_every_file_is_in_the_readme() -> None:
     made_files = ready()
     for name in made_files:
         assert name == "README.md" or f"`{name}`" in made_files["README.md"]
+
+
+STRANGE = "/x\nExecStartPre=+/bin/sh -c id #"
+ODD = '/a b/%n "$HOME" \'q\\'
+
+
+def test_paths_of_the_containers_choice_stay_paths() -> None:
+    granted = replace(WEB_GRANTED, mounts=(), devices=("/dev/y\n", "/dev/z z"))
+    activity = replace(
+        WEB_ACTIVITY,
+        written={STRANGE: f"{STRANGE}/f", ODD: f"{ODD}/f", "/run": "/run/x", "/m:/etc": "/m:/etc/x"},
+        used={one: one for one in granted.devices or ()},
+    )
+    found = made(activity=activity, granted=granted)
+    written = files(deployment(found), None, page(found))
+    for name, text in written.items():
+        assert "\nExecStartPre" not in text, name
+        assert r"left out /x\nExecStartPre=+/bin/sh -c id #: " in text, name
+        assert "left out /m:/etc: " in text, name
+    assert r"left out /dev/y\n: " in written["docker-run.txt"]
+    unit = written["web.service.d/hardening.conf"].splitlines()
+    assert r"""ReadWritePaths="-/a b/%%n \"$HOME\" 'q\\" """.rstrip() in unit
+    assert 'DeviceAllow="/dev/z z" rw' in unit
+    service = yaml.safe_load(written["compose.yaml"])["services"]["web"]
+    (volume,) = service["volumes"]
+    assert volume.endswith(f":{ODD.replace('$', '$$')}")
+    words = shlex.split(written["README.md"].split("```")[1].replace("\\\n", " "))
+    assert words[:2] == ["docker", "run"]
+    assert [word for word in words if word.endswith(f":{ODD}")]
+    assert words[-1] == "httpd:1"
+
+
+def test_nothing_that_a_container_says_reaches_the_terminal() -> None:
+    trial = replace(TRIAL, said=["\x1b]0;title\x07"], denied_calls={"chown": "\x1b[2J"}, read_only=["/\x9bx"])
+    told = page(replace(made(), container="w\x1beb", not_known=["\x1b[1m"], verification=trial))
+    assert all(line.isprintable() for line in told.splitlines())
