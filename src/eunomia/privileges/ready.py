@@ -255,8 +255,8 @@ def _systemd(settings: Deployment, profile: Profile | None, left_out: Iterable[s
     if settings.devices is not None:
         lines += ["DevicePolicy=closed", *(f"DeviceAllow={_word(path)} rw" for path in settings.devices)]
     if profile is not None:
-        told = formats.write_systemd(profile).splitlines()
-        lines += [line for line in told if not line.startswith(("#", "["))]
+        told = formats.write_systemd(profile).partition("[Service]\n")[2]
+        lines += told.splitlines()
     return "\n".join(lines) + "\n"
 
 
