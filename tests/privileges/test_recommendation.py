@@ -36,6 +36,22 @@ TRIAL = Verification(
 )
 
 
+class ComposeLoader(yaml.SafeLoader):
+    """Takes a list that replaces another for that list."""
+
+
+def sequence(loader: yaml.SafeLoader, node: Any) -> list[Any]:
+    return loader.construct_sequence(node)
+
+
+ComposeLoader.add_constructor("!override", sequence)
+
+
+def compose(written: dict[str, str]) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(written["compose.yaml"], ComposeLoader)  # noqa: S506 (a safe loader's child)
+    return document
+
+
 def made(
     used: Usage = WEB_USAGE,
     activity: Activity = WEB_ACTIVITY,
@@ -195,21 +211,29 @@ def test_volumes_and_tmpfs_that_are_there() -> None:
     activity = replace(WEB_ACTIVITY, written={"/a": "/a/x", "/b": "/b/x"})
     plan = deployment(made(activity=activity, granted=replace(WEB_GRANTED, mounts=mounts)))
     assert (plan.kept_mounts, plan.tmpfs, plan.volumes) == ({"/a": "mine"}, {"/b": "rw"}, ())
-    document = yaml.safe_load(files(plan, None, "")["compose.yaml"])
+    document = compose(files(plan, None, ""))
     assert document["services"]["web"]["volumes"] == ["mine:/a"]
     assert document["volumes"] == {"mine": {"external": True}}
 
 
 def test_files_for_compose() -> None:
-    document: dict[str, Any] = yaml.safe_load(ready()["compose.yaml"])
+    text = ready()["compose.yaml"]
+    document = compose({"compose.yaml": text})
     assert document["services"]["web"] == {
         "security_opt": ["seccomp:seccomp.json", "no-new-privileges:true"],
+        "privileged": False,
         "cap_drop": ["ALL"],
         "cap_add": ["CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"],
         "read_only": True,
         "tmpfs": ["/run:rw,nosuid,nodev,noexec,mode=755,uid=0,gid=0"],
         "volumes": ["web-var-lib-web:/var/lib/web", "/srv/data:/data:ro"],
+        "devices": [],
     }
+    assert "cap_add: !override\n" in text
+    assert "devices: !override []\n" in text
+    assert "# Delete in volumes, tmpfs, configs and secrets of yours: /var/run/docker.sock; " in text
+    assert "# Takes Docker Compose 2.24.4: " in text
+    assert "# seccomp.json has to lie in the directory of YOURS: " in text
     assert document["volumes"] == {"web-var-lib-web": None}
 
 
@@ -267,7 +291,7 @@ def test_paths_of_the_containers_choice_stay_paths() -> None:
     unit = written["web.service.d/hardening.conf"].splitlines()
     assert r"""ReadWritePaths="-/a b/%%n \"$HOME\" 'q\\" """.rstrip() in unit
     assert 'DeviceAllow="/dev/z z" rw' in unit
-    service = yaml.safe_load(written["compose.yaml"])["services"]["web"]
+    service = compose(written)["services"]["web"]
     (volume,) = service["volumes"]
     assert volume.endswith(f":{ODD.replace('$', '$$')}")
     words = shlex.split(written["README.md"].split("```")[1].replace("\\\n", " "))

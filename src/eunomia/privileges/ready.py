@@ -125,6 +125,10 @@ class _Quoted(str):
     __slots__ = ()
 
 
+class _Override(list[Any]):
+    """A list that takes the place of one's own in Compose, which otherwise adds to that."""
+
+
 class _Dumper(yaml.SafeDumper):
     """As PyYAML's own, with quotes around every value that is a text, and those in one line."""
 
@@ -132,13 +136,14 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(
     _Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"')
 )
+_Dumper.add_representer(_Override, lambda dumper, one: dumper.represent_sequence("!override", one))
 
 
 def _quoted(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _quoted(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_quoted(one) for one in value]
+        return type(value)(_quoted(one) for one in value)
     return _Quoted(value) if isinstance(value, str) else value
 
 
@@ -154,7 +159,7 @@ def _literal(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _literal(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_literal(one) for one in value]
+        return type(value)(_literal(one) for one in value)
     return value.replace("$", "$$") if isinstance(value, str) else value
 
 
@@ -165,9 +170,9 @@ def _compose(settings: Deployment, profile: Profile | None, left_out: Iterable[s
     if security:
         service["security_opt"] = security
     if settings.capabilities is not None:
+        service["privileged"] = False
         service["cap_drop"] = ["ALL"]
-        if settings.capabilities:
-            service["cap_add"] = [_short(one) for one in settings.capabilities]
+        service["cap_add"] = _Override(_short(one) for one in settings.capabilities)
     if settings.user is not None:
         service["user"] = settings.user
     if settings.read_only:
@@ -179,16 +184,28 @@ def _compose(settings: Deployment, profile: Profile | None, left_out: Iterable[s
     mounts += [f"{source}:{target}" for target, source in (settings.kept_mounts or {}).items()]
     if mounts:
         service["volumes"] = mounts
-    if settings.devices:
-        service["devices"] = [f"{path}:{path}" for path in settings.devices]
+    if settings.devices is not None:
+        service["devices"] = _Override(f"{path}:{path}" for path in settings.devices)
     document: dict[str, Any] = {"services": {settings.name: service}}
     kept = [*(settings.read_only_mounts or {}).values(), *(settings.kept_mounts or {}).values()]
     volumes: dict[str, Any] = {_volume(settings, path): None for path in settings.volumes}
     volumes |= {name: {"external": True} for name in kept if not name.startswith("/")}
     if volumes:
         document["volumes"] = volumes
-    about = ["docker compose -f YOURS -f compose.yaml up; the service may be called otherwise in yours", *left_out]
-    return _yaml(_literal(document), about)
+    return _yaml(_literal(document), [*_about_compose(settings, has_profile=profile is not None), *left_out])
+
+
+def _about_compose(settings: Deployment, *, has_profile: bool) -> Iterator[str]:
+    """What the file cannot say itself: Compose adds it to one's own, and keeps what is there."""
+    yield "docker compose -f YOURS -f compose.yaml up; the service may be called otherwise in yours"
+    yield "Takes Docker Compose 2.24.4: !override replaces a list of yours, where others are only added to."
+    if has_profile:
+        yield f"{PROFILE} has to lie in the directory of YOURS: Compose looks for it there, and not beside this file."
+    own = [*(("seccomp",) if has_profile else ()), *(("no-new-privileges",) if settings.no_new_privs else ())]
+    if own:
+        yield f"Delete in security_opt of yours: {', '.join(own)}"
+    for target in settings.removed:
+        yield f"Delete in volumes, tmpfs, configs and secrets of yours: {_escaped(target)}; nothing in it was used"
 
 
 def _pod(settings: Deployment, profile: Profile | None, left_out: Iterable[str]) -> str:
