@@ -84,13 +84,14 @@ def test_users_and_programs() -> None:
         "process",
         batch(
             "process",
-            {"event": "exec", "executable": "/bin/httpd", "uid": 0, "gid": 0},
+            {"event": "exec", "executable": "/bin/httpd", "uid": 0, "gid": 0, "user_ns": 7},
             {"event": "credentials", "syscall": "setuid", "uid": 33, "gid": 33, "euid": 33, "old_euid": 0},
             {"event": "exit", "uid": 99, "gid": 99},
             credentials=True,
         ),
     )
-    assert found.users == {(0, 0), (33, 33)}
+    assert found.users == frozenset({(0, 0), (33, 33)})
+    assert found.user_namespaces == {7}
     assert found.programs == {"/bin/httpd"}
     assert not found.gained
 

@@ -58,7 +58,7 @@ def made(
     granted: Granted = WEB_GRANTED,
     profile: Profile | None = None,
 ) -> Recommendation:
-    look = {"/run": Directory(0o755, 0, 0)}.get
+    look = {"/run": Directory(0o755, (0, 0))}.get
     return recommend(Evidence(used, activity, granted, profile or profile_of(used, "runtime"), look))
 
 

@@ -51,7 +51,7 @@ FACTS = pl.Schema(
 
 write: a directory in which a name or a file was written; made: a directory; own: what got another owner or mode;
 use: a directory of which a file was opened, or a device; opened, wrote: a file; exec: a program; user: UID:GID;
-gain: a program that gave its process more rights; refused: a path on a read-only file system.
+userns: a user namespace; gain: a program that gave its process more rights; refused: a path on a read-only file system.
 """
 MOST = 20_000
 """Facts of a kind that are kept at most, the first ones."""
@@ -73,7 +73,9 @@ class Activity:
         used: directories of which a file was opened, and devices -> one such path.
         files: what it opened or connected to, and, of those, what it wrote.
         programs: paths of what it ran.
-        users: (uid, gid) that it ran as, as the host sees them.
+        users: (uid, gid) that it ran as: as the host sees them, or, for a recommendation, as the container does; None
+            where these are not known.
+        user_namespaces: inode numbers of those that its programs were run in.
         gained: programs that gave their process more rights than it had.
         refused: paths that could not be written since their file system is read-only.
     """
@@ -85,7 +87,8 @@ class Activity:
     used: Mapping[str, str] = field(default_factory=dict)
     files: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
     programs: frozenset[str] = frozenset()
-    users: frozenset[tuple[int, int]] = frozenset()
+    users: frozenset[tuple[int, int]] | None = frozenset()
+    user_namespaces: frozenset[int] = frozenset()
     gained: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
 
@@ -169,6 +172,7 @@ class Activities:
             files=(frozenset(all_of("opened")), frozenset(all_of("wrote"))),
             programs=frozenset(all_of("exec")),
             users=frozenset((int(uid), int(gid)) for uid, gid in users),
+            user_namespaces=frozenset(map(int, all_of("userns"))),
             gained=frozenset(all_of("gain")),
             refused=frozenset(all_of("refused")),
         )
@@ -261,6 +265,9 @@ def _of_processes(frame: pl.DataFrame) -> list[pl.DataFrame]:
         _gathered(ran, "exec", pl.col("executable")),
         _gathered(ran, "user", pl.format("{}:{}", "uid", "gid"), pl.col("executable")),
     ]
+    if "user_ns" in frame.columns:
+        started = frame.filter(event.is_in(("exec", "credentials")))
+        facts.append(_gathered(started, "userns", pl.col("user_ns").cast(pl.String)))
     changed = frame.filter((event == "credentials") & pl.col("error").is_null() & own)
     facts.append(_gathered(changed, "user", pl.format("{}:{}", "uid", "gid"), pl.col("comm")))
     return [*facts, _gathered(changed.filter(_GAINS), "gain", pl.col("comm"))]
