@@ -24,12 +24,13 @@ from eunomia.containers.runtimes import Runtimes
 from eunomia.containers.selection import Known, select
 from eunomia.containers.settings import read_settings
 from eunomia.errors import EunomiaError, UsageError
-from eunomia.host.procfs import Procfs
+from eunomia.host.procfs import IdMaps, Procfs
 from eunomia.host.roots import Roots
 from eunomia.observing import Observer
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges.activity import Activities, Activity
 from eunomia.privileges.advising import Evidence, recommend
+from eunomia.privileges.capabilities import USER_NS_INIT
 from eunomia.privileges.collect import Collection, unite
 from eunomia.privileges.granted import STANDARD_DEVICES, Granted, Mounted
 from eunomia.privileges.least import profile_of
@@ -68,6 +69,7 @@ class Subject:
         users: (uid, gid) that its processes run as, as the host sees them.
         docker: the daemon that runs it; None where another runtime does.
         inspected: all that this daemon says of it.
+        ids: what the ids of its user namespace are here; None where it did not run.
     """
 
     described: Description
@@ -75,16 +77,17 @@ class Subject:
     users: frozenset[tuple[int, int]] = frozenset()
     docker: Docker | None = None
     inspected: Mapping[str, Any] | None = None
+    ids: IdMaps | None = None
 
     def look(self, roots: Roots) -> Callable[[str], Directory | None]:
         """What a directory of it is now."""
         pid = self.described.pid
         if pid is None:
             return lambda _path: None
-        return partial(_directory, roots.proc / str(pid) / "root")
+        return partial(_directory, roots.proc / str(pid) / "root", self.ids)
 
 
-def _directory(root: Path, path: str) -> Directory | None:
+def _directory(root: Path, ids: IdMaps | None, path: str) -> Directory | None:
     """A directory below a container's root; None where there is none, or a link, which would lead to the host's."""
     current, found = root, None
     for part in path.strip("/").split("/"):
@@ -95,7 +98,9 @@ def _directory(root: Path, path: str) -> Directory | None:
             return None
         if not stat.S_ISDIR(found.st_mode):
             return None
-    return None if found is None else Directory(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+    if found is None:
+        return None
+    return Directory(stat.S_IMODE(found.st_mode), None if ids is None else ids.inside(found.st_uid, found.st_gid))
 
 
 def find(wanted: str, docker_host: str | None, roots: Roots, timeout_s: float = 5.0) -> Subject:
@@ -115,8 +120,13 @@ def find(wanted: str, docker_host: str | None, roots: Roots, timeout_s: float = 
     for runtime in Runtimes(roots, docker_host, timeout_s).found():
         if isinstance(runtime, Docker) and (inspected := _inspected(runtime, found[0].id)) is not None:
             user = str(inspected["Config"].get("User") or "")
-            return Subject(found[0], _granted(found[0], user, roots), _users(found[0], roots), runtime, inspected)
-    return Subject(found[0], _granted(found[0], None, roots), _users(found[0], roots))
+            return _subject(found[0], user, roots, docker=runtime, inspected=inspected)
+    return _subject(found[0], None, roots)
+
+
+def _subject(one: Description, user: str | None, roots: Roots, **docker: Any) -> Subject:
+    ids = None if one.pid is None else Procfs(roots).id_maps(one.pid)
+    return Subject(one, _granted(one, user, roots), _users(one, roots), ids=ids, **docker)
 
 
 def _users(one: Description, roots: Roots) -> frozenset[tuple[int, int]]:
@@ -298,10 +308,21 @@ def recommendation(
     """
     profile = profile_of(seen.usage, margin, arguments)
     if subject is None:
-        return recommend(Evidence(seen.usage, seen.activity, Granted(name), profile)), profile
+        activity = _as_inside(seen.activity, None)
+        return recommend(Evidence(seen.usage, activity, Granted(name), profile)), profile
     # Who ran before the watch began has not been seen to start.
-    activity = replace(seen.activity, users=seen.activity.users | subject.users)
+    users = (seen.activity.users or frozenset()) | subject.users
+    activity = _as_inside(replace(seen.activity, users=users), subject.ids)
     return recommend(Evidence(seen.usage, activity, subject.granted, profile, subject.look(roots))), profile
+
+
+def _as_inside(activity: Activity, ids: IdMaps | None) -> Activity:
+    """With the users as the container sees them, whose settings take nothing else."""
+    if ids is None:  # without a user namespace of its own they are the host's
+        known = not activity.users or activity.user_namespaces == {USER_NS_INIT}
+        return activity if known else replace(activity, users=None)
+    users = {ids.inside(*user) for user in activity.users or ()}
+    return replace(activity, users=None if None in users else frozenset(one for one in users if one is not None))
 
 
 __all__ = ["TRACKERS", "Seen", "Subject", "Watching", "find", "recommendation", "seen_in_record"]

@@ -64,7 +64,8 @@ def verify(
     """
     text = None if profile is None else oci.write(profile)
     with Trial(docker, inspected, deployment(made), text, share_mounts=check.share_mounts) as trial:
-        denials, activities = Denials(profile or Profile(())), Activities()
+        activities = Activities()
+        denials = Denials(profile or Profile(()), lambda: activities.named)
 
         def sink(config: TrackerConfig, tracker: Tracker, _schema: Schema) -> Handler:
             if config.tracker == "syscall":
@@ -107,6 +108,7 @@ def _trackers(denials: Denials) -> tuple[TrackerConfig, ...]:
         TrackerConfig("syscall"),
         *((single,) if by_arguments else ()),
         TrackerConfig("capable", {"needs": True}),
+        TrackerConfig("process"),
         TrackerConfig("files", {"events": True, "reads": False}),
     )
 

@@ -17,21 +17,26 @@ import pytest
 
 from eunomia.containers.description import Description
 from eunomia.containers.docker import Docker
+from eunomia.host.procfs import IdMaps, IdRange
 from eunomia.host.roots import Roots
+from eunomia.privileges.capabilities import USER_NS_INIT
 from eunomia.privileges.granted import Granted
 from eunomia.privileges.places import Directory
 from eunomia.privileges.profile import Profile
 from eunomia.privileges.recommendation import Recommendation
-from eunomia.recommending import Subject, Watching, find, recommendation
+from eunomia.recommending import Seen, Subject, Watching, find, recommendation
 from eunomia.verifying import Check, verify
 from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia, refused, running
 from tests.dockerd import DockerDaemon, busybox_tar
+from tests.privileges.seen import WEB_ACTIVITY, WEB_GRANTED, WEB_USAGE
 
 IMAGE = "eunomia-least"
 SOURCE = Path(__file__).with_name("least_server.c")
 HEALTH = "wget -q -O - http://127.0.0.1/"
 # Docker lets containers bind any port; elsewhere that takes a capability.
 PORTS = {"net.ipv4.ip_unprivileged_port_start": "1024"}
+REMAPPED = IdMaps((IdRange(0, 100_000, 65_536),), (IdRange(0, 100_000, 65_536),))
+SUBJECT = Subject(Description("ab", pid=7), WEB_GRANTED, ids=REMAPPED)
 NEEDED = ["CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SETGID", "CAP_SETUID"]
 
 
@@ -217,10 +222,34 @@ def test_directories_of_a_container_are_looked_at_within_it(tmp_path: Path) -> N
     (tmp_path / "7/root/run/web").mkdir(parents=True)
     (tmp_path / "7/root/run/web").chmod(0o750)
     (tmp_path / "7/root/out").symlink_to("/")
-    look = Subject(Description("ab", pid=7), Granted("web")).look(Roots(proc=tmp_path))
-    assert look("/run/web") == Directory(0o750, os.getuid(), os.getgid())
+    ids = IdMaps((IdRange(5, os.getuid(), 1),), (IdRange(6, os.getgid(), 1),))
+    look = Subject(Description("ab", pid=7), Granted("web"), ids=ids).look(Roots(proc=tmp_path))
+    assert look("/run/web") == Directory(0o750, (5, 6))
     assert (look("/out/etc"), look("/out"), look("/none")) == (None, None, None)
     assert Subject(Description("ab"), Granted("web")).look(Roots(proc=tmp_path))("/run/web") is None
+    unknown = Subject(Description("ab", pid=7), Granted("web")).look(Roots(proc=tmp_path))
+    assert unknown("/run/web") == Directory(0o750, None)
+
+
+@pytest.mark.parametrize(
+    ("subject", "namespaces", "user"),
+    [
+        (SUBJECT, {7}, "33:34"),
+        (replace(SUBJECT, users=frozenset({(33, 34)})), {7}, None),  # nobody's inside
+        (replace(SUBJECT, ids=None), {USER_NS_INIT}, "100033:100034"),
+        (replace(SUBJECT, ids=None), {7}, None),
+        (replace(SUBJECT, ids=None), set(), None),
+        (None, {7}, None),
+    ],
+)
+def test_users_are_those_that_the_container_sees(
+    subject: Subject | None, namespaces: set[int], user: str | None
+) -> None:
+    activity = replace(
+        WEB_ACTIVITY, users=frozenset({(100_033, 100_034)}), user_namespaces=frozenset(namespaces), written={}
+    )
+    made, _ = recommendation(Seen(WEB_USAGE, activity), subject, "web", Roots(), margin="runtime", arguments=False)
+    assert made.setting("user") == user
 
 
 @pytest.mark.parametrize(

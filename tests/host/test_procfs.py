@@ -51,6 +51,16 @@ def test_status(procfs: Procfs) -> None:
     assert procfs.status(42) == {"Name": "a (b) c", "Uid": "1000\t0\t0\t0", "CapEff": "0000000000000000"}
 
 
+def test_ids_of_a_user_namespace(procfs: Procfs, tmp_path: Path) -> None:
+    (tmp_path / "42/uid_map").write_text("         0     100000          1\n         1     200000      65535\n")
+    (tmp_path / "42/gid_map").write_text("         0          0 4294967295\n")
+    maps = procfs.id_maps(42)
+    assert maps is not None
+    assert (maps.inside(100_000, 7), maps.inside(200_032, 0)) == ((0, 7), (33, 0))
+    assert (maps.inside(0, 0), maps.inside(100_001, 0), maps.inside(265_535, 0)) == (None, None, None)
+    assert procfs.id_maps(8) is None
+
+
 @pytest.mark.parametrize("lost", ["stat", "status", "cgroup"])
 def test_vanished(procfs: Procfs, tmp_path: Path, lost: str) -> None:
     assert procfs.process(8) is None

@@ -79,18 +79,46 @@ def test_the_runtimes_own_files_are_none_of_the_workloads() -> None:
     assert not found.written
 
 
+ORIGIN = {"exe_on_host": False, "exe_memfd": False, "exe_deleted": False, "pid_ns": 7}
+
+
+@pytest.mark.parametrize(
+    ("origin", "own"),
+    [
+        (ORIGIN, True),
+        ({**ORIGIN, "exe_on_host": True}, False),
+        ({**ORIGIN, "exe_memfd": True}, False),
+        ({**ORIGIN, "pid_ns": 4026531836}, False),
+        ({}, False),
+    ],
+)
+def test_a_program_may_be_called_like_a_runtime(origin: dict[str, bool], own: bool) -> None:
+    activities = Activities()
+    rows = [call("create", f"/{comm}/y", flags="O_CREAT", comm=comm) for comm in ("exe", "runc", "runc:[2:INIT]")]
+    activities.sink("files", {}).handle(batch("files", *rows, events=True))
+    credentials = {"event": "credentials", "comm": "exe", "syscall": "execve", "old_euid": 1, "euid": 0}
+    started = {"event": "exec", "comm": "exe", "executable": "/bin/exe", "uid": 3, "gid": 3, **origin}
+    activities.sink("process", {}).handle(batch("process", started, credentials, credentials=True))
+    found = activities.of([WEB["container_id"]])
+    assert dict(found.written) == ({"/exe": "/exe/y"} if own else {})
+    assert found.gained == ({"exe"} if own else set())
+    assert found.programs == {"/bin/exe"}
+    assert activities.named == ({"exe"} if own else set())
+
+
 def test_users_and_programs() -> None:
     found = activity(
         "process",
         batch(
             "process",
-            {"event": "exec", "executable": "/bin/httpd", "uid": 0, "gid": 0},
+            {"event": "exec", "executable": "/bin/httpd", "uid": 0, "gid": 0, "user_ns": 7},
             {"event": "credentials", "syscall": "setuid", "uid": 33, "gid": 33, "euid": 33, "old_euid": 0},
             {"event": "exit", "uid": 99, "gid": 99},
             credentials=True,
         ),
     )
-    assert found.users == {(0, 0), (33, 33)}
+    assert found.users == frozenset({(0, 0), (33, 33)})
+    assert found.user_namespaces == {7}
     assert found.programs == {"/bin/httpd"}
     assert not found.gained
 

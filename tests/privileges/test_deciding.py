@@ -69,6 +69,17 @@ def test_denials_that_were_counted() -> None:
     assert denials.calls_of_runtime == ["mount"]
 
 
+def test_denials_of_what_is_called_like_a_runtime() -> None:
+    own: set[str] = set()
+    denials = Denials(PROFILE, lambda: frozenset(own))
+    refused = {"count": 1, "errors": 1, "errnos": ["EPERM:1"]}
+    rows = [{**refused, "syscall": name, "comm": comm} for name, comm in (("mount", "runc:[2:INIT]"), ("chown", "exe"))]
+    denials.handle(batch("syscall", *rows))
+    assert denials.calls == {}
+    own.add("exe")
+    assert denials.calls == {"chown": "exe"}
+
+
 def test_denials_by_argument() -> None:
     denials = Denials(PROFILE)
     assert denials.judged_by_arguments == ("clone", "socket")

@@ -12,7 +12,7 @@ import yaml
 
 from eunomia.errors import UsageError
 from eunomia.privileges.formats import format_of, read_list, write
-from eunomia.privileges.least import profile_of
+from eunomia.privileges.least import NO_CLONE3, profile_of
 from eunomia.privileges.oci import read
 from eunomia.privileges.profile import Action, Comparison, Operator, Profile, Rule
 from tests.privileges.samples import usage
@@ -87,6 +87,28 @@ def test_for_systemd(tmp_path: Path) -> None:
             ["systemd-analyze", "verify", unit(text, tmp_path)], capture_output=True, text=True, check=False
         )
         assert "web.service" not in done.stderr, done.stderr
+
+
+def test_threads_can_be_made_without_clone3() -> None:
+    profile = profile_of(usage("read", "clone"), "none")
+    lines = write(profile, "systemd").splitlines()
+    allowing = next(number for number, line in enumerate(lines) if line == "SystemCallFilter=clone read")
+    assert lines.index("SystemCallFilter=~clone3:ENOSYS") > allowing
+    assert "SystemCallErrorNumber=EPERM" in lines
+    assert NO_CLONE3 in read_list(write(profile, "list")).rules
+    assert NO_CLONE3 not in read_list("clone\nclone3\n").rules
+    assert "clone3:" not in write(profile_of(usage("read"), "none"), "systemd")
+
+
+def test_the_default_has_its_own_error() -> None:
+    assert "SystemCallErrorNumber=ENOSYS\n" in write(Profile((Rule(("read",)),), errno=38), "systemd")
+
+
+@pytest.mark.parametrize("default", [Action.ALLOW, Action.LOG])
+@pytest.mark.parametrize("fmt", ["list", "systemd"])
+def test_what_allows_the_rest_is_no_list(default: Action, fmt: str) -> None:
+    with pytest.raises(UsageError, match=default.value):
+        write(Profile((Rule(("read",)),), default), fmt)
 
 
 def test_systemd_hears_of_32_bits() -> None:

@@ -51,7 +51,7 @@ def test_what_is_given_away_is_written_in_its_directory_unless_it_is_one() -> No
 
 def test_options_of_a_tmpfs() -> None:
     activity = Activity(written={"/run/web": "/run/web/x", "/tmp": "/tmp/x"}, programs=frozenset({"/run/web/bin/x"}))
-    run, tmp = places(activity, (), lambda path: Directory(0o750, 33, 44) if path == "/run/web" else None)
-    assert run == Place("/run/web", "tmpfs", "/run/web/x", True, Directory(0o750, 33, 44))
+    run, tmp = places(activity, (), lambda path: Directory(0o750, (33, 44)) if path == "/run/web" else None)
+    assert run == Place("/run/web", "tmpfs", "/run/web/x", True, Directory(0o750, (33, 44)))
     assert run.tmpfs_options == "rw,nosuid,nodev,exec,mode=750,uid=33,gid=44"
     assert tmp.tmpfs_options == "rw,nosuid,nodev,noexec,mode=1777"

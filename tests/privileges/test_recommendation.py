@@ -36,13 +36,29 @@ TRIAL = Verification(
 )
 
 
+class ComposeLoader(yaml.SafeLoader):
+    """Takes a list that replaces another for that list."""
+
+
+def sequence(loader: yaml.SafeLoader, node: Any) -> list[Any]:
+    return loader.construct_sequence(node)
+
+
+ComposeLoader.add_constructor("!override", sequence)
+
+
+def compose(written: dict[str, str]) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(written["compose.yaml"], ComposeLoader)  # noqa: S506 (a safe loader's child)
+    return document
+
+
 def made(
     used: Usage = WEB_USAGE,
     activity: Activity = WEB_ACTIVITY,
     granted: Granted = WEB_GRANTED,
     profile: Profile | None = None,
 ) -> Recommendation:
-    look = {"/run": Directory(0o755, 0, 0)}.get
+    look = {"/run": Directory(0o755, (0, 0))}.get
     return recommend(Evidence(used, activity, granted, profile or profile_of(used, "runtime"), look))
 
 
@@ -195,21 +211,29 @@ def test_volumes_and_tmpfs_that_are_there() -> None:
     activity = replace(WEB_ACTIVITY, written={"/a": "/a/x", "/b": "/b/x"})
     plan = deployment(made(activity=activity, granted=replace(WEB_GRANTED, mounts=mounts)))
     assert (plan.kept_mounts, plan.tmpfs, plan.volumes) == ({"/a": "mine"}, {"/b": "rw"}, ())
-    document = yaml.safe_load(files(plan, None, "")["compose.yaml"])
+    document = compose(files(plan, None, ""))
     assert document["services"]["web"]["volumes"] == ["mine:/a"]
     assert document["volumes"] == {"mine": {"external": True}}
 
 
 def test_files_for_compose() -> None:
-    document: dict[str, Any] = yaml.safe_load(ready()["compose.yaml"])
+    text = ready()["compose.yaml"]
+    document = compose({"compose.yaml": text})
     assert document["services"]["web"] == {
         "security_opt": ["seccomp:seccomp.json", "no-new-privileges:true"],
+        "privileged": False,
         "cap_drop": ["ALL"],
         "cap_add": ["CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"],
         "read_only": True,
         "tmpfs": ["/run:rw,nosuid,nodev,noexec,mode=755,uid=0,gid=0"],
         "volumes": ["web-var-lib-web:/var/lib/web", "/srv/data:/data:ro"],
+        "devices": [],
     }
+    assert "cap_add: !override\n" in text
+    assert "devices: !override []\n" in text
+    assert "# Delete in volumes, tmpfs, configs and secrets of yours: /var/run/docker.sock; " in text
+    assert "# Takes Docker Compose 2.24.4: " in text
+    assert "# seccomp.json has to lie in the directory of YOURS: " in text
     assert document["volumes"] == {"web-var-lib-web": None}
 
 
@@ -244,3 +268,39 @@ def test_every_file_is_in_the_readme() -> None:
     made_files = ready()
     for name in made_files:
         assert name == "README.md" or f"`{name}`" in made_files["README.md"]
+
+
+STRANGE = "/x\nExecStartPre=+/bin/sh -c id #"
+ODD = '/a b/%n "$HOME" \'q\\'
+
+
+def test_paths_of_the_containers_choice_stay_paths() -> None:
+    granted = replace(WEB_GRANTED, mounts=(), devices=("/dev/y\n", "/dev/z z"))
+    activity = replace(
+        WEB_ACTIVITY,
+        written={STRANGE: f"{STRANGE}/f", ODD: f"{ODD}/f", "/run": "/run/x", "/m:/etc": "/m:/etc/x"},
+        used={one: one for one in granted.devices or ()},
+    )
+    found = made(activity=activity, granted=granted)
+    written = files(deployment(found), None, page(found))
+    for name, text in written.items():
+        assert "\nExecStartPre" not in text, name
+        assert r"left out /x\nExecStartPre=+/bin/sh -c id #: " in text, name
+        assert "left out /m:/etc: " in text, name
+    assert r"left out /dev/y\n: " in written["docker-run.txt"]
+    unit = written["web.service.d/hardening.conf"].splitlines()
+    assert r"""ReadWritePaths="-/a b/%%n \"$HOME\" 'q\\" """.rstrip() in unit
+    assert 'DeviceAllow="/dev/z z" rw' in unit
+    service = compose(written)["services"]["web"]
+    (volume,) = service["volumes"]
+    assert volume.endswith(f":{ODD.replace('$', '$$')}")
+    words = shlex.split(written["README.md"].split("```")[1].replace("\\\n", " "))
+    assert words[:2] == ["docker", "run"]
+    assert [word for word in words if word.endswith(f":{ODD}")]
+    assert words[-1] == "httpd:1"
+
+
+def test_nothing_that_a_container_says_reaches_the_terminal() -> None:
+    trial = replace(TRIAL, said=["\x1b]0;title\x07"], denied_calls={"chown": "\x1b[2J"}, read_only=["/\x9bx"])
+    told = page(replace(made(), container="w\x1beb", not_known=["\x1b[1m"], verification=trial))
+    assert all(line.isprintable() for line in told.splitlines())

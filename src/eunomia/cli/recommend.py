@@ -196,7 +196,8 @@ def _print(made: Recommendation, fmt: str) -> None:
     from eunomia.privileges.page import page
 
     if fmt == "json":
-        click.echo(json.dumps(asdict(made), indent=2, ensure_ascii=False))
+        # What is not ASCII may do something to a terminal; a program reads it either way.
+        click.echo(json.dumps(asdict(made), indent=2, ensure_ascii=is_terminal()))
     else:
         click.echo(page(made, min(width(), _WIDTH) if is_terminal() else _WIDTH), nl=False)
 

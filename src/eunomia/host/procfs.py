@@ -61,6 +61,31 @@ class Capabilities(NamedTuple):
     ambient: tuple[str, ...]
 
 
+class IdRange(NamedTuple):
+    """Ids of a user namespace that stand for as many of ours."""
+
+    inside: int
+    ours: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdMaps:
+    """What the ids of a user namespace are here (user_namespaces(7))."""
+
+    uids: tuple[IdRange, ...]
+    gids: tuple[IdRange, ...]
+
+    def inside(self, uid: int, gid: int) -> tuple[int, int] | None:
+        """A user and a group of ours as they are called inside; None where one of them is not there."""
+        found = _inside(self.uids, uid), _inside(self.gids, gid)
+        return None if found[0] is None or found[1] is None else (found[0], found[1])
+
+
+def _inside(ranges: tuple[IdRange, ...], wanted: int) -> int | None:
+    return next((one.inside + wanted - one.ours for one in ranges if 0 <= wanted - one.ours < one.size), None)
+
+
 class Procfs:
     """Reads /proc, or what stands for it."""
 
@@ -128,6 +153,15 @@ class Procfs:
             return None
         sets = (tuple(capability_names(int(status[key], 16))) for key in _CAPABILITY_SETS)
         return Capabilities(*sets)
+
+    def id_maps(self, pid: int) -> IdMaps | None:
+        """What the ids of its user namespace are in ours; None when it is gone."""
+        uids, gids = self._id_map(pid, "uid_map"), self._id_map(pid, "gid_map")
+        return None if uids is None or gids is None else IdMaps(uids, gids)
+
+    def _id_map(self, pid: int, name: str) -> tuple[IdRange, ...] | None:
+        text = self._read(pid, name)
+        return None if text is None else tuple(IdRange(*map(int, line.split())) for line in text.splitlines())
 
     def cgroups(self, pid: int) -> dict[str, str] | None:
         """Path in each cgroup hierarchy by controller, "" for cgroup2; None when it is gone.

@@ -51,12 +51,18 @@ FACTS = pl.Schema(
 
 write: a directory in which a name or a file was written; made: a directory; own: what got another owner or mode;
 use: a directory of which a file was opened, or a device; opened, wrote: a file; exec: a program; user: UID:GID;
+userns: a user namespace; named: what a program of its own is called, where that is also a runtime's name;
 gain: a program that gave its process more rights; refused: a path on a read-only file system.
 """
 MOST = 20_000
 """Facts of a kind that are kept at most, the first ones."""
 RUNTIME_COMMS = r"^(runc|crun|youki|conmon|exe)(:.*)?$"
 """Names of the runtime's own processes inside a container's cgroup, before they run its program."""
+ANYBODYS = r"^(runc|crun|youki|conmon|exe)$"
+"""Those that a program of the container's own may have as well: what they do counts once it was seen to run one.
+
+Facts of them are kept apart, KIND@NAME, since a batch that tells of the program's start may come later.
+"""
 _MAKES = ("create", "unlink", "rmdir", "rename", "link", "symlink", "mknod", "truncate")
 _WRITES = r"O_WRONLY|O_RDWR|O_TRUNC|O_CREAT|O_TMPFILE"
 
@@ -73,7 +79,9 @@ class Activity:
         used: directories of which a file was opened, and devices -> one such path.
         files: what it opened or connected to, and, of those, what it wrote.
         programs: paths of what it ran.
-        users: (uid, gid) that it ran as, as the host sees them.
+        users: (uid, gid) that it ran as: as the host sees them, or, for a recommendation, as the container does; None
+            where these are not known.
+        user_namespaces: inode numbers of those that its programs were run in.
         gained: programs that gave their process more rights than it had.
         refused: paths that could not be written since their file system is read-only.
     """
@@ -85,7 +93,8 @@ class Activity:
     used: Mapping[str, str] = field(default_factory=dict)
     files: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
     programs: frozenset[str] = frozenset()
-    users: frozenset[tuple[int, int]] = frozenset()
+    users: frozenset[tuple[int, int]] | None = frozenset()
+    user_namespaces: frozenset[int] = frozenset()
     gained: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
 
@@ -148,13 +157,18 @@ class Activities:
                 )
 
     @property
+    def named(self) -> frozenset[str]:
+        """Names of containers' own programs that are also a runtime's."""
+        return frozenset(self._facts.filter(kind="named")["place"].unique())
+
+    @property
     def containers(self) -> frozenset[str]:
         """Ids of those that something is known of."""
         return frozenset(self._facts["container_id"].drop_nulls().unique())
 
     def of(self, container_ids: Iterable[str]) -> Activity:
         """What some containers together did, by the ids that batches have."""
-        rows = self._facts.filter(pl.col("container_id").is_in(list(container_ids)))
+        rows = _settled(self._facts.filter(pl.col("container_id").is_in(list(container_ids))))
 
         def all_of(kind: str) -> dict[str, str]:
             return dict(rows.filter(kind=kind).sort("place").select("place", "example").iter_rows())
@@ -169,6 +183,7 @@ class Activities:
             files=(frozenset(all_of("opened")), frozenset(all_of("wrote"))),
             programs=frozenset(all_of("exec")),
             users=frozenset((int(uid), int(gid)) for uid, gid in users),
+            user_namespaces=frozenset(map(int, all_of("userns"))),
             gained=frozenset(all_of("gain")),
             refused=frozenset(all_of("refused")),
         )
@@ -192,9 +207,28 @@ def _facts(tracker: str, batch: Batch) -> list[pl.DataFrame]:
         return []
     frame = batch.frame.filter(pl.col("container_id").is_not_null())
     single = "event" in batch.schema  # else counted; a record may have both
-    if tracker == "process":
-        return _of_processes(frame)
+    started = _of_starts(frame) if tracker == "process" else []
     own = frame.filter(~pl.col("comm").str.contains(RUNTIME_COMMS).fill_null(False))
+    facts = [*started, *_of_workload(tracker, batch, own, single=single)]
+    unsure = frame.filter(pl.col("comm").str.contains(ANYBODYS).fill_null(False))
+    for (comm,), rows in unsure.group_by("comm"):
+        apart = pl.concat_str("kind", pl.lit(f"@{comm}")).alias("kind")
+        facts += [one.with_columns(apart) for one in _of_workload(tracker, batch, rows, single=single)]
+    return facts
+
+
+def _settled(rows: pl.DataFrame) -> pl.DataFrame:
+    """With what is the container's own of the facts that were kept apart, and without the rest of them."""
+    name = pl.col("kind").str.extract("@(.*)$")
+    names = rows.filter(kind="named").select("container_id", name="place").unique()
+    own = rows.with_columns(name=name).join(names, on=("container_id", "name"), how="semi")
+    settled = pl.concat([rows.filter(name.is_null()), own.select(FACTS.names())])
+    return settled.with_columns(pl.col("kind").str.replace("@.*$", ""))
+
+
+def _of_workload(tracker: str, batch: Batch, own: pl.DataFrame, *, single: bool) -> list[pl.DataFrame]:
+    if tracker == "process":
+        return _of_credentials(own)
     if tracker == "files":
         counted = own.filter(pl.col("event").is_null()) if single else own
         calls = _of_calls(own.filter(pl.col("event").is_not_null())) if single else []
@@ -253,17 +287,36 @@ def _of_counts(frame: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
-def _of_processes(frame: pl.DataFrame) -> list[pl.DataFrame]:
+def _of_starts(frame: pl.DataFrame) -> list[pl.DataFrame]:
+    """Of programs that were run, whatever they are called."""
     event = pl.col("event").cast(pl.String)
-    own = ~pl.col("comm").str.contains(RUNTIME_COMMS).fill_null(False)
     ran = frame.filter(event == "exec")
     facts = [
         _gathered(ran, "exec", pl.col("executable")),
         _gathered(ran, "user", pl.format("{}:{}", "uid", "gid"), pl.col("executable")),
     ]
-    changed = frame.filter((event == "credentials") & pl.col("error").is_null() & own)
-    facts.append(_gathered(changed, "user", pl.format("{}:{}", "uid", "gid"), pl.col("comm")))
-    return [*facts, _gathered(changed.filter(_GAINS), "gain", pl.col("comm"))]
+    if "user_ns" in frame.columns:
+        started = frame.filter(event.is_in(("exec", "credentials")))
+        facts.append(_gathered(started, "userns", pl.col("user_ns").cast(pl.String)))
+    if _ORIGIN.issubset(frame.columns):  # a runtime runs itself before it is inside, or as a copy in memory
+        files = ~pl.col("exe_on_host") & ~pl.col("exe_memfd") & ~pl.col("exe_deleted")
+        inside = files & (pl.col("pid_ns") != _PID_NS_INIT)
+        named = ran.filter(inside.fill_null(False) & pl.col("comm").str.contains(ANYBODYS).fill_null(False))
+        facts.append(_gathered(named, "named", pl.col("comm"), pl.col("executable")))
+    return facts
+
+
+_ORIGIN = frozenset(("exe_on_host", "exe_memfd", "exe_deleted", "pid_ns"))
+_PID_NS_INIT = 4026531836
+"""The machine's first PID namespace, the same everywhere (include/linux/proc_ns.h)."""
+
+
+def _of_credentials(own: pl.DataFrame) -> list[pl.DataFrame]:
+    changed = own.filter((pl.col("event").cast(pl.String) == "credentials") & pl.col("error").is_null())
+    return [
+        _gathered(changed, "user", pl.format("{}:{}", "uid", "gid"), pl.col("comm")),
+        _gathered(changed.filter(_GAINS), "gain", pl.col("comm")),
+    ]
 
 
 _RAISED = pl.col("euid") != pl.col("old_euid")

@@ -178,8 +178,11 @@ def _read_only(activity: Activity, found: tuple[Place, ...] | None) -> tuple[str
 
 
 def _user(evidence: Evidence) -> Setting:
-    now, users = evidence.granted.user, sorted(evidence.activity.users)
+    now = evidence.granted.user
     shown = None if now is None else now or "root"
+    if evidence.activity.users is None:
+        return Setting("user", shown, None, "not known: the ids that it has in its user namespace could not be told")
+    users = sorted(evidence.activity.users)
     if "users" not in evidence.activity.seen or not users:
         return Setting("user", shown, None, "no process was seen")
     told = ", ".join(f"{uid}:{gid}" for uid, gid in users)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 
 import polars as pl
 
 from eunomia.pipeline.handler import Handler
-from eunomia.privileges.activity import RUNTIME_COMMS
+from eunomia.privileges.activity import ANYBODYS, RUNTIME_COMMS
 from eunomia.privileges.deciding import allows, depends_on_arguments
 from eunomia.privileges.profile import Profile
 from eunomia.schema.batch import Batch
@@ -23,13 +24,16 @@ class Denials(Handler):
 
     Args:
         profile: in force; denies by EPERM.
+        own: names of the container's own programs that are also a runtime's, as far as they are known when it is asked.
     """
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, own: Callable[[], frozenset[str]] = frozenset) -> None:
         self._profile = profile
+        self._own = own
         self._lock = Lock()
         self._found: dict[str, str] = {}
         self._of_runtime: set[str] = set()
+        self._unsure: dict[str, dict[str, str]] = {}
 
     @property
     def judged_by_arguments(self) -> tuple[str, ...]:
@@ -39,8 +43,10 @@ class Denials(Handler):
     @property
     def calls(self) -> dict[str, str]:
         """The calls -> who made one."""
+        own = self._own()
         with self._lock:
-            return dict(sorted(self._found.items()))
+            unsure = [found for comm, found in self._unsure.items() if comm in own]
+            return dict(sorted({key: comm for one in (*unsure, self._found) for key, comm in one.items()}.items()))
 
     @property
     def calls_of_runtime(self) -> list[str]:
@@ -57,11 +63,16 @@ class Denials(Handler):
         named = batch.frame.with_columns(pl.col("syscall").cast(pl.String).alias("name"))
         rows = named.filter(pl.col("name").is_not_null())
         single = "arguments" in batch.schema
-        found = self._of_events(rows.filter(~by_runtime)) if single else self._of_counts(rows.filter(~by_runtime))
+        denied = self._of_events if single else self._of_counts
+        found = denied(rows.filter(~by_runtime))
+        anybodys = rows.filter(pl.col("comm").str.contains(ANYBODYS).fill_null(False))
+        unsure = {str(comm): denied(part) for (comm,), part in anybodys.group_by("comm")}
         runtime = {} if single else self._of_counts(rows.filter(by_runtime))
         with self._lock:
             self._found = {**found, **self._found}
             self._of_runtime |= runtime.keys()
+            for comm, calls in unsure.items():
+                self._unsure.setdefault(comm, {}).update(calls)
         return batch
 
     def _of_counts(self, frame: pl.DataFrame) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from eunomia.errors import UsageError
 from eunomia.privileges import oci
 from eunomia.privileges.arguments import family_name
+from eunomia.privileges.least import NO_CLONE3
 from eunomia.privileges.profile import Action, Operator, Profile, Rule
 from eunomia.schema.syscalls import NAMES
 
@@ -31,11 +33,8 @@ _SYSTEMD_ARCHITECTURES = {
     "SCMP_ARCH_X86_64": "x86-64",
     "SCMP_ARCH_AARCH64": "arm64",
 }
-_SYSTEMD_ACTIONS = {
-    Action.ERRNO: "SystemCallErrorNumber=EPERM",
-    Action.KILL_PROCESS: "SystemCallErrorNumber=kill",
-    Action.KILL_THREAD: "SystemCallErrorNumber=kill",
-}
+_KILLS = (Action.KILL_PROCESS, Action.KILL_THREAD)
+_PERMISSIVE = (Action.ALLOW, Action.LOG, Action.TRACE, Action.NOTIFY)
 
 
 def write(profile: Profile, fmt: str, name: str = "profile") -> str:
@@ -57,7 +56,13 @@ def write(profile: Profile, fmt: str, name: str = "profile") -> str:
 
 
 def write_list(profile: Profile) -> str:
-    """Names, one a line, sorted; behind a name why it is there, unless it was simply seen."""
+    """Names, one a line, sorted; behind a name why it is there, unless it was simply seen.
+
+    Raises:
+        UsageError: the profile does not deny what it does not name.
+    """
+    if profile.default in _PERMISSIVE:
+        raise UsageError(f"a list cannot say what has a default of {profile.default.value}: the rest is denied")
     comments: dict[str, str] = {}
     for rule in _allowing(profile):
         for name in rule.names:
@@ -67,7 +72,7 @@ def write_list(profile: Profile) -> str:
 
 
 def read_list(text: str) -> Profile:
-    """A profile from a list of names.
+    """A profile from a list of names; `clone` without `clone3` means that C libraries are to go on with the former.
 
     Raises:
         UsageError: a line is no name of a call.
@@ -85,7 +90,8 @@ def read_list(text: str) -> Profile:
     if not names:
         raise UsageError("there is no system call in it: a line holds the name of one")
     native = oci.read('{"defaultAction": "SCMP_ACT_ERRNO"}').profile
-    return Profile((Rule(tuple(sorted(set(names)))),), architectures=native.architectures)
+    hidden = (NO_CLONE3,) if "clone" in names and "clone3" not in names else ()
+    return Profile((Rule(tuple(sorted(set(names)))), *hidden), architectures=native.architectures)
 
 
 def security_context(name: str) -> str:
@@ -106,18 +112,44 @@ def write_systemd(profile: Profile) -> str:
     Raises:
         UsageError: the default is nothing that systemd has.
     """
-    if profile.default not in _SYSTEMD_ACTIONS:
-        raise UsageError(f"systemd cannot make a default of {profile.default.value}: it denies or kills")
+    default = _systemd_default(profile)
     others = [_SYSTEMD_ARCHITECTURES[one] for one in profile.architectures[1:] if one in _SYSTEMD_ARCHITECTURES]
     lines = [
         "# Goes to /etc/systemd/system/UNIT.service.d/seccomp.conf; then `systemctl daemon-reload`.",
         "[Service]",
         f"SystemCallArchitectures={' '.join(('native', *others))}",
         *(f"SystemCallFilter={part}" for part in textwrap.wrap(" ".join(sorted(profile.allowed)), _WIDTH)),
-        _SYSTEMD_ACTIONS[profile.default],
+        *_refused(profile),
+        f"SystemCallErrorNumber={default}",
         *_families(profile),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _systemd_default(profile: Profile) -> str:
+    if profile.default in _KILLS:
+        return "kill"
+    if profile.default is not Action.ERRNO or profile.errno == 0:
+        raise UsageError(f"systemd cannot make a default of {profile.default.value}: it denies or kills")
+    return _error(profile.errno)
+
+
+def _error(number: int | None) -> str:
+    return errno.errorcode.get(errno.EPERM if number is None else number, str(number))
+
+
+def _refused(profile: Profile) -> Iterator[str]:
+    """Calls that fail with an error of their own, each a line after those that allow."""
+    found = {
+        name: _error(rule.errno)
+        for rule in profile.rules
+        if rule.action is Action.ERRNO and rule.errno is not None and not rule.arguments
+        for name in rule.names
+        if name not in profile.allowed
+    }
+    if found:
+        yield "# An error of its own beside a list of what is allowed takes systemd 248; before, it is the one below."
+    yield from (f"SystemCallFilter=~{name}:{error}" for name, error in sorted(found.items()))
 
 
 def _families(profile: Profile) -> Iterator[str]:

@@ -22,7 +22,7 @@ _ALTERNATIVES = 64
 _BY_WORKLOAD = "seen of the workload"
 _BY_RUNTIME = "seen of the container runtime, before the program's start with the filter up"
 _ENOSYS = 38
-_NO_CLONE3 = Rule(
+NO_CLONE3 = Rule(
     ("clone3",),
     Action.ERRNO,
     _ENOSYS,
@@ -65,7 +65,7 @@ def profile_of(usage: Usage, margin: Margin | str = Margin.RUNTIME, arguments: b
     ]
     allowed = {name for rule in rules for name in rule.names}
     if "clone" in allowed and "clone3" not in allowed:
-        rules.append(_NO_CLONE3)
+        rules.append(NO_CLONE3)
     architectures = ARCHITECTURES[usage.machine]
     return Profile(tuple(rules), architectures=tuple(name for abi, name in architectures.items() if abi in abis))
 

@@ -29,7 +29,7 @@ def page(made: Recommendation, width: int = 100) -> str:
         parts.append(["Not known", *_listed(made.not_known, width)])
     if made.verification is not None:
         parts.append(_trial(made.verification, width))
-    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+    return "\n\n".join("\n".join(map(_plain, lines)) for lines in parts if lines) + "\n"
 
 
 def _head(made: Recommendation, width: int) -> list[str]:
@@ -154,5 +154,5 @@ def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """A container chooses its own paths: nothing in them may do something to a terminal."""
+    """A container chooses its own paths, names and logs: nothing in them may do something to a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -23,8 +23,8 @@ class Directory:
     """A directory of the container as it is now."""
 
     mode: int
-    uid: int
-    gid: int
+    owner: tuple[int, int] | None = None
+    """UID and GID as the container sees them; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Place:
             return ",".join((*options, "mode=1777"))
         if self.directory is None:
             return ",".join(options)
-        return ",".join(
-            (*options, f"mode={self.directory.mode:o}", f"uid={self.directory.uid}", f"gid={self.directory.gid}")
-        )
+        owner = self.directory.owner
+        owned = () if owner is None else (f"uid={owner[0]}", f"gid={owner[1]}")
+        return ",".join((*options, f"mode={self.directory.mode:o}", *owned))
 
 
 def places(
