@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,32 @@ def test_its_own_mounts_if_one_wants_them(dockerd: DockerDaemon, original: Mappi
         assert trial.start() is None
         inside(trial, "echo told > /rw/told; test -f /unused/file; ! touch /ro/x")
     assert (tmp_path / "rw/told").read_text() == "told\n"
+
+
+def test_no_way_to_the_host(dockerd: DockerDaemon, original: Mapping[str, Any], tmp_path: Path) -> None:
+    file, server = tmp_path / "rw/file", socket.socket(socket.AF_UNIX)
+    binds = [
+        ("/run/own.sock", tmp_path / "ro/s", True),
+        ("/run/file", file, True),
+        ("/run/dir", tmp_path / "ro", False),
+    ]
+    mounts = [{"Type": "bind", "Source": str(one), "Destination": at, "RW": rw} for at, one, rw in binds]
+    with server, Trial(Docker(dockerd.host, 60), {**original, "Mounts": mounts}, PLAIN, None) as before:
+        assert not any("/run/dir" in told for told in before.notes)
+        server.bind(f"{tmp_path}/ro/s")
+    with Trial(Docker(dockerd.host, 60), {**original, "Mounts": mounts}, PLAIN, None) as trial:
+        assert trial.start() is None
+        assert inside(trial, "ls -A /run /run/dir; (echo >/run/file) 2>/dev/null || echo refused").splitlines() == [
+            *("/run:", "dir", "file", "", "/run/dir:", "refused")
+        ]
+        told = sorted(trial.notes)
+        assert "/run/dir is an empty volume, not what the container has there: there is a socket in it" in told[0]
+        assert "/run/file is the container's own file, and read-only" in told[1]
+        assert "/run/own.sock is left out: it is a socket" in told[2]
+    assert file.read_text() == "rw"
+    with Trial(Docker(dockerd.host, 60), {**original, "Mounts": mounts}, PLAIN, None, share_mounts=True) as shared:
+        assert shared.start() is None
+        assert inside(shared, "ls -A /run").split() == ["dir", "file"]
 
 
 def test_commands_inside_and_outside(dockerd: DockerDaemon, original: Mapping[str, Any]) -> None:

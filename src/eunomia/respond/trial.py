@@ -28,6 +28,7 @@ _KEPT_OF_HOST = (
 _OF_SECURITY = ("seccomp", "no-new-privileges")
 _SHELL = ("/bin/sh", "-c")
 _LAST_WORDS = 2000
+_MOST_LOOKED_AT = 50_000
 
 
 class TrialError(EunomiaError):
@@ -64,6 +65,7 @@ class Trial:
     Attributes:
         name, id: of the container.
         notes: how it differs from the original.
+        made_read_only: mounts that the original may write to, and the trial may not.
 
     Raises (on entering): TrialError.
     """
@@ -81,6 +83,7 @@ class Trial:
         self.name = f"eunomia-trial-{settings.name[:40]}-{os.getpid()}"
         self.id = ""
         self.notes: list[str] = []
+        self.made_read_only: list[str] = []
         self._body = self._settings(original, settings, profile, share_mounts=share_mounts)
 
     def __enter__(self) -> Trial:
@@ -203,21 +206,56 @@ class Trial:
         self, original: Mapping[str, Any], settings: Deployment, *, share_mounts: bool
     ) -> Iterator[dict[str, Any]]:
         for one in original.get("Mounts") or ():
-            target, is_volume = one["Destination"], one["Type"] == "volume"
+            target = one["Destination"]
             if target in settings.removed or one["Type"] not in ("bind", "volume"):
                 continue
             writable = one["RW"] and target not in (settings.read_only_mounts or {})
-            if writable and not share_mounts and (is_volume or Path(one["Source"]).is_dir()):
-                self.notes.append(f"{target} is an empty volume, not what the container has there")
-                yield {"Type": "volume", "Target": target}
+            if one["Type"] == "volume" or Path(one["Source"]).is_dir():
+                yield self._directory(one, writable=writable, shared=share_mounts)
             else:
-                source = one["Name"] if is_volume else one["Source"]
-                yield {
-                    "Type": one["Type"],
-                    "Source": source,
-                    "Target": target,
-                    "ReadOnly": not (writable and share_mounts),
-                }
+                yield from self._file(one, writable=writable, shared=share_mounts)
+
+    def _directory(self, one: Mapping[str, Any], *, writable: bool, shared: bool) -> dict[str, Any]:
+        target, told = one["Destination"], None
+        if not shared:
+            told = "" if writable else _told_of_sockets(Path(one["Source"]))
+        if told is None:
+            return _mount(one, read_only=not writable)
+        self.notes.append(f"{target} is an empty volume, not what the container has there{told}")
+        return {"Type": "volume", "Target": target}
+
+    def _file(self, one: Mapping[str, Any], *, writable: bool, shared: bool) -> Iterator[dict[str, Any]]:
+        """A socket can be connected to on a read-only mount, too: a second one at its end would act on the host."""
+        target, source = one["Destination"], Path(one["Source"])
+        if not (source.is_file() or source.is_char_device() or source.is_block_device()):
+            self.notes.append(f"{target} is left out: it is a socket, a pipe, or not to be seen from here")
+            return
+        if writable and not shared:
+            self.notes.append(f"{target} is the container's own file, and read-only")
+            self.made_read_only.append(target)
+        yield _mount(one, read_only=not (writable and shared))
+
+
+def _mount(one: Mapping[str, Any], *, read_only: bool) -> dict[str, Any]:
+    source = one["Name"] if one["Type"] == "volume" else one["Source"]
+    return {"Type": one["Type"], "Source": source, "Target": one["Destination"], "ReadOnly": read_only}
+
+
+def _told_of_sockets(directory: Path) -> str | None:
+    """Why a directory that is only read is not to be given: with a socket in it, or too much in it to know."""
+    left = _MOST_LOOKED_AT
+    for path, names, files in os.walk(directory):
+        left -= len(names) + len(files)
+        found = next((name for name in files if _can_be_connected_to(Path(path, name))), None)
+        if found is not None:
+            return f": there is a socket in it, {Path(path, found)}"
+        if left < 0:
+            return f": there are more than {_MOST_LOOKED_AT:,} files in it, and maybe sockets"
+    return None
+
+
+def _can_be_connected_to(path: Path) -> bool:
+    return (path.is_socket() or path.is_fifo()) and not path.is_symlink()
 
 
 def _key(option: str) -> str:
