@@ -9,14 +9,16 @@ from typing import Any
 
 from eunomia.config import FilterConfig, TrackerConfig
 from eunomia.containers.docker import Docker
+from eunomia.errors import UsageError
 from eunomia.observing import Observer
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges import oci
-from eunomia.privileges.activity import Activities
+from eunomia.privileges.activity import Activities, is_below
 from eunomia.privileges.denials import Denials
 from eunomia.privileges.deployment import deployment
 from eunomia.privileges.profile import Profile
 from eunomia.privileges.recommendation import Recommendation, Verification
+from eunomia.privileges.today import is_read_only_today, profile_of_today
 from eunomia.privileges.usage import Verdict
 from eunomia.respond.trial import Ran, Trial
 from eunomia.schema.batch import Schema
@@ -64,7 +66,8 @@ def verify(
     """
     text = None if profile is None else oci.write(profile)
     with Trial(docker, inspected, deployment(made), text, share_mounts=check.share_mounts) as trial:
-        denials, activities = Denials(profile or Profile(())), Activities()
+        today, note = _today(made, inspected)
+        denials, activities = Denials(profile or Profile(()), today), Activities()
 
         def sink(config: TrackerConfig, tracker: Tracker, _schema: Schema) -> Handler:
             if config.tracker == "syscall":
@@ -82,7 +85,11 @@ def verify(
         capabilities = {
             use.name for one in observer.usages() for use in one.capabilities if use.verdict is Verdict.DENIED
         }
-        read_only = sorted(activities.of(activities.containers).refused)
+        read_only = [
+            path
+            for path in sorted(activities.of(activities.containers).refused)
+            if not is_read_only_today(inspected, path) and not any(is_below(path, one) for one in trial.made_read_only)
+        ]
         denied = denials.calls if profile is not None else {}
         taken = sorted(capabilities & set(made.capabilities.now or ()) - set(made.capabilities.recommended or ()))
         works = refused is None and code in (None, 0) and (check.health is None or (health and not health.code))
@@ -96,8 +103,15 @@ def verify(
             denied_capabilities=taken,
             read_only=read_only[:_MOST_TOLD],
             said=[*_said(trial, refused, health, code), *(_runtime(denials) if refused else ())],
-            notes=trial.notes,
+            notes=[*trial.notes, *note],
         )
+
+
+def _today(made: Recommendation, inspected: Mapping[str, Any]) -> tuple[Profile | None, list[str]]:
+    try:
+        return profile_of_today(inspected, made.capabilities.now), []
+    except UsageError as error:
+        return None, [f"what the container's profile of today refuses is not known: {error}"]
 
 
 def _trackers(denials: Denials) -> tuple[TrackerConfig, ...]:
