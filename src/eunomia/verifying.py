@@ -131,8 +131,9 @@ def _watch(trial: Trial, check: Check, wait: Callable[[float], bool]) -> Ran | N
     while trial.state().running:
         passed_s = time.monotonic() - began_s
         if check.health is not None and passed_s >= min(_LEAST_S, check.seconds):
-            ran = trial.run_outside(check.health, check.seconds) if check.outside else trial.run(check.health)
-        if (ran is not None and not ran.code) or passed_s >= check.seconds or wait(_PAUSE_S):
+            run = trial.run_outside if check.outside else trial.run
+            ran = run(check.health, max(check.seconds - passed_s, _LEAST_S), lambda: wait(0))
+        if (ran is not None and not ran.code) or time.monotonic() - began_s >= check.seconds or wait(_PAUSE_S):
             break
     return ran
 

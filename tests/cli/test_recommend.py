@@ -75,10 +75,12 @@ def watched(dockerd: DockerDaemon, image: str) -> Iterator[tuple[Recommendation,
     dockerd.remove("web")
 
 
-def tried(dockerd: DockerDaemon, made: Recommendation, profile: Profile, **check: Any) -> Any:
+def tried(
+    dockerd: DockerDaemon, made: Recommendation, profile: Profile, health: str = HEALTH, seconds: float = 8
+) -> Any:
     inspected = Docker(dockerd.host).inspect("web")
     assert inspected is not None
-    return verify(made, profile, Docker(dockerd.host, 60), inspected, Check(8, HEALTH, **check), pause)
+    return verify(made, profile, Docker(dockerd.host, 60), inspected, Check(seconds, health), pause)
 
 
 def pause(seconds: float) -> bool:
@@ -131,6 +133,10 @@ def test_what_else_is_denied_is_named(dockerd: DockerDaemon, watched: tuple[Reco
     assert tried(dockerd, fewer, profile).denied_capabilities == ["CAP_CHOWN"]
     tight = replace(made, writable=[one for one in made.writable or () if one.kind == "volume"])
     assert tried(dockerd, tight, profile).read_only == ["/var/run/server.pid"]
+    hanging = tried(dockerd, made, profile, "while :; do :; done", 2)
+    assert (hanging.holds, hanging.health, hanging.ended) == (False, 124, None)
+    assert hanging.seconds < 5
+    assert any("the health command: did not end within" in told for told in hanging.said)
     assert trials(dockerd) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from eunomia.errors import EunomiaError
 from eunomia.privileges import oci
 from eunomia.privileges.deployment import Deployment
 from eunomia.privileges.profile import Profile, Rule
-from eunomia.respond.trial import LABEL, Trial, TrialError
+from eunomia.respond.trial import LABEL, Ran, Trial, TrialError
 from tests.dockerd import IMAGE, DockerDaemon
 
 pytestmark = pytest.mark.docker
@@ -50,7 +51,7 @@ def left(dockerd: DockerDaemon) -> str:
 
 
 def inside(trial: Trial, command: str) -> str:
-    ran = trial.run(command)
+    ran = trial.run(command, 10)
     assert ran.code == 0, ran
     return ran.said
 
@@ -119,12 +120,28 @@ def test_commands_inside_and_outside(dockerd: DockerDaemon, original: Mapping[st
         with pytest.raises(TrialError, match="does not run"):
             trial.run_outside("true", 5)
         assert trial.start() is None
-        ran = trial.run("echo out; echo err >&2; exit 3")
+        ran = trial.run("echo out; echo err >&2; exit 3", 10)
         assert (ran.code, sorted(ran.said.split())) == (3, ["err", "out"])
         network = inside(trial, "readlink /proc/1/ns/net")
         outside = trial.run_outside("readlink /proc/self/ns/net; test -d /root; exit 4", 5)
         assert (outside.code, outside.said.strip()) == (4, network)
-        assert trial.run_outside("sleep 5", 0.2).code == 124
+
+
+@pytest.mark.parametrize("way", ["run", "run_outside"])
+def test_a_command_that_hangs(dockerd: DockerDaemon, original: Mapping[str, Any], tmp_path: Path, way: str) -> None:
+    with Trial(Docker(dockerd.host, 60), original, PLAIN, None) as trial:
+        assert trial.start() is None
+        run, began_s = getattr(trial, way), time.monotonic()
+        assert run("while :; do echo x; sleep 0.2; done", 0.5) == Ran(124, "did not end within 0.5 s")
+        assert run("exec >/dev/null 2>&1; sleep 60", 0.5) == Ran(124, "did not end within 0.5 s")
+        assert run("exec >&- 2>&-; sleep 0.3; exit 3", 5).code == 3
+        assert run("sleep 60", 60, lambda: True) == Ran(124, "it was not waited for any longer")
+        outside = f"(sleep 0.8; touch {tmp_path}/x) & sleep 60"
+        assert run(outside, 0.3).code == 124
+        assert time.monotonic() - began_s < 10
+        time.sleep(1)
+    assert not (tmp_path / "x").exists()
+    assert left(dockerd) == ""
 
 
 def test_a_start_that_is_refused(dockerd: DockerDaemon, original: Mapping[str, Any]) -> None:

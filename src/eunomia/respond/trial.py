@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from eunomia.containers.docker import Docker
+from eunomia.containers.http import GivenUp
 from eunomia.errors import EunomiaError
 from eunomia.privileges.deployment import Deployment
 
@@ -28,6 +32,9 @@ _KEPT_OF_HOST = (
 _OF_SECURITY = ("seccomp", "no-new-privileges")
 _SHELL = ("/bin/sh", "-c")
 _LAST_WORDS = 2000
+_LOOK_S = 0.05
+_TIMED_OUT = 124
+"""The exit code of timeout(1)."""
 _MOST_LOOKED_AT = 50_000
 
 
@@ -116,22 +123,37 @@ class Trial:
         status, answer = self._docker.send("GET", path)
         return _unframed(answer) if status == 200 else ""
 
-    def run(self, command: str) -> Ran:
+    def run(self, command: str, timeout_s: float, stopped: Callable[[], bool] = lambda: False) -> Ran:
         """Runs a command line by the container's own shell, as `docker exec` does.
 
+        Args:
+            timeout_s: when it has to have ended; it goes on in the container after that.
+            stopped: whether nobody waits for it any more.
+
         Raises:
-            TrialError: it cannot be run, say for lack of a shell.
+            TrialError: it cannot be run.
         """
+        over = _over(timeout_s, stopped)
         body = {"Cmd": [*_SHELL, command], "AttachStdout": True, "AttachStderr": True}
         made = self._asked("POST", f"/containers/{self.id}/exec", body, "run a command")["Id"]
-        status, answer = self._docker.send("POST", f"/exec/{made}/start", {"Detach": False, "Tty": False})
+        try:
+            status, answer = self._docker.send("POST", f"/exec/{made}/start", {"Detach": False, "Tty": False}, over)
+        except GivenUp:
+            return _not_ended(timeout_s, stopped)
         if status != 200:
             return Ran(126, _message(answer))
-        ended = self._asked("GET", f"/exec/{made}/json", None, "be asked of a command")
-        return Ran(int(ended["ExitCode"] or 0), _unframed(answer))
+        while (ended := self._asked("GET", f"/exec/{made}/json", None, "be asked of a command"))["Running"]:
+            if over():  # all that it could say is closed, and it goes on
+                return _not_ended(timeout_s, stopped)
+            time.sleep(_LOOK_S)
+        return Ran(int(ended["ExitCode"]), _unframed(answer))
 
-    def run_outside(self, command: str, timeout_s: float) -> Ran:
+    def run_outside(self, command: str, timeout_s: float, stopped: Callable[[], bool] = lambda: False) -> Ran:
         """Runs a command line by this host's shell and with its programs, in the container's network.
+
+        Args:
+            timeout_s: when it has to have ended; it is killed then, with all that it started.
+            stopped: whether nobody waits for it any more.
 
         Raises:
             TrialError: the container does not run.
@@ -139,18 +161,21 @@ class Trial:
         pid = self.state().pid
         if pid is None:
             raise TrialError(f"{self.name} does not run: nothing can be asked in its network")
-        try:
-            done = subprocess.run(
-                ["nsenter", f"--net=/proc/{pid}/ns/net", *_SHELL, command],
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise TrialError("there is no program `nsenter`; install util-linux") from None
-        except subprocess.TimeoutExpired:
-            return Ran(124, f"not over after {timeout_s:g} seconds")
-        return Ran(done.returncode, (done.stdout + done.stderr).decode(errors="replace")[-_LAST_WORDS:])
+        words = ["nsenter", f"--net=/proc/{pid}/ns/net", *_SHELL, command]
+        over = _over(timeout_s, stopped)
+        with TemporaryFile() as said:  # a pipe would be open until the last of those that it started has ended
+            try:
+                process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, process_group=0)
+            except FileNotFoundError:
+                raise TrialError("there is no program `nsenter`; install util-linux") from None
+            try:
+                while process.poll() is None and not over():
+                    time.sleep(_LOOK_S)
+            finally:
+                ended = _end(process)
+            said.seek(0)
+            text = said.read().decode(errors="replace")[-_LAST_WORDS:]
+        return Ran(process.returncode, text) if ended else _not_ended(timeout_s, stopped)
 
     def _asked(self, method: str, path: str, body: Any, what: str) -> Any:
         status, answer = self._docker.send(method, path, body)
@@ -234,6 +259,24 @@ class Trial:
             self.notes.append(f"{target} is the container's own file, and read-only")
             self.made_read_only.append(target)
         yield _mount(one, read_only=not (writable and shared))
+
+
+def _over(timeout_s: float, stopped: Callable[[], bool]) -> Callable[[], bool]:
+    end_s = time.monotonic() + timeout_s
+    return lambda: time.monotonic() > end_s or stopped()
+
+
+def _not_ended(timeout_s: float, stopped: Callable[[], bool]) -> Ran:
+    return Ran(_TIMED_OUT, "it was not waited for any longer" if stopped() else f"did not end within {timeout_s:.3g} s")
+
+
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has ended by itself; else it is killed with its whole process group."""
+    if process.poll() is not None:
+        return True
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return False
 
 
 def _mount(one: Mapping[str, Any], *, read_only: bool) -> dict[str, Any]:
