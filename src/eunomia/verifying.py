@@ -20,6 +20,7 @@ from eunomia.privileges.profile import Profile
 from eunomia.privileges.recommendation import Recommendation, Verification
 from eunomia.privileges.today import is_read_only_today, profile_of_today
 from eunomia.privileges.usage import Verdict
+from eunomia.respond.actions import ActionLog
 from eunomia.respond.trial import Ran, Trial
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Tracker
@@ -53,6 +54,7 @@ def verify(
     inspected: Mapping[str, Any],
     check: Check,
     wait: Callable[[float], bool],
+    log: ActionLog | None = None,
 ) -> Verification:
     """Starts the image again with what is recommended, and tells whether that holds.
 
@@ -60,12 +62,13 @@ def verify(
         docker: the daemon; patient, for a start takes seconds.
         inspected: what it says of the container.
         wait: waits so many seconds; True when the trial is to end at once.
+        log: where what is done is written down.
 
     Raises:
         TrialError: there could be no trial.
     """
     text = None if profile is None else oci.write(profile)
-    with Trial(docker, inspected, deployment(made), text, share_mounts=check.share_mounts) as trial:
+    with Trial(docker, inspected, deployment(made), text, share_mounts=check.share_mounts, log=log) as trial:
         today, note = _today(made, inspected)
         denials, activities = Denials(profile or Profile(()), today), Activities()
 

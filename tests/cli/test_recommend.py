@@ -146,7 +146,7 @@ def test_the_command(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     docker = {"DOCKER_HOST": dockerd.host}
     out = tmp_path / "least"
     command = (*EUNOMIA, "recommend", "-c", "web", "--wait", "--out", str(out), "--fmt", "json")
-    check = ("--verify", "--health", HEALTH, "--seconds", "8")
+    check = ("--verify", "--health", HEALTH, "--seconds", "8", "--log", str(tmp_path / "log"))
     process = subprocess.Popen(
         [*DEFAULT_SIGNALS, *command, *check],
         stdout=subprocess.PIPE,
@@ -163,6 +163,8 @@ def test_the_command(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     made = json.loads(said)
     assert process.returncode == 0, complained
     assert made["verification"]["holds"]
+    done = [json.loads(line)["what"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert (done[:2], done[-1]) == (["trial-create", "trial-start"], "trial-remove")
     assert made["capabilities"]["recommended"] == NEEDED
     assert {path.name for path in out.iterdir()} >= {"seccomp.json", "README.md", "compose.yaml", "syscalls.txt"}
 
@@ -206,7 +208,9 @@ def test_a_record(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     gone = eunomia("recommend", "-c", "web", "--record", record, env=docker)
     assert gone.returncode == 0
     assert "note: what the container has now is not known" in gone.stderr
-    refused_trial = eunomia("recommend", "-c", "web", "--record", record, "--verify", env=docker)
+    refused_trial = eunomia(
+        "recommend", "-c", "web", "--record", record, "--verify", "--log", tmp_path / "log", env=docker
+    )
     assert refused_trial.returncode == 1
     assert "--verify starts the image again by Docker" in refused_trial.stderr
 
@@ -236,6 +240,7 @@ def test_directories_of_a_container_are_looked_at_within_it(tmp_path: Path) -> N
         (("-c", "x", "--record", "r", "-T", "1"), "leave out -T"),
         (("-c", "x", "--since", "1h"), "go with --record"),
         (("-c", "x", "--health", "true"), "--health goes with --verify"),
+        (("-c", "x", "--log", "file"), "--log goes with --verify"),
         (("-c", "x", "--verify", "--outside"), "--outside goes with --health"),
         (("-c", " "), "it is empty"),
         (("-c", "x", "--record", "/no/such/record"), "there is no such directory"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from eunomia.errors import EunomiaError
 from eunomia.privileges import oci
 from eunomia.privileges.deployment import Deployment
 from eunomia.privileges.profile import Profile, Rule
+from eunomia.respond.actions import ActionLog
 from eunomia.respond.trial import LABEL, Ran, Trial, TrialError
 from tests.dockerd import IMAGE, DockerDaemon
 
@@ -141,6 +143,30 @@ def test_a_command_that_hangs(dockerd: DockerDaemon, original: Mapping[str, Any]
         assert time.monotonic() - began_s < 10
         time.sleep(1)
     assert not (tmp_path / "x").exists()
+    assert left(dockerd) == ""
+
+
+def test_what_is_done_is_written_down(dockerd: DockerDaemon, original: Mapping[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    with ActionLog(file) as log, Trial(Docker(dockerd.host, 60), original, PLAIN, None, log=log) as trial:
+        trial.start()
+        trial.run("true", 5)
+        trial.run_outside("exit 3", 5)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(one["what"], one["result"], one.get("command")) for one in lines] == [
+        ("trial-create", "done", None),
+        ("trial-start", "done", None),
+        ("trial-exec", "done", "true"),
+        ("trial-host-command", "failed", "exit 3"),
+        ("trial-remove", "done", None),
+    ]
+    assert lines[0]["target"] == {"container": trial.name, "id": trial.id, "trial_of": "web"}
+
+
+def test_a_trial_that_cannot_be_written_down(dockerd: DockerDaemon, original: Mapping[str, Any]) -> None:
+    full = ActionLog(Path("/dev/full"))
+    with full, pytest.raises(EunomiaError, match="No space left"):
+        Trial(Docker(dockerd.host, 60), original, PLAIN, None, log=full).__enter__()
     assert left(dockerd) == ""
 
 

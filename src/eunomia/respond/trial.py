@@ -19,6 +19,7 @@ from eunomia.containers.docker import Docker
 from eunomia.containers.http import GivenUp
 from eunomia.errors import EunomiaError
 from eunomia.privileges.deployment import Deployment
+from eunomia.respond.actions import Action, ActionLog
 
 LABEL = "eunomia.trial"
 """On every container that a trial made; its value is the container that it was made after."""
@@ -68,6 +69,7 @@ class Trial:
         settings: with what it is started.
         profile: the seccomp profile as JSON; None leaves the original's.
         share_mounts: whether it gets the original's own writable mounts; without, empty volumes in their place.
+        log: where what is done is written down.
 
     Attributes:
         name, id: of the container.
@@ -85,7 +87,10 @@ class Trial:
         profile: str | None,
         *,
         share_mounts: bool = False,
+        log: ActionLog | None = None,
     ) -> None:
+        self._log = log
+        self._original = str(original["Name"]).removeprefix("/")
         self._docker = docker
         self.name = f"eunomia-trial-{settings.name[:40]}-{os.getpid()}"
         self.id = ""
@@ -96,20 +101,43 @@ class Trial:
     def __enter__(self) -> Trial:
         made = self._asked("POST", f"/containers/create?name={quote(self.name)}", self._body, "be made")
         self.id = str(made["Id"])
+        try:
+            self._note("create", image=self._body["Image"])
+        except EunomiaError:
+            self._remove()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status, answer = self._docker.send("DELETE", f"/containers/{self.id}?force=1&v=1")
-        if status not in (204, 404):
+        status, answer = self._remove()
+        removed = status in (204, 404)
+        self._note("remove", why="" if removed else _message(answer))
+        if not removed:
             told = f"the trial's container {self.name} could not be removed: {_message(answer)}"
             raise TrialError(f"{told}; remove it with docker rm -f {self.name}") from error
+
+    def _remove(self) -> tuple[int, bytes]:
+        return self._docker.send("DELETE", f"/containers/{self.id}?force=1&v=1")
+
+    def _note(self, done: str, why: str = "", **details: Any) -> None:
+        """Writes down what was done; `why` it failed, if it did."""
+        if self._log is not None:
+            target = {"container": self.name, "id": self.id, "trial_of": self._original}
+            self._log.write(Action(f"trial-{done}", target, "failed" if why else "done", why, details))
+
+    def _noted(self, done: str, command: str, ran: Ran) -> Ran:
+        why = f"exit code {ran.code}: {ran.said}" if ran.code else ""
+        self._note(done, why, command=command)
+        return ran
 
     def start(self) -> str | None:
         """Starts it; why it does not start, if it does not."""
         status, answer = self._docker.send("POST", f"/containers/{self.id}/start")
-        return None if status in (204, 304) else _message(answer)
+        refused = None if status in (204, 304) else _message(answer)
+        self._note("start", refused or "")
+        return refused
 
     def state(self) -> State:
         """How it is now."""
@@ -133,6 +161,9 @@ class Trial:
         Raises:
             TrialError: it cannot be run.
         """
+        return self._noted("exec", command, self._run(command, timeout_s, stopped))
+
+    def _run(self, command: str, timeout_s: float, stopped: Callable[[], bool]) -> Ran:
         over = _over(timeout_s, stopped)
         body = {"Cmd": [*_SHELL, command], "AttachStdout": True, "AttachStderr": True}
         made = self._asked("POST", f"/containers/{self.id}/exec", body, "run a command")["Id"]
@@ -161,6 +192,9 @@ class Trial:
         pid = self.state().pid
         if pid is None:
             raise TrialError(f"{self.name} does not run: nothing can be asked in its network")
+        return self._noted("host-command", command, self._run_outside(pid, command, timeout_s, stopped))
+
+    def _run_outside(self, pid: int, command: str, timeout_s: float, stopped: Callable[[], bool]) -> Ran:
         words = ["nsenter", f"--net=/proc/{pid}/ns/net", *_SHELL, command]
         over = _over(timeout_s, stopped)
         with TemporaryFile() as said:  # a pipe would be open until the last of those that it started has ended
