@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from urllib.parse import quote
 from eunomia.containers.docker import Docker
 from eunomia.containers.http import GivenUp
 from eunomia.errors import EunomiaError
+from eunomia.privileges.activity import is_below
 from eunomia.privileges.deployment import Deployment
 from eunomia.respond.actions import Action, ActionLog
 
@@ -36,7 +38,9 @@ _LAST_WORDS = 2000
 _LOOK_S = 0.05
 _TIMED_OUT = 124
 """The exit code of timeout(1)."""
-_MOST_LOOKED_AT = 50_000
+_MOST_LOOKED_AT = 500_000
+_SYSFS = "/sys"
+"""Has no sockets, and more files than one wants to look at."""
 
 
 class TrialError(EunomiaError):
@@ -320,19 +324,30 @@ def _mount(one: Mapping[str, Any], *, read_only: bool) -> dict[str, Any]:
 
 def _told_of_sockets(directory: Path) -> str | None:
     """Why a directory that is only read is not to be given: with a socket in it, or too much in it to know."""
-    left = _MOST_LOOKED_AT
-    for path, names, files in os.walk(directory):
-        left -= len(names) + len(files)
-        found = next((name for name in files if _can_be_connected_to(Path(path, name))), None)
-        if found is not None:
-            return f": there is a socket in it, {Path(path, found)}"
+    if is_below(str(directory), _SYSFS):
+        return None
+    left, ahead = _MOST_LOOKED_AT, [str(directory)]
+    while ahead:
+        try:
+            with os.scandir(ahead.pop()) as entries:
+                for entry in entries:
+                    left -= 1
+                    if entry.is_dir(follow_symlinks=False):
+                        ahead.append(entry.path)
+                    elif not (entry.is_file(follow_symlinks=False) or entry.is_symlink()) and _is_spoken_to(entry):
+                        return f": there is a socket or a pipe in it, {entry.path}"
+        except FileNotFoundError:  # it has been removed meanwhile
+            continue
+        except OSError as error:
+            return f": whether there are sockets in it is not known: {error.filename}: {error.strerror}"
         if left < 0:
             return f": there are more than {_MOST_LOOKED_AT:,} files in it, and maybe sockets"
     return None
 
 
-def _can_be_connected_to(path: Path) -> bool:
-    return (path.is_socket() or path.is_fifo()) and not path.is_symlink()
+def _is_spoken_to(entry: os.DirEntry[str]) -> bool:
+    mode = entry.stat(follow_symlinks=False).st_mode
+    return stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)
 
 
 def _key(option: str) -> str:
