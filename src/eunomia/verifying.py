@@ -9,15 +9,18 @@ from typing import Any
 
 from eunomia.config import FilterConfig, TrackerConfig
 from eunomia.containers.docker import Docker
+from eunomia.errors import UsageError
 from eunomia.observing import Observer
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges import oci
-from eunomia.privileges.activity import Activities
+from eunomia.privileges.activity import Activities, is_below
 from eunomia.privileges.denials import Denials
 from eunomia.privileges.deployment import deployment
 from eunomia.privileges.profile import Profile
 from eunomia.privileges.recommendation import Recommendation, Verification
+from eunomia.privileges.today import is_read_only_today, profile_of_today
 from eunomia.privileges.usage import Verdict
+from eunomia.respond.actions import ActionLog
 from eunomia.respond.trial import Ran, Trial
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Tracker
@@ -51,6 +54,7 @@ def verify(
     inspected: Mapping[str, Any],
     check: Check,
     wait: Callable[[float], bool],
+    log: ActionLog | None = None,
 ) -> Verification:
     """Starts the image again with what is recommended, and tells whether that holds.
 
@@ -58,14 +62,16 @@ def verify(
         docker: the daemon; patient, for a start takes seconds.
         inspected: what it says of the container.
         wait: waits so many seconds; True when the trial is to end at once.
+        log: where what is done is written down.
 
     Raises:
         TrialError: there could be no trial.
     """
     text = None if profile is None else oci.write(profile)
-    with Trial(docker, inspected, deployment(made), text, share_mounts=check.share_mounts) as trial:
+    with Trial(docker, inspected, deployment(made), text, share_mounts=check.share_mounts, log=log) as trial:
+        today, note = _today(made, inspected)
         activities = Activities()
-        denials = Denials(profile or Profile(()), lambda: activities.named)
+        denials = Denials(profile or Profile(()), today, lambda: activities.named)
 
         def sink(config: TrackerConfig, tracker: Tracker, _schema: Schema) -> Handler:
             if config.tracker == "syscall":
@@ -83,7 +89,11 @@ def verify(
         capabilities = {
             use.name for one in observer.usages() for use in one.capabilities if use.verdict is Verdict.DENIED
         }
-        read_only = sorted(activities.of(activities.containers).refused)
+        read_only = [
+            path
+            for path in sorted(activities.of(activities.containers).refused)
+            if not is_read_only_today(inspected, path) and not any(is_below(path, one) for one in trial.made_read_only)
+        ]
         denied = denials.calls if profile is not None else {}
         taken = sorted(capabilities & set(made.capabilities.now or ()) - set(made.capabilities.recommended or ()))
         works = refused is None and code in (None, 0) and (check.health is None or (health and not health.code))
@@ -97,8 +107,15 @@ def verify(
             denied_capabilities=taken,
             read_only=read_only[:_MOST_TOLD],
             said=[*_said(trial, refused, health, code), *(_runtime(denials) if refused else ())],
-            notes=trial.notes,
+            notes=[*trial.notes, *note],
         )
+
+
+def _today(made: Recommendation, inspected: Mapping[str, Any]) -> tuple[Profile | None, list[str]]:
+    try:
+        return profile_of_today(inspected, made.capabilities.now), []
+    except UsageError as error:
+        return None, [f"what the container's profile of today refuses is not known: {error}"]
 
 
 def _trackers(denials: Denials) -> tuple[TrackerConfig, ...]:
@@ -119,8 +136,9 @@ def _watch(trial: Trial, check: Check, wait: Callable[[float], bool]) -> Ran | N
     while trial.state().running:
         passed_s = time.monotonic() - began_s
         if check.health is not None and passed_s >= min(_LEAST_S, check.seconds):
-            ran = trial.run_outside(check.health, check.seconds) if check.outside else trial.run(check.health)
-        if (ran is not None and not ran.code) or passed_s >= check.seconds or wait(_PAUSE_S):
+            run = trial.run_outside if check.outside else trial.run
+            ran = run(check.health, max(check.seconds - passed_s, _LEAST_S), lambda: wait(0))
+        if (ran is not None and not ran.code) or time.monotonic() - began_s >= check.seconds or wait(_PAUSE_S):
             break
     return ran
 

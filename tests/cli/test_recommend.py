@@ -80,10 +80,12 @@ def watched(dockerd: DockerDaemon, image: str) -> Iterator[tuple[Recommendation,
     dockerd.remove("web")
 
 
-def tried(dockerd: DockerDaemon, made: Recommendation, profile: Profile, **check: Any) -> Any:
+def tried(
+    dockerd: DockerDaemon, made: Recommendation, profile: Profile, health: str = HEALTH, seconds: float = 8
+) -> Any:
     inspected = Docker(dockerd.host).inspect("web")
     assert inspected is not None
-    return verify(made, profile, Docker(dockerd.host, 60), inspected, Check(8, HEALTH, **check), pause)
+    return verify(made, profile, Docker(dockerd.host, 60), inspected, Check(seconds, health), pause)
 
 
 def pause(seconds: float) -> bool:
@@ -136,6 +138,10 @@ def test_what_else_is_denied_is_named(dockerd: DockerDaemon, watched: tuple[Reco
     assert tried(dockerd, fewer, profile).denied_capabilities == ["CAP_CHOWN"]
     tight = replace(made, writable=[one for one in made.writable or () if one.kind == "volume"])
     assert tried(dockerd, tight, profile).read_only == ["/var/run/server.pid"]
+    hanging = tried(dockerd, made, profile, "while :; do :; done", 2)
+    assert (hanging.holds, hanging.health, hanging.ended) == (False, 124, None)
+    assert hanging.seconds < 5
+    assert any("the health command: did not end within" in told for told in hanging.said)
     assert trials(dockerd) == []
 
 
@@ -145,7 +151,7 @@ def test_the_command(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     docker = {"DOCKER_HOST": dockerd.host}
     out = tmp_path / "least"
     command = (*EUNOMIA, "recommend", "-c", "web", "--wait", "--out", str(out), "--fmt", "json")
-    check = ("--verify", "--health", HEALTH, "--seconds", "8")
+    check = ("--verify", "--health", HEALTH, "--seconds", "8", "--log", str(tmp_path / "log"))
     process = subprocess.Popen(
         [*DEFAULT_SIGNALS, *command, *check],
         stdout=subprocess.PIPE,
@@ -162,6 +168,8 @@ def test_the_command(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     made = json.loads(said)
     assert process.returncode == 0, complained
     assert made["verification"]["holds"]
+    done = [json.loads(line)["what"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert (done[:2], done[-1]) == (["trial-create", "trial-start"], "trial-remove")
     assert made["capabilities"]["recommended"] == NEEDED
     assert {path.name for path in out.iterdir()} >= {"seccomp.json", "README.md", "compose.yaml", "syscalls.txt"}
 
@@ -205,7 +213,9 @@ def test_a_record(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     gone = eunomia("recommend", "-c", "web", "--record", record, env=docker)
     assert gone.returncode == 0
     assert "note: what the container has now is not known" in gone.stderr
-    refused_trial = eunomia("recommend", "-c", "web", "--record", record, "--verify", env=docker)
+    refused_trial = eunomia(
+        "recommend", "-c", "web", "--record", record, "--verify", "--log", tmp_path / "log", env=docker
+    )
     assert refused_trial.returncode == 1
     assert "--verify starts the image again by Docker" in refused_trial.stderr
 
@@ -259,6 +269,7 @@ def test_users_are_those_that_the_container_sees(
         (("-c", "x", "--record", "r", "-T", "1"), "leave out -T"),
         (("-c", "x", "--since", "1h"), "go with --record"),
         (("-c", "x", "--health", "true"), "--health goes with --verify"),
+        (("-c", "x", "--log", "file"), "--log goes with --verify"),
         (("-c", "x", "--verify", "--outside"), "--outside goes with --health"),
         (("-c", " "), "it is empty"),
         (("-c", "x", "--record", "/no/such/record"), "there is no such directory"),

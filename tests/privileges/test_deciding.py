@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from eunomia.privileges import oci
 from eunomia.privileges.deciding import allows, depends_on_arguments
 from eunomia.privileges.denials import Denials
 from eunomia.privileges.profile import Action, Comparison, Operator, Profile, Rule
+from eunomia.privileges.runtime_default import default_profile
+from eunomia.privileges.today import is_read_only_today, profile_of_today
 from tests.privileges.seen import batch
 
 PROFILE = Profile(
@@ -71,7 +77,7 @@ def test_denials_that_were_counted() -> None:
 
 def test_denials_of_what_is_called_like_a_runtime() -> None:
     own: set[str] = set()
-    denials = Denials(PROFILE, lambda: frozenset(own))
+    denials = Denials(PROFILE, own=lambda: frozenset(own))
     refused = {"count": 1, "errors": 1, "errnos": ["EPERM:1"]}
     rows = [{**refused, "syscall": name, "comm": comm} for name, comm in (("mount", "runc:[2:INIT]"), ("chown", "exe"))]
     denials.handle(batch("syscall", *rows))
@@ -94,3 +100,59 @@ def test_denials_by_argument() -> None:
         )
     )
     assert denials.calls == {"socket(0x10, 0x3, 0x0 …)": "httpd"}
+
+
+def test_what_is_refused_today_is_no_denial() -> None:
+    denials = Denials(Profile((Rule(("read",)),)), default_profile(machine="x86_64"))
+    assert denials.judged_by_arguments == ("clone", "personality", "socket")
+    failed = {"count": 1, "errors": 1, "errnos": ["EPERM:1"]}
+    denials.handle(batch("syscall", *({"syscall": name, **failed} for name in ("chown", "keyctl", "socket"))))
+    call = {"event": "call", "syscall": "socket", "error": "EPERM"}
+    alg, local = ({**call, "arguments": [family, 3, 0, 0, 0, 0]} for family in (38, 1))
+    denials.handle(batch("syscall", alg, local, events=True))
+    assert denials.calls == {"chown": "httpd", "socket(0x1, 0x3, 0x0 …)": "httpd"}
+
+
+def test_runc_answers_otherwise_above_the_highest_number() -> None:
+    denials = Denials(Profile((Rule(("brk", "chown")),)), Profile((Rule(("clone3",), Action.ERRNO, 38),), Action.ALLOW))
+    unknown = {"count": 1, "errors": 1, "errnos": ["ENOSYS:1"], "abi": "native"}
+    calls = {"openat2": 437, "clone3": 435, "mmap": 9}
+    denials.handle(batch("syscall", *({"syscall": name, "nr": nr, **unknown} for name, nr in calls.items())))
+    assert denials.calls == {"openat2": "httpd"}
+    nothing = Denials(Profile(()))
+    nothing.handle(batch("syscall", {"syscall": "read", "nr": 63, **unknown}))
+    assert nothing.calls == {}
+
+
+def inspected(**host: Any) -> dict[str, Any]:
+    mounts = [{"Destination": "/data", "RW": True}, {"Destination": "/data/ro", "RW": False}]
+    return {"HostConfig": host, "Mounts": mounts}
+
+
+def test_the_profile_of_today() -> None:
+    assert profile_of_today(inspected(), None) == default_profile()
+    assert profile_of_today(inspected(SecurityOpt=["no-new-privileges"]), ["CAP_SYS_ADMIN"]) == default_profile(
+        ["CAP_SYS_ADMIN"]
+    )
+    assert profile_of_today(inspected(Privileged=True), None) is None
+    assert profile_of_today(inspected(SecurityOpt=["seccomp:unconfined"]), None) is None
+    own = default_profile().architectures[:1]
+    assert profile_of_today(inspected(SecurityOpt=[f"seccomp={oci.write(PROFILE)}"]), None) == replace(
+        PROFILE, architectures=own
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "found"),
+    [
+        ("/etc/x", {}, False),
+        ("/etc/x", {"ReadonlyRootfs": True}, True),
+        ("/tmp/x", {"ReadonlyRootfs": True, "Tmpfs": {"/tmp": "rw,mode=1777"}}, False),
+        ("/data/x", {"ReadonlyRootfs": True}, False),
+        ("/data/ro/x", {}, True),
+        ("/proc/sys/vm/swappiness", {}, True),
+        ("/proc/sys/vm/swappiness", {"Privileged": True}, False),
+    ],
+)
+def test_where_nothing_can_be_written_today(path: str, host: dict[str, Any], found: bool) -> None:
+    assert is_read_only_today(inspected(**host), path) is found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ from eunomia.errors import EunomiaError
 from eunomia.privileges import oci
 from eunomia.privileges.deployment import Deployment
 from eunomia.privileges.profile import Profile, Rule
-from eunomia.respond.trial import LABEL, Trial, TrialError
+from eunomia.respond.actions import ActionLog
+from eunomia.respond.trial import LABEL, Ran, Trial, TrialError
 from tests.dockerd import IMAGE, DockerDaemon
 
 pytestmark = pytest.mark.docker
@@ -49,7 +53,7 @@ def left(dockerd: DockerDaemon) -> str:
 
 
 def inside(trial: Trial, command: str) -> str:
-    ran = trial.run(command)
+    ran = trial.run(command, 10)
     assert ran.code == 0, ran
     return ran.said
 
@@ -87,17 +91,86 @@ def test_its_own_mounts_if_one_wants_them(dockerd: DockerDaemon, original: Mappi
     assert (tmp_path / "rw/told").read_text() == "told\n"
 
 
+def test_no_way_to_the_host(dockerd: DockerDaemon, original: Mapping[str, Any], tmp_path: Path) -> None:
+    file, server = tmp_path / "rw/file", socket.socket(socket.AF_UNIX)
+    binds = [
+        ("/run/own.sock", tmp_path / "ro/s", True),
+        ("/run/file", file, True),
+        ("/run/dir", tmp_path / "ro", False),
+    ]
+    mounts = [{"Type": "bind", "Source": str(one), "Destination": at, "RW": rw} for at, one, rw in binds]
+    with server, Trial(Docker(dockerd.host, 60), {**original, "Mounts": mounts}, PLAIN, None) as before:
+        assert not any("/run/dir" in told for told in before.notes)
+        server.bind(f"{tmp_path}/ro/s")
+    with Trial(Docker(dockerd.host, 60), {**original, "Mounts": mounts}, PLAIN, None) as trial:
+        assert trial.start() is None
+        assert inside(trial, "ls -A /run /run/dir; (echo >/run/file) 2>/dev/null || echo refused").splitlines() == [
+            *("/run:", "dir", "file", "", "/run/dir:", "refused")
+        ]
+        told = sorted(trial.notes)
+        assert (
+            "/run/dir is an empty volume, not what the container has there: there is a socket or a pipe in it"
+            in told[0]
+        )
+        assert "/run/file is the container's own file, and read-only" in told[1]
+        assert "/run/own.sock is left out: it is a socket" in told[2]
+    assert file.read_text() == "rw"
+    with Trial(Docker(dockerd.host, 60), {**original, "Mounts": mounts}, PLAIN, None, share_mounts=True) as shared:
+        assert shared.start() is None
+        assert inside(shared, "ls -A /run").split() == ["dir", "file"]
+
+
 def test_commands_inside_and_outside(dockerd: DockerDaemon, original: Mapping[str, Any]) -> None:
     with Trial(Docker(dockerd.host, 60), original, PLAIN, None) as trial:
         with pytest.raises(TrialError, match="does not run"):
             trial.run_outside("true", 5)
         assert trial.start() is None
-        ran = trial.run("echo out; echo err >&2; exit 3")
+        ran = trial.run("echo out; echo err >&2; exit 3", 10)
         assert (ran.code, sorted(ran.said.split())) == (3, ["err", "out"])
         network = inside(trial, "readlink /proc/1/ns/net")
         outside = trial.run_outside("readlink /proc/self/ns/net; test -d /root; exit 4", 5)
         assert (outside.code, outside.said.strip()) == (4, network)
-        assert trial.run_outside("sleep 5", 0.2).code == 124
+
+
+@pytest.mark.parametrize("way", ["run", "run_outside"])
+def test_a_command_that_hangs(dockerd: DockerDaemon, original: Mapping[str, Any], tmp_path: Path, way: str) -> None:
+    with Trial(Docker(dockerd.host, 60), original, PLAIN, None) as trial:
+        assert trial.start() is None
+        run, began_s = getattr(trial, way), time.monotonic()
+        assert run("while :; do echo x; sleep 0.2; done", 0.5) == Ran(124, "did not end within 0.5 s")
+        assert run("exec >/dev/null 2>&1; sleep 60", 0.5) == Ran(124, "did not end within 0.5 s")
+        assert run("exec >&- 2>&-; sleep 0.3; exit 3", 5).code == 3
+        assert run("sleep 60", 60, lambda: True) == Ran(124, "it was not waited for any longer")
+        outside = f"(sleep 0.8; touch {tmp_path}/x) & sleep 60"
+        assert run(outside, 0.3).code == 124
+        assert time.monotonic() - began_s < 10
+        time.sleep(1)
+    assert not (tmp_path / "x").exists()
+    assert left(dockerd) == ""
+
+
+def test_what_is_done_is_written_down(dockerd: DockerDaemon, original: Mapping[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    with ActionLog(file) as log, Trial(Docker(dockerd.host, 60), original, PLAIN, None, log=log) as trial:
+        trial.start()
+        trial.run("true", 5)
+        trial.run_outside("exit 3", 5)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(one["what"], one["result"], one.get("command")) for one in lines] == [
+        ("trial-create", "done", None),
+        ("trial-start", "done", None),
+        ("trial-exec", "done", "true"),
+        ("trial-host-command", "failed", "exit 3"),
+        ("trial-remove", "done", None),
+    ]
+    assert lines[0]["target"] == {"container": trial.name, "id": trial.id, "trial_of": "web"}
+
+
+def test_a_trial_that_cannot_be_written_down(dockerd: DockerDaemon, original: Mapping[str, Any]) -> None:
+    full = ActionLog(Path("/dev/full"))
+    with full, pytest.raises(EunomiaError, match="No space left"):
+        Trial(Docker(dockerd.host, 60), original, PLAIN, None, log=full).__enter__()
+    assert left(dockerd) == ""
 
 
 def test_a_start_that_is_refused(dockerd: DockerDaemon, original: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from eunomia.privileges.profile import Profile
     from eunomia.privileges.recommendation import Recommendation
     from eunomia.recommending import Seen, Subject
+    from eunomia.respond.actions import ActionLog
 
 _WIDTH = 100
 _PATIENCE_S = 120.0
@@ -80,6 +82,12 @@ Examples:
     help="with --verify: watch so long, or wait so long for --health",
 )
 @click.option("--share-mounts", is_flag=True, help="with --verify: on its own writable mounts, not on empty ones")
+@click.option(
+    "--log",
+    callback=values.file,
+    metavar="FILE",
+    help="with --verify: where what was done is written down, not in /var/log/eunomia/actions.jsonl",
+)
 @click.option("--schema", is_flag=True, help="print the JSON Schema of --fmt json instead")
 def command(
     container: str | None,
@@ -98,6 +106,7 @@ def command(
     outside: bool,
     seconds: float,
     share_mounts: bool,
+    log: Path | None,
     schema: bool,
 ) -> int:
     """Recommend the least privileges that a container needs: system calls, capabilities, settings.
@@ -113,12 +122,14 @@ def command(
     if container is None:
         raise click.UsageError("Missing option '-c' / '--container'")
     _check(record, since, until, duration_s, verify=verify, wait=wait, health=health, outside=outside)
+    if log is not None and not verify:
+        raise click.UsageError("--log goes with --verify")
     if out is not None:
         _prepare(out, force=force)
     from eunomia.host.roots import Roots
     from eunomia.recommending import recommendation
 
-    with Stop(reader=False) as stop:
+    with Stop(reader=False) as stop, _actions(log) if verify else nullcontext() as actions:
         if record is None:
             seen, subject = _watched(container, duration_s, stop, wait=wait)
         else:
@@ -126,7 +137,7 @@ def command(
         made, profile = recommendation(seen, subject, container, Roots(), margin=margin, arguments=arguments)
         if verify:
             stop.renew()  # Ctrl-C ended the watch; the next one ends the trial
-            made = _verified(made, profile, subject, stop, (seconds, health, outside, share_mounts))
+            made = _verified(made, profile, subject, stop, (seconds, health, outside, share_mounts), actions)
     _print(made, fmt)
     if out is not None:
         _write(out, made, profile)
@@ -154,6 +165,13 @@ def _check(
         raise click.UsageError("--outside goes with --health")
 
 
+def _actions(log: Path | None) -> ActionLog:
+    """Before the long watch: what cannot be written down is not done."""
+    from eunomia.respond.actions import LOG, ActionLog
+
+    return ActionLog(log or LOG)
+
+
 def _watched(container: str, duration_s: float | None, stop: Stop, *, wait: bool) -> tuple[Seen, Subject | None]:
     from eunomia.recommending import Watching
 
@@ -179,7 +197,12 @@ def _recorded(
 
 
 def _verified(
-    made: Recommendation, profile: Profile, subject: Subject | None, stop: Stop, check: tuple[Any, ...]
+    made: Recommendation,
+    profile: Profile,
+    subject: Subject | None,
+    stop: Stop,
+    check: tuple[Any, ...],
+    actions: ActionLog | None,
 ) -> Recommendation:
     from eunomia.containers.docker import Docker
     from eunomia.verifying import Check, verify
@@ -189,7 +212,8 @@ def _verified(
     docker = Docker(subject.docker.address, _PATIENCE_S)
     say(f"trying it with a container of its own, for {check[0]:g} seconds at most")
     known = None if made.syscalls is None else profile
-    return replace(made, verification=verify(made, known, docker, subject.inspected, Check(*check), wait=stop.wait))
+    verification = verify(made, known, docker, subject.inspected, Check(*check), stop.wait, actions)
+    return replace(made, verification=verification)
 
 
 def _print(made: Recommendation, fmt: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -71,13 +71,18 @@ class Docker(Runtime):
         found: Mapping[str, Any] | None = self._ask(f"/containers/{container_id}/json")
         return found
 
-    def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    def send(
+        self, method: str, path: str, body: Any = None, over: Callable[[], bool] | None = None
+    ) -> tuple[int, bytes]:
         """Any request of the API; its status and body.
+
+        Args:
+            over: as for `HttpSocket.send`.
 
         Raises:
             RuntimeUnavailable: it is down, too slow, or talks nonsense.
         """
-        status, _, answer = self._http.send(method, self._versioned() + path, body)
+        status, _, answer = self._http.send(method, self._versioned() + path, body, over)
         return status, answer
 
     def follow(self, kinds: Sequence[ChangeKind]) -> Changes:

@@ -9,13 +9,18 @@ import contextlib
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from eunomia.containers.runtime import RuntimeUnavailable
 from eunomia.errors import UsageError
 
 _TCP_PORT = 2375
+_LOOK_S = 0.1
+
+
+class GivenUp(RuntimeUnavailable):
+    """Whoever asked did not want to wait for the answer any longer."""
 
 
 class HttpSocket:
@@ -71,18 +76,23 @@ class HttpSocket:
         """
         return self.send("GET", path)
 
-    def send(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, str], bytes]:
+    def send(
+        self, method: str, path: str, body: Any = None, over: Callable[[], bool] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
         """The answer to any request, whatever its status; see `get`.
 
         Args:
             body: what becomes JSON; None for none.
+            over: asked several times a second whether to give up; it takes the place of the bound on each wait.
 
         Raises:
+            GivenUp: it was over before the answer was whole.
             RuntimeUnavailable: as for `get`.
         """
         try:
             with self._request(path, method, body) as connection:
-                answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+                receive = connection.recv if over is None else _impatient(connection, over)
+                answer = b"".join(iter(lambda: receive(1 << 16), b""))
         except OSError as error:
             raise self._unreachable(error) from error
         head, gap, rest = answer.partition(b"\r\n\r\n")
@@ -170,6 +180,19 @@ class JsonStream:
     def close(self) -> None:
         """Ends it at once, whoever waits in it."""
         hang_up(self._connection)
+
+
+def _impatient(connection: socket.socket, over: Callable[[], bool]) -> Callable[[int], bytes]:
+    """Its recv(), but for how long it waits."""
+    connection.settimeout(_LOOK_S)
+
+    def receive(size: int) -> bytes:
+        while not over():
+            with contextlib.suppress(TimeoutError):
+                return connection.recv(size)
+        raise GivenUp("the answer was not whole when it was to be")
+
+    return receive
 
 
 def hang_up(connection: socket.socket) -> None:

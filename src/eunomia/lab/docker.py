@@ -77,8 +77,8 @@ class Docker:
         return int(self._checked("inspect", "--format", "{{.State.Pid}}", name))
 
     def stop(self, name: str) -> None:
-        """Asks a container's first process to end, and kills it when it does not within a minute."""
-        self._checked("stop", "--time", "60", name)
+        """Asks a container's first process to end, and kills it when it does not within three minutes."""
+        self._checked("stop", "--time", "180", name)
 
     def wait(self, name: str) -> Done:
         """Waits for a container's end; of what it said the output and the errors, as they came."""

@@ -16,6 +16,14 @@ def allows(profile: Profile, name: str, arguments: Sequence[int]) -> bool:
     return any(rule.action in (Action.ALLOW, Action.LOG) for rule in fitting)
 
 
+def always_refuses(profile: Profile, name: str) -> bool:
+    """Whether a profile refuses a call whatever its arguments."""
+    rules = [rule for rule in profile.rules if name in rule.names]
+    if any(rule.action in (Action.ALLOW, Action.LOG) for rule in rules):
+        return False
+    return profile.default not in (Action.ALLOW, Action.LOG) or any(not rule.arguments for rule in rules)
+
+
 def depends_on_arguments(profile: Profile) -> frozenset[str]:
     """The calls that are allowed with some arguments only."""
     free = {name for rule in profile.rules if rule.action is Action.ALLOW and not rule.arguments for name in rule.names}

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import stat
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from eunomia.containers.docker import Docker
+from eunomia.containers.http import GivenUp
 from eunomia.errors import EunomiaError
+from eunomia.privileges.activity import is_below
 from eunomia.privileges.deployment import Deployment
+from eunomia.respond.actions import Action, ActionLog
 
 LABEL = "eunomia.trial"
 """On every container that a trial made; its value is the container that it was made after."""
@@ -28,6 +35,12 @@ _KEPT_OF_HOST = (
 _OF_SECURITY = ("seccomp", "no-new-privileges")
 _SHELL = ("/bin/sh", "-c")
 _LAST_WORDS = 2000
+_LOOK_S = 0.05
+_TIMED_OUT = 124
+"""The exit code of timeout(1)."""
+_MOST_LOOKED_AT = 500_000
+_SYSFS = "/sys"
+"""Has no sockets, and more files than one wants to look at."""
 
 
 class TrialError(EunomiaError):
@@ -60,10 +73,12 @@ class Trial:
         settings: with what it is started.
         profile: the seccomp profile as JSON; None leaves the original's.
         share_mounts: whether it gets the original's own writable mounts; without, empty volumes in their place.
+        log: where what is done is written down.
 
     Attributes:
         name, id: of the container.
         notes: how it differs from the original.
+        made_read_only: mounts that the original may write to, and the trial may not.
 
     Raises (on entering): TrialError.
     """
@@ -76,30 +91,57 @@ class Trial:
         profile: str | None,
         *,
         share_mounts: bool = False,
+        log: ActionLog | None = None,
     ) -> None:
+        self._log = log
+        self._original = str(original["Name"]).removeprefix("/")
         self._docker = docker
         self.name = f"eunomia-trial-{settings.name[:40]}-{os.getpid()}"
         self.id = ""
         self.notes: list[str] = []
+        self.made_read_only: list[str] = []
         self._body = self._settings(original, settings, profile, share_mounts=share_mounts)
 
     def __enter__(self) -> Trial:
         made = self._asked("POST", f"/containers/create?name={quote(self.name)}", self._body, "be made")
         self.id = str(made["Id"])
+        try:
+            self._note("create", image=self._body["Image"])
+        except EunomiaError:
+            self._remove()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status, answer = self._docker.send("DELETE", f"/containers/{self.id}?force=1&v=1")
-        if status not in (204, 404):
+        status, answer = self._remove()
+        removed = status in (204, 404)
+        self._note("remove", why="" if removed else _message(answer))
+        if not removed:
             told = f"the trial's container {self.name} could not be removed: {_message(answer)}"
             raise TrialError(f"{told}; remove it with docker rm -f {self.name}") from error
+
+    def _remove(self) -> tuple[int, bytes]:
+        return self._docker.send("DELETE", f"/containers/{self.id}?force=1&v=1")
+
+    def _note(self, done: str, why: str = "", **details: Any) -> None:
+        """Writes down what was done; `why` it failed, if it did."""
+        if self._log is not None:
+            target = {"container": self.name, "id": self.id, "trial_of": self._original}
+            self._log.write(Action(f"trial-{done}", target, "failed" if why else "done", why, details))
+
+    def _noted(self, done: str, command: str, ran: Ran) -> Ran:
+        why = f"exit code {ran.code}: {ran.said}" if ran.code else ""
+        self._note(done, why, command=command)
+        return ran
 
     def start(self) -> str | None:
         """Starts it; why it does not start, if it does not."""
         status, answer = self._docker.send("POST", f"/containers/{self.id}/start")
-        return None if status in (204, 304) else _message(answer)
+        refused = None if status in (204, 304) else _message(answer)
+        self._note("start", refused or "")
+        return refused
 
     def state(self) -> State:
         """How it is now."""
@@ -113,22 +155,40 @@ class Trial:
         status, answer = self._docker.send("GET", path)
         return _unframed(answer) if status == 200 else ""
 
-    def run(self, command: str) -> Ran:
+    def run(self, command: str, timeout_s: float, stopped: Callable[[], bool] = lambda: False) -> Ran:
         """Runs a command line by the container's own shell, as `docker exec` does.
 
+        Args:
+            timeout_s: when it has to have ended; it goes on in the container after that.
+            stopped: whether nobody waits for it any more.
+
         Raises:
-            TrialError: it cannot be run, say for lack of a shell.
+            TrialError: it cannot be run.
         """
+        return self._noted("exec", command, self._run(command, timeout_s, stopped))
+
+    def _run(self, command: str, timeout_s: float, stopped: Callable[[], bool]) -> Ran:
+        over = _over(timeout_s, stopped)
         body = {"Cmd": [*_SHELL, command], "AttachStdout": True, "AttachStderr": True}
         made = self._asked("POST", f"/containers/{self.id}/exec", body, "run a command")["Id"]
-        status, answer = self._docker.send("POST", f"/exec/{made}/start", {"Detach": False, "Tty": False})
+        try:
+            status, answer = self._docker.send("POST", f"/exec/{made}/start", {"Detach": False, "Tty": False}, over)
+        except GivenUp:
+            return _not_ended(timeout_s, stopped)
         if status != 200:
             return Ran(126, _message(answer))
-        ended = self._asked("GET", f"/exec/{made}/json", None, "be asked of a command")
-        return Ran(int(ended["ExitCode"] or 0), _unframed(answer))
+        while (ended := self._asked("GET", f"/exec/{made}/json", None, "be asked of a command"))["Running"]:
+            if over():  # all that it could say is closed, and it goes on
+                return _not_ended(timeout_s, stopped)
+            time.sleep(_LOOK_S)
+        return Ran(int(ended["ExitCode"]), _unframed(answer))
 
-    def run_outside(self, command: str, timeout_s: float) -> Ran:
+    def run_outside(self, command: str, timeout_s: float, stopped: Callable[[], bool] = lambda: False) -> Ran:
         """Runs a command line by this host's shell and with its programs, in the container's network.
+
+        Args:
+            timeout_s: when it has to have ended; it is killed then, with all that it started.
+            stopped: whether nobody waits for it any more.
 
         Raises:
             TrialError: the container does not run.
@@ -136,18 +196,24 @@ class Trial:
         pid = self.state().pid
         if pid is None:
             raise TrialError(f"{self.name} does not run: nothing can be asked in its network")
-        try:
-            done = subprocess.run(
-                ["nsenter", f"--net=/proc/{pid}/ns/net", *_SHELL, command],
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise TrialError("there is no program `nsenter`; install util-linux") from None
-        except subprocess.TimeoutExpired:
-            return Ran(124, f"not over after {timeout_s:g} seconds")
-        return Ran(done.returncode, (done.stdout + done.stderr).decode(errors="replace")[-_LAST_WORDS:])
+        return self._noted("host-command", command, self._run_outside(pid, command, timeout_s, stopped))
+
+    def _run_outside(self, pid: int, command: str, timeout_s: float, stopped: Callable[[], bool]) -> Ran:
+        words = ["nsenter", f"--net=/proc/{pid}/ns/net", *_SHELL, command]
+        over = _over(timeout_s, stopped)
+        with TemporaryFile() as said:  # a pipe would be open until the last of those that it started has ended
+            try:
+                process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, process_group=0)
+            except FileNotFoundError:
+                raise TrialError("there is no program `nsenter`; install util-linux") from None
+            try:
+                while process.poll() is None and not over():
+                    time.sleep(_LOOK_S)
+            finally:
+                ended = _end(process)
+            said.seek(0)
+            text = said.read().decode(errors="replace")[-_LAST_WORDS:]
+        return Ran(process.returncode, text) if ended else _not_ended(timeout_s, stopped)
 
     def _asked(self, method: str, path: str, body: Any, what: str) -> Any:
         status, answer = self._docker.send(method, path, body)
@@ -203,21 +269,85 @@ class Trial:
         self, original: Mapping[str, Any], settings: Deployment, *, share_mounts: bool
     ) -> Iterator[dict[str, Any]]:
         for one in original.get("Mounts") or ():
-            target, is_volume = one["Destination"], one["Type"] == "volume"
+            target = one["Destination"]
             if target in settings.removed or one["Type"] not in ("bind", "volume"):
                 continue
             writable = one["RW"] and target not in (settings.read_only_mounts or {})
-            if writable and not share_mounts and (is_volume or Path(one["Source"]).is_dir()):
-                self.notes.append(f"{target} is an empty volume, not what the container has there")
-                yield {"Type": "volume", "Target": target}
+            if one["Type"] == "volume" or Path(one["Source"]).is_dir():
+                yield self._directory(one, writable=writable, shared=share_mounts)
             else:
-                source = one["Name"] if is_volume else one["Source"]
-                yield {
-                    "Type": one["Type"],
-                    "Source": source,
-                    "Target": target,
-                    "ReadOnly": not (writable and share_mounts),
-                }
+                yield from self._file(one, writable=writable, shared=share_mounts)
+
+    def _directory(self, one: Mapping[str, Any], *, writable: bool, shared: bool) -> dict[str, Any]:
+        target, told = one["Destination"], None
+        if not shared:
+            told = "" if writable else _told_of_sockets(Path(one["Source"]))
+        if told is None:
+            return _mount(one, read_only=not writable)
+        self.notes.append(f"{target} is an empty volume, not what the container has there{told}")
+        return {"Type": "volume", "Target": target}
+
+    def _file(self, one: Mapping[str, Any], *, writable: bool, shared: bool) -> Iterator[dict[str, Any]]:
+        """A socket can be connected to on a read-only mount, too: a second one at its end would act on the host."""
+        target, source = one["Destination"], Path(one["Source"])
+        if not (source.is_file() or source.is_char_device() or source.is_block_device()):
+            self.notes.append(f"{target} is left out: it is a socket, a pipe, or not to be seen from here")
+            return
+        if writable and not shared:
+            self.notes.append(f"{target} is the container's own file, and read-only")
+            self.made_read_only.append(target)
+        yield _mount(one, read_only=not (writable and shared))
+
+
+def _over(timeout_s: float, stopped: Callable[[], bool]) -> Callable[[], bool]:
+    end_s = time.monotonic() + timeout_s
+    return lambda: time.monotonic() > end_s or stopped()
+
+
+def _not_ended(timeout_s: float, stopped: Callable[[], bool]) -> Ran:
+    return Ran(_TIMED_OUT, "it was not waited for any longer" if stopped() else f"did not end within {timeout_s:.3g} s")
+
+
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has ended by itself; else it is killed with its whole process group."""
+    if process.poll() is not None:
+        return True
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return False
+
+
+def _mount(one: Mapping[str, Any], *, read_only: bool) -> dict[str, Any]:
+    source = one["Name"] if one["Type"] == "volume" else one["Source"]
+    return {"Type": one["Type"], "Source": source, "Target": one["Destination"], "ReadOnly": read_only}
+
+
+def _told_of_sockets(directory: Path) -> str | None:
+    """Why a directory that is only read is not to be given: with a socket in it, or too much in it to know."""
+    if is_below(str(directory), _SYSFS):
+        return None
+    left, ahead = _MOST_LOOKED_AT, [str(directory)]
+    while ahead:
+        try:
+            with os.scandir(ahead.pop()) as entries:
+                for entry in entries:
+                    left -= 1
+                    if entry.is_dir(follow_symlinks=False):
+                        ahead.append(entry.path)
+                    elif not (entry.is_file(follow_symlinks=False) or entry.is_symlink()) and _is_spoken_to(entry):
+                        return f": there is a socket or a pipe in it, {entry.path}"
+        except FileNotFoundError:  # it has been removed meanwhile
+            continue
+        except OSError as error:
+            return f": whether there are sockets in it is not known: {error.filename}: {error.strerror}"
+        if left < 0:
+            return f": there are more than {_MOST_LOOKED_AT:,} files in it, and maybe sockets"
+    return None
+
+
+def _is_spoken_to(entry: os.DirEntry[str]) -> bool:
+    mode = entry.stat(follow_symlinks=False).st_mode
+    return stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)
 
 
 def _key(option: str) -> str:

@@ -19,10 +19,11 @@ from eunomia.lab.workloads.workload import Workload
 from eunomia.observing import TRACKERS, Observer
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges import oci
+from eunomia.privileges.capabilities import needed
 from eunomia.privileges.collect import unite
 from eunomia.privileges.least import profile_of
 from eunomia.privileges.profile import Profile
-from eunomia.privileges.usage import Call, Phase, Usage, Verdict
+from eunomia.privileges.usage import Call, Phase, Usage
 from eunomia.schema.batch import Batch, Schema
 from eunomia.trackers.declaration import Tracker
 
@@ -39,7 +40,7 @@ class Examination:
         learnt: what was learnt in that very run to be the workload's.
         refused: calls that strace saw turned away each time, and that never began: by the runtime's own profile.
         profile: made of that run and of one without strace.
-        capabilities: needed ones, of the run without strace.
+        capabilities: those that have to be given, of the run without strace.
         again: the run under the profile, with these capabilities and no others.
         denials: calls that the profile kept from being made in it, and the runtime's own does not.
         probed: what trying every other call came to.
@@ -87,7 +88,7 @@ def examine(bench: Bench, docker_host: str | None, workload: Workload, say: Call
         _check(workload, bench.run(workload))
         second = _usage(observer, workload)
     profile = profile_of(unite([first, second], workload.name))
-    capabilities = tuple(sorted({one.name for one in second.capabilities if one.verdict is Verdict.NEEDED}))
+    capabilities = tuple(sorted(needed(second.capabilities)))
     say(f"{workload.name}: under its profile of {len(profile.allowed)} calls, with {', '.join(capabilities) or 'no'}")
     outcome, denials = again(bench, docker_host, workload, profile, capabilities)
     say(f"{workload.name}: trying what it is not allowed")

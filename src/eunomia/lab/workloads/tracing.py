@@ -16,8 +16,8 @@ from eunomia.lab.labtool import LabError
 from eunomia.privileges.usage import Call
 from eunomia.schema.syscalls import ENTRIES, NUMBERS
 
-_ATTACH_S = 60.0
-_END_S = 60.0
+_ATTACH_S = 180.0
+_END_S = 180.0
 _FLAGS = ("-f", "-n", "-a", "0", "-s", "0", "-e", "raw=all", "-e", "signal=none", "--quiet=exit")
 _ARG_START = 48 - 3  # of /proc/PID/stat, whose fields begin with the third behind the name
 _ABIS = ("native", "compat32", "x32")
