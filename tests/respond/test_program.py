@@ -143,6 +143,21 @@ def test_another_answer() -> None:
     assert told(Action.KILL_PROCESS, "clone3") == ENOSYS
 
 
+@pytest.mark.parametrize("default", [Action.ALLOW, Action.LOG])
+def test_another_answer_of_a_profile_that_names_what_is_denied(default: Action) -> None:
+    """What it does not name is let through as before; only what it denies is answered otherwise."""
+    profile = Profile((Rule(("ptrace",), Action.ERRNO, 38), Rule(("mount",), Action.KILL_PROCESS)), default)
+
+    def told(action: Action) -> list[int]:
+        program = compile_profile(answering(profile, action), "x86_64")
+        return [_asked(program, "x86_64", NUMBERS[name]["x86_64"], (0,) * 6) for name in ("read", "ptrace", "mount")]
+
+    free = _ALLOW if default is Action.ALLOW else _LOG
+    assert told(Action.LOG) == [free, _LOG, _LOG]
+    assert told(Action.ERRNO) == [free, ENOSYS, 0x50000 | 1]
+    assert told(Action.KILL_PROCESS) == [free, KILLED, KILLED]
+
+
 def test_what_cannot_be_made_is_told() -> None:
     """Too long, for another machine, or an answer that nobody is there to give."""
     many = tuple(

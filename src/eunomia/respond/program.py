@@ -148,16 +148,20 @@ def answering(profile: Profile, action: Action) -> Profile:
     """The same profile with another answer to what it does not allow.
 
     LOG lets all of it through. ERRNO also takes the place of what would end the program. KILL stands for the default
-    only: a call that a rule refuses with an error is one that programs are known to try.
+    only: a call that a rule refuses with an error is one that programs are known to try. Where the default lets calls
+    through it stays, and its rules, which are all that is denied, get the answer.
     """
+    denies_by_rules = profile.default in PERMISSIVE
 
     def changed(rule: Rule) -> Rule:
-        harsh = rule.action not in (*PERMISSIVE, Action.ERRNO)
-        if rule.action in PERMISSIVE or (action is not Action.LOG and not (action is Action.ERRNO and harsh)):
+        if rule.action in PERMISSIVE or (action is Action.ERRNO and rule.action is Action.ERRNO):
+            return rule
+        if action is Action.KILL_PROCESS and not denies_by_rules:
             return rule
         return replace(rule, action=action, errno=None)
 
-    return replace(profile, rules=tuple(map(changed, profile.rules)), default=action)
+    default = profile.default if denies_by_rules else action
+    return replace(profile, rules=tuple(map(changed, profile.rules)), default=default)
 
 
 def unknown_names(profile: Profile) -> tuple[str, ...]:
