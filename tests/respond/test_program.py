@@ -88,6 +88,21 @@ def test_other_entries_end_the_process() -> None:
     assert run(program.instructions, 0xFFFFFFFF, TOKENS["x86_64"], [0] * 6) == ENOSYS
 
 
+@pytest.mark.parametrize(
+    ("action", "told"), [(Action.LOG, _LOG), (Action.ERRNO, ENOSYS), (Action.KILL_PROCESS, KILLED)]
+)
+@pytest.mark.parametrize("default", [Action.ERRNO, Action.ALLOW])
+def test_other_entries_get_the_answer_that_is_asked_for(action: Action, told: int, default: Action) -> None:
+    """To log what a profile would deny ends nobody."""
+    profile = Profile((), default, architectures=("SCMP_ARCH_X86_64",))
+    program = compile_profile(answering(profile, action), "x86_64", action)
+    assert run(program.instructions, 64, TOKENS["i386"], [0] * 6) == told
+    assert run(program.instructions, 110 | X32_BIT, TOKENS["x86_64"], [0] * 6) == told
+    assert run(program.instructions, 110, TOKENS["aarch64"], [0] * 6) == told
+    assert program.takes("x86_64")
+    assert program.takes("i386") is (action is Action.LOG)
+
+
 def test_a_program_for_arm64_knows_its_numbers() -> None:
     """And those of arm, when the profile names it."""
     profile = Profile((Rule(("openat",)),), architectures=("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"))

@@ -79,7 +79,9 @@ def program_of(profile: Profile, action: str | None) -> Program:
     from eunomia.respond.program import answering, compile_profile
 
     actions = {"log": Action.LOG, "errno": Action.ERRNO, "kill": Action.KILL_PROCESS}
-    return compile_profile(profile if action is None else answering(profile, actions[action]))
+    if action is None:
+        return compile_profile(profile)
+    return compile_profile(answering(profile, actions[action]), foreign=actions[action])
 
 
 def put_on(profile: Profile, source: str, wanted: Wanted) -> int:

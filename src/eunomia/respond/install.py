@@ -103,8 +103,8 @@ def _put_on(held: Held, subject: Subject, program: Program, *, force: bool) -> I
     started_s = time.monotonic()
     if held.has_filter(program.packed):
         return Installed(True, False, time.monotonic() - started_s)
-    if held.entry.table not in program.tables:
-        raise RefusedError(f"it makes {held.entry.table} calls, of which the profile has none: it would be killed")
+    if not program.takes(held.entry.table):
+        raise RefusedError(f"it makes {held.entry.table} calls, of which the profile has none: it could not go on")
     if subject.mode and not held.unfiltered and not force:
         raise RefusedError(
             "it has a filter that might kill it for what has to be done, and passing that by takes CAP_SYS_ADMIN, a"
