@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import os
 import re
 import signal
@@ -310,6 +311,26 @@ def test_one_that_ends_meanwhile(target: Path) -> None:
                 install(subject, allowing_all_but(DENIED), Roots())
             assert process.process.wait(10) == -signal.SIGKILL
             killer.wait()
+
+
+def test_a_number_that_is_anothers_by_now(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has got it is left alone: by its start, by the process a thread is of, and by what the caller knows."""
+    program = allowing_all_but(DENIED)
+    with running(target, "spin", "1") as process, running(target, "spin", "1") as other:
+        process.line()
+        other.line()
+        subject = process.subject()
+        meant = iter((True, False))
+        with pytest.raises(GoneError):
+            install(dataclasses.replace(subject, start_ns=subject.start_ns - 10_000_000), program, Roots())
+        with pytest.raises(GoneError):
+            install(subject, program, Roots(), is_meant=lambda: next(meant, False))
+        assert next(meant, None) is None
+        monkeypatch.setattr("eunomia.respond.install.candidates", lambda *_: [other.pid])
+        with pytest.raises(GoneError):
+            install(subject, program, Roots())
+        assert (_filters(process), _filters(other)) == ({"0"}, {"0"})
+        assert _report(process)[1:] == _report(other)[1:] == [0, 0, 0, 0]
 
 
 def test_a_failure_leaves_the_target_as_it_was(target: Path) -> None:

@@ -117,7 +117,7 @@ def put_on(profile: Profile, source: str, wanted: Wanted) -> int:
 
 def _apply(applier: Applier, groups: Sequence[Group], stopped: Callable[[], bool]) -> Iterator[Outcome]:
     for group in groups:
-        for outcome in applier.apply_all(group.pids, group.name):
+        for outcome in applier.apply_all(group.pids, group.name, group.has):
             yield outcome
             if stopped():
                 say("stopped: what is not listed was not touched")

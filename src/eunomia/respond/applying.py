@@ -89,20 +89,28 @@ class Applier:
         why = refusal(subject, self._program, self._procfs, force=self._force)
         return Plan(subject, container, why, warnings(subject, self._program))
 
-    def apply(self, pid: int, container: str | None = None) -> Outcome:
-        """Does it."""
-        return on_own_thread(lambda: self._apply(pid, container))
+    def apply(
+        self, pid: int, container: str | None = None, is_meant: Callable[[int], bool] = lambda _pid: True
+    ) -> Outcome:
+        """Does it.
 
-    def _apply(self, pid: int, container: str | None) -> Outcome:
+        Args:
+            pid: to whom.
+            container: what its container is called.
+            is_meant: whether who has this number now is still the one that is meant; else that one is gone.
+        """
+        return on_own_thread(lambda: self._apply(pid, container, lambda: is_meant(pid)))
+
+    def _apply(self, pid: int, container: str | None, is_meant: Callable[[], bool]) -> Outcome:
         started_s = time.monotonic()
-        plan = self.plan(pid, container)
+        plan = self.plan(pid, container) if is_meant() else None
         if plan is None:
             return self._note(Outcome(pid, "", "gone", "it has ended"), container)
         comm = plan.subject.comm
         if plan.refused is not None:
             return self._note(Outcome(pid, comm, "refused", plan.refused), container)
         try:
-            done = install(plan.subject, self._program, self._roots, force=self._force)
+            done = install(plan.subject, self._program, self._roots, force=self._force, is_meant=is_meant)
         except GoneError:
             return self._note(Outcome(pid, comm, "gone", "it ended meanwhile"), container)
         except RefusedError as error:
@@ -115,7 +123,12 @@ class Applier:
         left = {"left_bytes": done.left_bytes} if done.left_bytes else {}
         return self._note(outcome, container, no_new_privs=done.no_new_privs, threads=plan.subject.threads, **left)
 
-    def apply_all(self, pids: Callable[[], Iterable[int]], container: str | None = None) -> Iterator[Outcome]:
+    def apply_all(
+        self,
+        pids: Callable[[], Iterable[int]],
+        container: str | None = None,
+        is_meant: Callable[[int], bool] = lambda _pid: True,
+    ) -> Iterator[Outcome]:
         """Does it to all processes of a group, and looks again until all have the filter.
 
         A process made before its parent was reached, but after we looked, is found the next time. What a process makes
@@ -127,7 +140,7 @@ class Applier:
             results = set()
             for pid, start_ns in new:
                 tried.add((pid, start_ns))
-                outcome = self.apply(pid, container)
+                outcome = self.apply(pid, container, self._started_at(start_ns, is_meant))
                 results.add(outcome.result)
                 yield outcome
             if not results - {"already", "gone"}:
@@ -138,6 +151,13 @@ class Applier:
             origin = self._procfs.origin(pid)
             if origin is not None:
                 yield pid, origin.start_ns
+
+    def _started_at(self, start_ns: int, is_meant: Callable[[int], bool]) -> Callable[[int], bool]:
+        def both(pid: int) -> bool:
+            origin = self._procfs.origin(pid)
+            return origin is not None and origin.start_ns == start_ns and is_meant(pid)
+
+        return both
 
     def covers(self, pid: int, parent: int) -> bool:
         """Whether a process has the filter for sure: it was put on it, or its parent had it when it was made.

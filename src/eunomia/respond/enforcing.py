@@ -42,7 +42,7 @@ class Enforcer(Handler):
         """Does it to all that run now."""
         for group in groups:
             with self._lock:
-                for outcome in self._applier.apply_all(group.pids, group.name):
+                for outcome in self._applier.apply_all(group.pids, group.name, group.has):
                     self._tell(outcome)
 
     def handle(self, batch: Batch) -> Batch:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eunomia.errors import EunomiaError
@@ -53,7 +54,14 @@ class Installed:
     left_bytes: int = 0
 
 
-def install(subject: Subject, program: Program, roots: Roots, *, force: bool = False) -> Installed:
+def install(
+    subject: Subject,
+    program: Program,
+    roots: Roots,
+    *,
+    force: bool = False,
+    is_meant: Callable[[], bool] = lambda: True,
+) -> Installed:
     """Puts a filter on a process.
 
     Args:
@@ -61,27 +69,30 @@ def install(subject: Subject, program: Program, roots: Roots, *, force: bool = F
         program: the filter.
         roots: where /proc is.
         force: whether to try it under filters that cannot be passed by, which may kill the process.
+        is_meant: asked when it is held and can go nowhere: whether it is the one that is meant. Its number and its
+            start are compared anyway.
 
     Raises:
-        GoneError: it has ended.
+        GoneError: it has ended, whoever may have its number now.
         RefusedError: it cannot be done; the process is as it was.
         EunomiaError: it could not be done, and something is left of it; the text says what.
     """
-    return on_own_thread(lambda: _install(subject, program, roots, force=force))
+    return on_own_thread(lambda: _install(subject, program, roots, is_meant, force=force))
 
 
-def _install(subject: Subject, program: Program, roots: Roots, *, force: bool) -> Installed:
+def _install(
+    subject: Subject, program: Program, roots: Roots, is_meant: Callable[[], bool], *, force: bool
+) -> Installed:
     stuck: dict[int, StuckError] = {}
     for _ in range(_ROUNDS):
+        if not (_is_there(subject, roots) and is_meant()):  # who has its number now is not to be held
+            break
         left = [tid for tid in candidates(subject.pid, roots) if tid not in stuck]
         for tid in left:
+            patience_s = _QUICK_S if tid != left[-1] else _patience_s(tid, roots)
             try:
-                with hold(
-                    tid,
-                    _QUICK_S if tid != left[-1] else _patience_s(tid, roots),
-                    roots,
-                    restarts=program.lets_through("restart_syscall"),
-                ) as held:
+                with hold(tid, patience_s, roots, restarts=program.lets_through("restart_syscall")) as held:
+                    _recognise(tid, subject, roots, is_meant)
                     return _put_on(held, subject, program, force=force)
             except GoneError:
                 continue
@@ -96,6 +107,20 @@ def _install(subject: Subject, program: Program, roots: Roots, *, force: bool) -
     if stuck:
         raise RefusedError(f"{next(iter(stuck.values()))}: it is in {_where(next(iter(stuck)), roots)}")
     raise GoneError(f"process {subject.pid} has ended")
+
+
+def _is_there(subject: Subject, roots: Roots) -> bool:
+    """Whether a process's number is still its own."""
+    origin = Procfs(roots).origin(subject.pid)
+    return origin is not None and origin.start_ns == subject.start_ns
+
+
+def _recognise(tid: int, subject: Subject, roots: Roots, is_meant: Callable[[], bool]) -> None:
+    """Makes sure that a thread that is held, and so keeps its numbers, belongs to the process that was looked at."""
+    status = Procfs(roots).status(tid)
+    of = None if status is None else int(status["Tgid"])
+    if of != subject.pid or not _is_there(subject, roots) or not is_meant():
+        raise GoneError(f"thread {tid} of process {subject.pid} has ended")
 
 
 def _put_on(held: Held, subject: Subject, program: Program, *, force: bool) -> Installed:
