@@ -88,6 +88,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert "--children goes with -p" in refused("seccomp", "apply", profile, "-c", "web", "--children")
     assert "--target -tc" in refused("seccomp", "--source", "-sp", "1")
     assert "--source -sc" in refused("seccomp", "--target", "-tp", "1")
+    assert "name a file" in refused("seccomp", "apply", profile, "-p", "1", "--log", "-")
     foreign = tmp_path / "foreign.json"
     foreign.write_text(oci.write(Profile((), architectures=("SCMP_ARCH_S390X",))))
     assert "SCMP_ARCH_S390X" in refused("seccomp", "apply", foreign, "-p", "1")

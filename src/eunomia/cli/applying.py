@@ -61,7 +61,7 @@ def log_option(function: Any) -> Any:
     """`--log`."""
     option = click.option(
         "--log",
-        callback=values.file,
+        callback=values.log_file,
         metavar="FILE",
         help="where what was done is written down; without it /var/log/eunomia/actions.jsonl, and the journal",
     )

@@ -139,18 +139,41 @@ def _put_on(held: Held, subject: Subject, program: Program, *, force: bool) -> I
     address = held.call(held.entry.map_memory, 0, room, _READ_WRITE, _PRIVATE_ANONYMOUS, -1, 0)
     if address < 0:
         raise RefusedError(f"no memory could be mapped in it: {os.strerror(-address)}")
-    result, gave_up = -errno.EINTR, False
+    left = [_memory(room)]
+    try:
+        result, kept = _set_filter(held, subject, program, address, room, left)
+    except (FrozenError, OSError) as error:
+        if not left:
+            raise
+        raise EunomiaError(f"{error}; it was begun, and this is left of it: {' and '.join(left)}") from error
+    _check(result, gave_up=subject.needs_no_new_privs)
+    return Installed(False, subject.needs_no_new_privs, time.monotonic() - started_s, kept)
+
+
+def _memory(room: int) -> str:
+    return f"{room} bytes of memory mapped in it"
+
+
+def _set_filter(
+    held: Held, subject: Subject, program: Program, address: int, room: int, left: list[str]
+) -> tuple[int, int]:
+    """What seccomp(2) has said, and how much memory stays mapped; `left` always says what is changed until now."""
+    result = -errno.EINTR
     try:
         header = held.entry.program_header(len(program), address + _HEADER_BYTES)
         held.write(address, header.ljust(_HEADER_BYTES, b"\0") + program.packed)
-        gave_up = subject.needs_no_new_privs
-        if gave_up and (refused := held.call("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0)):
-            raise RefusedError(f"no_new_privs could not be set: {os.strerror(-refused)}")
+        if subject.needs_no_new_privs:
+            if refused := held.call("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+                raise RefusedError(f"no_new_privs could not be set: {os.strerror(-refused)}")
+            left.append("no_new_privs of one thread, which cannot be undone")
         result = held.call("seccomp", _SET_MODE_FILTER, _TSYNC, address)
+        if result == 0:
+            left.append("the filter, which is on all its threads")
     finally:
-        left = _give_back(held, address, room, bound=result == 0 and not program.lets_through("munmap"))
-    _check(result, gave_up=gave_up)
-    return Installed(False, gave_up, time.monotonic() - started_s, left)
+        kept = _give_back(held, address, room, bound=result == 0 and not program.lets_through("munmap"))
+        if not kept:
+            left.remove(_memory(room))
+    return result, kept
 
 
 def _give_back(held: Held, address: int, room: int, *, bound: bool) -> int:
