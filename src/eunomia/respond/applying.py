@@ -21,6 +21,7 @@ _ROUNDS = 20
 _MOST_COVERED = 20_000
 _TICK_NS = 10_000_000
 """Starts are told in steps of 10 ms, rounded down."""
+_UNKNOWN = -1
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Covered:
-    """A process with the filter: when it was started, and since when all that it makes has it, too."""
+    """A process with the filter: when it was started, and since when all that it makes has it, too.
+
+    `was_seen` tells one that was looked at from one that should have it from its parent.
+    """
 
     start_ns: int
     since_ns: int
+    was_seen: bool
 
 
 class Applier:
@@ -117,7 +122,7 @@ class Applier:
             return self._note(Outcome(pid, comm, "refused", str(error)), container)
         except EunomiaError as error:
             return self._note(Outcome(pid, comm, "failed", str(error)), container)
-        self._cover(pid, plan.subject.start_ns, time.clock_gettime_ns(time.CLOCK_BOOTTIME) + _TICK_NS)
+        self._cover(pid, plan.subject.start_ns, time.clock_gettime_ns(time.CLOCK_BOOTTIME) + _TICK_NS, was_seen=True)
         took_ms = (time.monotonic() - started_s) * 1000
         outcome = Outcome(pid, comm, "already" if done.already else "done", "", done.held_s * 1000, took_ms)
         left = {"left_bytes": done.left_bytes} if done.left_bytes else {}
@@ -175,11 +180,31 @@ class Applier:
         known = self._covered.get(parent)
         if known is None or origin.start_ns < known.since_ns:
             return False
-        self._cover(pid, origin.start_ns, origin.start_ns)
+        self._cover(pid, origin.start_ns, origin.start_ns, was_seen=False)
         return True
 
-    def _cover(self, pid: int, start_ns: int, since_ns: int) -> None:
-        self._covered[pid] = _Covered(start_ns, since_ns)
+    def covered(self, pid: int, parent: int, at_ns: int) -> bool:
+        """The same of one that ran at a time and is gone: its children may be there."""
+        known = self._covered.get(parent)
+        if known is None or at_ns < known.since_ns:
+            self._covered.pop(pid, None)
+            return False
+        self._cover(pid, _UNKNOWN, known.since_ns, was_seen=False)
+        return True
+
+    def missing(self, pids: Iterable[int], since_ns: int) -> Iterator[int]:
+        """Those, started since a time, that are not known to have the filter, whoever their parents are by now."""
+        for pid, start_ns in self._started(pids):
+            known = self._covered.get(pid)
+            if start_ns >= since_ns and (known is None or known.start_ns != start_ns):
+                yield pid
+
+    def doubt(self) -> None:
+        """Forgets what was concluded from parents: one that had no filter may have gone unnoticed."""
+        self._covered = {pid: known for pid, known in self._covered.items() if known.was_seen}
+
+    def _cover(self, pid: int, start_ns: int, since_ns: int, *, was_seen: bool) -> None:
+        self._covered[pid] = _Covered(start_ns, since_ns, was_seen)
         if len(self._covered) > _MOST_COVERED:
             running = dict(self._started(self._procfs.pids()))
             self._covered = {pid: known for pid, known in self._covered.items() if running.get(pid) == known.start_ns}

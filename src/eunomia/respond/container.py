@@ -64,7 +64,13 @@ def containers(
     return found
 
 
-def _below(name: str, cgroups: Cgroups, path: str, container_id: str, procfs: Procfs) -> Group:
+def of_cgroup(cgroup_id: int, container_id: str, name: str | None, cgroups: Cgroups, procfs: Procfs) -> Group | None:
+    """The container that one of its cgroups belongs to; None when that is gone."""
+    path = cgroups.path(cgroup_id)
+    return None if path is None else _below(name, cgroups, path, container_id, procfs)
+
+
+def _below(name: str | None, cgroups: Cgroups, path: str, container_id: str, procfs: Procfs) -> Group:
     """All processes of a container, by the cgroup of one of them."""
     parts = path.split("/")
     own = next((place for place, part in enumerate(parts) if container_id in part), len(parts) - 1)
@@ -95,6 +101,16 @@ def process(pid: int, roots: Roots, *, children: bool) -> Group:
         return now is not None and (one != pid or now.start_ns == first.start_ns)
 
     return Group(None, lambda: [pid, *(_descendants(pid, procfs) if children and has(pid) else ())], has)
+
+
+def descendants(pids: Sequence[int], roots: Roots) -> Group:
+    """Processes, and what they have started, and that has."""
+    procfs = Procfs(roots)
+
+    def running() -> list[int]:
+        return sorted({one for pid in pids for one in (pid, *_descendants(pid, procfs))})
+
+    return Group(None, running, lambda pid: procfs.origin(pid) is not None)
 
 
 def _descendants(pid: int, procfs: Procfs) -> list[int]:
