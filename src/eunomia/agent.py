@@ -514,6 +514,22 @@ class Agent:
         counters = [line.tracing.counters() for line in self._lines]
         accounts = self._account_all(counters)
         total = add_up(accounts)
+        return Summary(
+            total.emitted,
+            total.delivered,
+            total.filtered,
+            total.lost,
+            self._missed(counters),
+            time.monotonic() - self._started_s,
+            time.process_time() - self._cpu_s,
+            accounts,
+        )
+
+    def missed(self) -> dict[str, int]:
+        """What has kept events from being seen or attributed so far, as in `Summary.missed`."""
+        return self._missed([line.tracing.counters() for line in self._lines])
+
+    def _missed(self, counters: list[Counters]) -> dict[str, int]:
         announced = self._announcer.counters()
         missed = {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
@@ -521,16 +537,7 @@ class Agent:
             "sockets or arrivals not followed": sum(one.filter_full for one in counters),
             "cgroup announcements": announced.ring_full,
         }
-        return Summary(
-            total.emitted,
-            total.delivered,
-            total.filtered,
-            total.lost,
-            {what: times for what, times in missed.items() if times},
-            time.monotonic() - self._started_s,
-            time.process_time() - self._cpu_s,
-            accounts,
-        )
+        return {what: times for what, times in missed.items() if times}
 
     def _account_all(self, counters: list[Counters]) -> tuple[Account, ...]:
         return tuple(

@@ -53,6 +53,21 @@ def test_children_have_it_from_their_parent(applier: Applier) -> None:
     assert applier.covers(shell.pid, 1)
 
 
+@pytest.mark.kernel
+def test_who_is_not_meant_any_more_is_gone(applier: Applier) -> None:
+    """By the caller's word, and of a group by its first one's start."""
+    with running(*_SHELL) as shell:
+        shell.line()
+        assert applier.apply(shell.pid, is_meant=lambda _pid: False).result == "gone"
+        assert [one.result for one in applier.apply_all(lambda: [shell.pid], None, lambda _pid: False)] == ["gone"]
+        assert shell.status("Seccomp") == "0"
+        group = process(shell.pid, Roots(), children=True)
+        assert group.has(shell.pid)
+        shell.process.kill()
+        shell.process.wait()
+        assert not group.has(shell.pid)
+
+
 def test_who_what_when(tmp_path: Path) -> None:
     """A line in the file, and an entry of the journal that no name can add a field to."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from eunomia.cli.applying import Wanted, put_on
+from eunomia.cli.stopping import Stop
 from eunomia.privileges import oci
 from eunomia.privileges.profile import Action, Profile, Rule
-from tests.cli.command import EUNOMIA, environment, eunomia, refused
+from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia, refused
 from tests.respond.targets import DENIED, running
 
 pytestmark = pytest.mark.kernel
@@ -86,6 +88,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert "--children goes with -p" in refused("seccomp", "apply", profile, "-c", "web", "--children")
     assert "--target -tc" in refused("seccomp", "--source", "-sp", "1")
     assert "--source -sc" in refused("seccomp", "--target", "-tp", "1")
+    assert "name a file" in refused("seccomp", "apply", profile, "-p", "1", "--log", "-")
     foreign = tmp_path / "foreign.json"
     foreign.write_text(oci.write(Profile((), architectures=("SCMP_ARCH_S390X",))))
     assert "SCMP_ARCH_S390X" in refused("seccomp", "apply", foreign, "-p", "1")
@@ -113,3 +116,38 @@ def test_learnt_from_one_and_put_on_another(target: Path, tmp_path: Path) -> Non
         assert other.status("Seccomp") == "2"
         other.tell()
         assert other.line().split()[1:] == ["0", "0", "0", "0"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 1)])
+def test_who_ends_the_learning_puts_nothing_on(target: Path, tmp_path: Path, number: int, code: int) -> None:
+    """What was learnt until then is half of what the other needs; it is written all the same."""
+    with running(target, "spin", "1") as source, running(target, "spin", "1") as other:
+        source.line()
+        other.line()
+        options = ("--source", "-sp", source.pid, "-T", "60", "--target", "-tp", other.pid, "--log", tmp_path / "log")
+        command = [*DEFAULT_SIGNALS, *EUNOMIA, "seccomp", *map(str, options), "-o", str(tmp_path / "learnt.json"), "-v"]
+        learning = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+        assert learning.stderr
+        assert learning.stderr.readline()  # its hooks are there
+        time.sleep(1)
+        source.tell()
+        source.line()
+        time.sleep(1)
+        learning.send_signal(number)
+        said = learning.communicate(timeout=30)[1].decode()
+        assert learning.returncode == code, said
+        assert "stopped" in said
+        assert oci.read((tmp_path / "learnt.json").read_text()).profile.allowed
+        assert not (tmp_path / "log").exists()
+        assert other.status("Seccomp") == "0"
+
+
+def test_what_is_stopped_half_way_is_no_success(target: Path, tmp_path: Path) -> None:
+    """Those that were not reached are left as they are."""
+    with running(target, "spin", "1") as process:
+        process.line()
+        stop = Stop(reader=False)
+        stop.received.append(signal.SIGINT)
+        profile = oci.read(_profile(tmp_path / "profile.json", DENIED).read_text()).profile
+        assert put_on(profile, "test", Wanted(pids=(process.pid,), log=tmp_path / "log"), stop) == 130
+        assert process.status("Seccomp") == "0"

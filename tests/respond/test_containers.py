@@ -88,6 +88,8 @@ def test_a_daemon_holds_what_runs_and_what_comes_later(dockerd: DockerDaemon, pr
             dockerd.start("held", "sh", "-c", f"i=0; {_LOOP}")
             daemon.until(lambda: not _makes(dockerd, "held"))
             assert not _can_make(dockerd, "held")
+            dockerd.cli("exec", "held", "sh", "-c", f"(i=100000; {_LOOP}) >/dev/null 2>&1 & true")  # gone at once
+            daemon.until(lambda: not _makes(dockerd, "held"))
             assert "NOT held" not in daemon.stderr
             assert daemon.stop() == 0
         results = [json.loads(line)["result"] for line in (tmp_path / "log").read_text().splitlines()]

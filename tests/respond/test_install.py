@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import os
 import re
 import signal
@@ -16,13 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from eunomia.errors import EunomiaError
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.privileges.profile import Action, Profile
 from eunomia.respond.install import RefusedError, install
 from eunomia.respond.instructions import Instruction
+from eunomia.respond.machines import machine
 from eunomia.respond.program import Program, compile_profile
-from eunomia.respond.ptrace import GoneError
+from eunomia.respond.ptrace import FrozenError, GoneError
 from eunomia.respond.subject import look, refusal
 from eunomia.schema.syscalls import codes
 from tests.cli.command import ROOT
@@ -312,6 +315,26 @@ def test_one_that_ends_meanwhile(target: Path) -> None:
             killer.wait()
 
 
+def test_a_number_that_is_anothers_by_now(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has got it is left alone: by its start, by the process a thread is of, and by what the caller knows."""
+    program = allowing_all_but(DENIED)
+    with running(target, "spin", "1") as process, running(target, "spin", "1") as other:
+        process.line()
+        other.line()
+        subject = process.subject()
+        meant = iter((True, False))
+        with pytest.raises(GoneError):
+            install(dataclasses.replace(subject, start_ns=subject.start_ns - 10_000_000), program, Roots())
+        with pytest.raises(GoneError):
+            install(subject, program, Roots(), is_meant=lambda: next(meant, False))
+        assert next(meant, None) is None
+        monkeypatch.setattr("eunomia.respond.install.candidates", lambda *_: [other.pid])
+        with pytest.raises(GoneError):
+            install(subject, program, Roots())
+        assert (_filters(process), _filters(other)) == ({"0"}, {"0"})
+        assert _report(process)[1:] == _report(other)[1:] == [0, 0, 0, 0]
+
+
 def test_a_failure_leaves_the_target_as_it_was(target: Path) -> None:
     """One that the kernel refuses: a program that is none."""
     with running(target, "spin", "3") as process:
@@ -324,3 +347,40 @@ def test_a_failure_leaves_the_target_as_it_was(target: Path) -> None:
         assert _filters(process) == {"0"}
         assert process.status("NoNewPrivs") == "0"
         assert _report(process)[1:] == [0, 0, 0, 0]
+
+
+class _Freezing:
+    """A thread in hand that does not run any more from some call on."""
+
+    unfiltered = True
+
+    def __init__(self, at: str) -> None:
+        self.entry = next(iter(machine().entries.values()))
+        self._at = at
+
+    def has_filter(self, _program: bytes) -> bool:
+        return False
+
+    def write(self, _address: int, _data: bytes) -> None:
+        pass
+
+    def call(self, name: str, *_arguments: int) -> int:
+        if name == self._at:
+            raise FrozenError("it does not run")
+        return 0x1000 if name == self.entry.map_memory else 0
+
+
+@pytest.mark.parametrize(
+    ("at", "left"),
+    [("prctl", ()), ("seccomp", ("no_new_privs",)), ("munmap", ("no_new_privs", "the filter", "bytes of memory"))],
+)
+def test_who_is_frozen_in_the_middle(monkeypatch: pytest.MonkeyPatch, at: str, left: tuple[str, ...]) -> None:
+    """As if nothing had been done only if that is so; else it is told what is left."""
+    monkeypatch.setattr("eunomia.respond.install.hold", lambda *_, **__: contextlib.nullcontext(_Freezing(at)))
+    subject = look(os.getpid(), Roots())
+    assert subject is not None
+    bare = dataclasses.replace(subject, no_new_privs=False, may_filter=False)
+    with pytest.raises(EunomiaError, match="does not run") as caught:
+        install(bare, allowing_all_but(DENIED), Roots())
+    assert isinstance(caught.value, RefusedError) is not bool(left)
+    assert all(one in str(caught.value) for one in left)

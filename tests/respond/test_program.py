@@ -88,6 +88,21 @@ def test_other_entries_end_the_process() -> None:
     assert run(program.instructions, 0xFFFFFFFF, TOKENS["x86_64"], [0] * 6) == ENOSYS
 
 
+@pytest.mark.parametrize(
+    ("action", "told"), [(Action.LOG, _LOG), (Action.ERRNO, ENOSYS), (Action.KILL_PROCESS, KILLED)]
+)
+@pytest.mark.parametrize("default", [Action.ERRNO, Action.ALLOW])
+def test_other_entries_get_the_answer_that_is_asked_for(action: Action, told: int, default: Action) -> None:
+    """To log what a profile would deny ends nobody."""
+    profile = Profile((), default, architectures=("SCMP_ARCH_X86_64",))
+    program = compile_profile(answering(profile, action), "x86_64", action)
+    assert run(program.instructions, 64, TOKENS["i386"], [0] * 6) == told
+    assert run(program.instructions, 110 | X32_BIT, TOKENS["x86_64"], [0] * 6) == told
+    assert run(program.instructions, 110, TOKENS["aarch64"], [0] * 6) == told
+    assert program.takes("x86_64")
+    assert program.takes("i386") is (action is Action.LOG)
+
+
 def test_a_program_for_arm64_knows_its_numbers() -> None:
     """And those of arm, when the profile names it."""
     profile = Profile((Rule(("openat",)),), architectures=("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"))
@@ -141,6 +156,21 @@ def test_another_answer() -> None:
     assert told(Action.ERRNO, "clone3") == ENOSYS
     assert told(Action.KILL_PROCESS, "write") == KILLED
     assert told(Action.KILL_PROCESS, "clone3") == ENOSYS
+
+
+@pytest.mark.parametrize("default", [Action.ALLOW, Action.LOG])
+def test_another_answer_of_a_profile_that_names_what_is_denied(default: Action) -> None:
+    """What it does not name is let through as before; only what it denies is answered otherwise."""
+    profile = Profile((Rule(("ptrace",), Action.ERRNO, 38), Rule(("mount",), Action.KILL_PROCESS)), default)
+
+    def told(action: Action) -> list[int]:
+        program = compile_profile(answering(profile, action), "x86_64")
+        return [_asked(program, "x86_64", NUMBERS[name]["x86_64"], (0,) * 6) for name in ("read", "ptrace", "mount")]
+
+    free = _ALLOW if default is Action.ALLOW else _LOG
+    assert told(Action.LOG) == [free, _LOG, _LOG]
+    assert told(Action.ERRNO) == [free, ENOSYS, 0x50000 | 1]
+    assert told(Action.KILL_PROCESS) == [free, KILLED, KILLED]
 
 
 def test_what_cannot_be_made_is_told() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,7 @@ def log_option(function: Any) -> Any:
     """`--log`."""
     option = click.option(
         "--log",
-        callback=values.file,
+        callback=values.log_file,
         metavar="FILE",
         help="where what was done is written down; without it /var/log/eunomia/actions.jsonl, and the journal",
     )
@@ -79,11 +79,19 @@ def program_of(profile: Profile, action: str | None) -> Program:
     from eunomia.respond.program import answering, compile_profile
 
     actions = {"log": Action.LOG, "errno": Action.ERRNO, "kill": Action.KILL_PROCESS}
-    return compile_profile(profile if action is None else answering(profile, actions[action]))
+    if action is None:
+        return compile_profile(profile)
+    return compile_profile(answering(profile, actions[action]), foreign=actions[action])
 
 
-def put_on(profile: Profile, source: str, wanted: Wanted) -> int:
+def put_on(profile: Profile, source: str, wanted: Wanted, stop: Stop | None = None) -> int:
     """Puts a profile on what was asked for; gives the exit code.
+
+    Args:
+        profile: what is put on.
+        source: where it is from.
+        wanted: to whom, and how.
+        stop: signals, where they have been waited for before: after one nothing more is done.
 
     Raises:
         UsageError: there is no such container or process.
@@ -98,7 +106,7 @@ def put_on(profile: Profile, source: str, wanted: Wanted) -> int:
     groups = containers(wanted.containers, roots, values.docker_host() if wanted.containers else None)
     groups += [process(pid, roots, children=wanted.children) for pid in wanted.pids]
     with ExitStack() as resources:
-        stop = resources.enter_context(Stop(reader=False))  # a signal waits until a process is let go
+        stop = stop or resources.enter_context(Stop(reader=False))  # a signal waits until a process is let go
         echo = click.echo if wanted.fmt == "json" and not wanted.dry_run else lambda _line: None
         path = None if wanted.dry_run else wanted.log or LOG
         log = resources.enter_context(ActionLog(path, echo, roots=roots))
@@ -107,19 +115,21 @@ def put_on(profile: Profile, source: str, wanted: Wanted) -> int:
         _say_plan(plans, program, source, wanted)
         if wanted.dry_run:
             return _show_plans(plans, wanted.fmt)
-        outcomes = list(_apply(applier, groups, lambda: bool(stop.received)))
+        outcomes = list(_apply(applier, groups, stop))
     if wanted.fmt == "table":
         _show(outcomes)
+    if stop.received:
+        return stop.exit_code
     return 1 if not outcomes or any(one.result in ("refused", "failed") for one in outcomes) else 0
 
 
-def _apply(applier: Applier, groups: Sequence[Group], stopped: Callable[[], bool]) -> Iterator[Outcome]:
+def _apply(applier: Applier, groups: Sequence[Group], stop: Stop) -> Iterator[Outcome]:
     for group in groups:
-        for outcome in applier.apply_all(group.pids, group.name):
+        outcomes = applier.apply_all(group.pids, group.name, group.has)
+        while not stop.received and (outcome := next(outcomes, None)) is not None:
             yield outcome
-            if stopped():
-                say("stopped: what is not listed was not touched")
-                return
+    if stop.received:
+        say("stopped: what is not listed was not touched")
 
 
 def _say_plan(plans: Sequence[Plan], program: Program, source: str, wanted: Wanted) -> None:

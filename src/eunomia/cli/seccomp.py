@@ -117,7 +117,8 @@ class _Seccomp(click.Group):
 def command(context: click.Context, /, output: Path | None, **asked: Any) -> int | None:
     """Learn which system calls a container or a process needs, and write a seccomp profile that allows no others.
 
-    With --source and --target the profile of the one is put on the other, while it runs.
+    With --source and --target the profile of the one is put on the other, while it runs, when the time is up or the
+    one has ended. After Ctrl-C nothing is put on.
 
     Watches until Ctrl-C, the time is up, or all that is watched has ended. COMMAND is started and watched from its
     first instruction; where it is `docker run`, the container is.

@@ -101,25 +101,29 @@ class Watching:
         Raises:
             EunomiaError: it failed.
         """
+        with Stop(reader=False) as stop:
+            return self.usages_until(stop)
+
+    def usages_until(self, stop: Stop) -> list[Usage]:
+        """The same, for one whom signals concern later, too."""
         from eunomia.observing import Observer
         from eunomia.privileges.collect import CALLS
 
         alone = self._held is not None and self._made is None
         host = (self._made and self._made.docker_host) or values.docker_host()
-        with Stop(reader=False) as stop:
-            with Observer(
-                self._filter(),
-                (CALLS,),
-                subject=self._held.name if self._held and alone else None,
-                held=alone,
-                docker_host=host,
-                on_appear=self._note,
-            ) as observer:
-                self._begin(observer)
-                self._await(observer, stop)
-                self._go_on(observer, stop)
-                observer.stop()
-            return observer.usages()
+        with Observer(
+            self._filter(),
+            (CALLS,),
+            subject=self._held.name if self._held and alone else None,
+            held=alone,
+            docker_host=host,
+            on_appear=self._note,
+        ) as observer:
+            self._begin(observer)
+            self._await(observer, stop)
+            self._go_on(observer, stop)
+            observer.stop()
+        return observer.usages()
 
     def _note(self, name: str) -> None:
         if name not in self._appeared:

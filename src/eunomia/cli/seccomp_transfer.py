@@ -11,13 +11,14 @@ import click
 from eunomia.cli.applying import Wanted, put_on
 from eunomia.cli.seccomp_learning import Asked, Watching, learnt
 from eunomia.cli.seccomp_telling import notes
+from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import say
 from eunomia.cli.transfer import Transfer
 from eunomia.sinks.outputs import OutputFile
 
 
 def run(transfer: Transfer, output: Path | None, command: tuple[str, ...], context: click.Context, **asked: Any) -> int:
-    """Does it; gives the exit code.
+    """Does it; gives the exit code. A signal ends the learning, and then nothing is put on anybody.
 
     Raises:
         UsageError: somebody is not there.
@@ -38,15 +39,19 @@ def run(transfer: Transfer, output: Path | None, command: tuple[str, ...], conte
     )
     _look(target)
     with ExitStack() as resources:
+        stop = resources.enter_context(Stop(reader=False))
         file = None if output is None else resources.enter_context(closing(OutputFile(output)))
         margin = wanted.margin or ("runtime" if transfer.source_containers else "none")
-        usage, profile = learnt(wanted, margin, Watching(wanted, None, None).usages())
+        usage, profile = learnt(wanted, margin, Watching(wanted, None, None).usages_until(stop))
         fmt = wanted.fmt or format_of(output)
         if file is not None and output is not None:
             file.write(write(profile, fmt, output.stem).encode())
-    for line in notes(usage, profile, margin, output if fmt == "oci" else None):
-        say(line)
-    return put_on(profile, str(output) if output else f"learnt from {usage.subject}", target)
+        for line in notes(usage, profile, margin, output if fmt == "oci" else None):
+            say(line)
+        if stop.received:
+            say("stopped while it learnt: nothing was put on anybody")
+            return stop.exit_code
+        return put_on(profile, str(output) if output else f"learnt from {usage.subject}", target, stop)
 
 
 def _look(target: Wanted) -> None:

@@ -9,6 +9,7 @@ import time
 from types import TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED = 128 + signal.SIGINT
 _PATIENCE = b"eunomia: stopping: what was seen is still being delivered, which takes 5 seconds at most\n"
 
 
@@ -85,6 +86,11 @@ class Stop:
                 os.read(self._read, 64)
             self.reader_gone = any(fd == 1 for fd, _ in ready)
         return True
+
+    @property
+    def exit_code(self) -> int:
+        """Of one that did not do what it was to do, for it was asked to end."""
+        return _INTERRUPTED if signal.SIGINT in self.received else 1
 
     def renew(self) -> None:
         """Forgets what has been asked for: it ended one part of the work, and another one begins."""

@@ -134,6 +134,13 @@ def file(_context: click.Context, option: click.Parameter, value: str | None) ->
     return None if value in (None, "-") else Path(value)
 
 
+def log_file(_context: click.Context, option: click.Parameter, value: str | None) -> Path | None:
+    """A file that is added to; None where none is given. Stdout is none: what was done has to stay."""
+    if value is not None and (not value.strip() or value == "-"):
+        raise click.BadParameter("name a file: what was done is kept there", param=option)
+    return None if value is None else Path(value)
+
+
 def no_config(_context: click.Context, _option: click.Parameter, value: str | None) -> None:
     """Somebody who asks for a tracker and a file at once is told so."""
     if value is not None:

@@ -49,6 +49,8 @@ class Enforcing:
         self._roots = Roots()
         applier = Applier(program, source, log, self._roots)
         self._enforcer = Enforcer(applier, self._told, self._roots, containers=bool(watch.containers))
+        self._begun: list[Group] = []
+        self._lost = 0
         tracker = TrackerConfig("process", {"exits": False})
         agent = AgentConfig((tracker,), replace(watch, wait=True), docker_host)
         self._agent = Agent(agent, lambda *_: self._enforcer, self._roots)
@@ -59,7 +61,8 @@ class Enforcing:
             raise UsageError("--seccomp takes -c CONTAINER or -p PID: it is not put on everything that runs")
         with ExitStack() as undo:
             undo.enter_context(self._agent)
-            self._enforcer.begin(self._groups())
+            self._begun = self._groups()
+            self._enforcer.begin(self._begun)
             self._resources = undo.pop_all()
         return self
 
@@ -71,8 +74,26 @@ class Enforcing:
         running = containers(named, self._roots, self._docker_host, stopped=True)
         return [*running, *(process(pid, self._roots, children=True) for pid in pids)]
 
+    def _groups_now(self) -> list[Group]:
+        """The same later: containers may have come and gone; a process's number may be another's."""
+        found = [group for group in self._begun if group.name is None]
+        for one in self._watch.containers:
+            try:
+                found += containers((one,), self._roots, self._docker_host, stopped=True)
+            except UsageError as error:
+                self._tell(f"seccomp: not looked at again: {error}")
+        return found
+
+    def _look_after_losses(self) -> None:
+        """Starts that were not seen are made up for, as far as that goes: by looking at everybody."""
+        lost = sum(sum(one.lost.values()) for one in self._agent.accounts()) + sum(self._agent.missed().values())
+        new, self._lost = lost - self._lost, lost
+        if new > 0:
+            self._tell(f"seccomp: {new:,} events were lost, starts of programs maybe: all that runs is looked at again")
+            self._enforcer.look_again(self._groups_now())
+
     def check(self) -> None:
-        """To be called now and then.
+        """To be called now and then: after losses everybody is looked at.
 
         Raises:
             EunomiaError: it does not go on, so that what starts is not held to the profile any more.
@@ -80,6 +101,7 @@ class Enforcing:
         failure = self._agent.failure
         if failure is not None or not self._agent.alive:
             raise EunomiaError(f"what starts is not held to the profile any more: {failure}") from failure
+        self._look_after_losses()
 
     def _told(self, outcome: Outcome) -> None:
         who = f"{outcome.comm or 'process'} ({outcome.pid})"

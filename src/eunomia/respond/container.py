@@ -21,10 +21,12 @@ class Group:
     Attributes:
         name: of the container; None for processes given by number.
         pids: those that run now, looked up whenever it is called.
+        has: whether who has a number now is one of them. Numbers are used again.
     """
 
     name: str | None
     pids: Callable[[], Sequence[int]]
+    has: Callable[[int], bool]
 
 
 def containers(
@@ -58,16 +60,27 @@ def containers(
             continue
         if path is None:
             raise UsageError(f"container {name!r} does not run: there is no process to put a filter on")
-        found.append(Group(name, _below(cgroups, path, one.id)))
+        found.append(_below(name, cgroups, path, one.id, Procfs(roots)))
     return found
 
 
-def _below(cgroups: Cgroups, path: str, container_id: str) -> Callable[[], Sequence[int]]:
+def of_cgroup(cgroup_id: int, container_id: str, name: str | None, cgroups: Cgroups, procfs: Procfs) -> Group | None:
+    """The container that one of its cgroups belongs to; None when that is gone."""
+    path = cgroups.path(cgroup_id)
+    return None if path is None else _below(name, cgroups, path, container_id, procfs)
+
+
+def _below(name: str | None, cgroups: Cgroups, path: str, container_id: str, procfs: Procfs) -> Group:
     """All processes of a container, by the cgroup of one of them."""
     parts = path.split("/")
     own = next((place for place, part in enumerate(parts) if container_id in part), len(parts) - 1)
     whole = "/".join(parts[: own + 1])
-    return lambda: cgroups.pids(whole)
+
+    def has(pid: int) -> bool:
+        now = (procfs.cgroups(pid) or {}).get(cgroups.hierarchy.controller, "")
+        return f"{now}/".startswith(f"{whole}/")
+
+    return Group(name, lambda: cgroups.pids(whole), has)
 
 
 def process(pid: int, roots: Roots, *, children: bool) -> Group:
@@ -77,11 +90,27 @@ def process(pid: int, roots: Roots, *, children: bool) -> Group:
         UsageError: there is no such process.
     """
     procfs = Procfs(roots)
-    if procfs.origin(pid) is None:
+    first = procfs.origin(pid)
+    if first is None:
         near = sorted(procfs.comms().items(), key=lambda one: abs(one[0] - pid))[:3]
         listed = ", ".join(f"{other} ({comm})" for other, comm in sorted(near))
         raise UsageError(f"no process {pid}: the nearest are {listed}")
-    return Group(None, lambda: [pid, *(_descendants(pid, procfs) if children else ())])
+
+    def has(one: int) -> bool:
+        now = procfs.origin(one)
+        return now is not None and (one != pid or now.start_ns == first.start_ns)
+
+    return Group(None, lambda: [pid, *(_descendants(pid, procfs) if children and has(pid) else ())], has)
+
+
+def descendants(pids: Sequence[int], roots: Roots) -> Group:
+    """Processes, and what they have started, and that has."""
+    procfs = Procfs(roots)
+
+    def running() -> list[int]:
+        return sorted({one for pid in pids for one in (pid, *_descendants(pid, procfs))})
+
+    return Group(None, running, lambda pid: procfs.origin(pid) is not None)
 
 
 def _descendants(pid: int, procfs: Procfs) -> list[int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eunomia.errors import EunomiaError
@@ -53,7 +54,14 @@ class Installed:
     left_bytes: int = 0
 
 
-def install(subject: Subject, program: Program, roots: Roots, *, force: bool = False) -> Installed:
+def install(
+    subject: Subject,
+    program: Program,
+    roots: Roots,
+    *,
+    force: bool = False,
+    is_meant: Callable[[], bool] = lambda: True,
+) -> Installed:
     """Puts a filter on a process.
 
     Args:
@@ -61,27 +69,30 @@ def install(subject: Subject, program: Program, roots: Roots, *, force: bool = F
         program: the filter.
         roots: where /proc is.
         force: whether to try it under filters that cannot be passed by, which may kill the process.
+        is_meant: asked when it is held and can go nowhere: whether it is the one that is meant. Its number and its
+            start are compared anyway.
 
     Raises:
-        GoneError: it has ended.
+        GoneError: it has ended, whoever may have its number now.
         RefusedError: it cannot be done; the process is as it was.
         EunomiaError: it could not be done, and something is left of it; the text says what.
     """
-    return on_own_thread(lambda: _install(subject, program, roots, force=force))
+    return on_own_thread(lambda: _install(subject, program, roots, is_meant, force=force))
 
 
-def _install(subject: Subject, program: Program, roots: Roots, *, force: bool) -> Installed:
+def _install(
+    subject: Subject, program: Program, roots: Roots, is_meant: Callable[[], bool], *, force: bool
+) -> Installed:
     stuck: dict[int, StuckError] = {}
     for _ in range(_ROUNDS):
+        if not (_is_there(subject, roots) and is_meant()):  # who has its number now is not to be held
+            break
         left = [tid for tid in candidates(subject.pid, roots) if tid not in stuck]
         for tid in left:
+            patience_s = _QUICK_S if tid != left[-1] else _patience_s(tid, roots)
             try:
-                with hold(
-                    tid,
-                    _QUICK_S if tid != left[-1] else _patience_s(tid, roots),
-                    roots,
-                    restarts=program.lets_through("restart_syscall"),
-                ) as held:
+                with hold(tid, patience_s, roots, restarts=program.lets_through("restart_syscall")) as held:
+                    _recognise(tid, subject, roots, is_meant)
                     return _put_on(held, subject, program, force=force)
             except GoneError:
                 continue
@@ -98,13 +109,27 @@ def _install(subject: Subject, program: Program, roots: Roots, *, force: bool) -
     raise GoneError(f"process {subject.pid} has ended")
 
 
+def _is_there(subject: Subject, roots: Roots) -> bool:
+    """Whether a process's number is still its own."""
+    origin = Procfs(roots).origin(subject.pid)
+    return origin is not None and origin.start_ns == subject.start_ns
+
+
+def _recognise(tid: int, subject: Subject, roots: Roots, is_meant: Callable[[], bool]) -> None:
+    """Makes sure that a thread that is held, and so keeps its numbers, belongs to the process that was looked at."""
+    status = Procfs(roots).status(tid)
+    of = None if status is None else int(status["Tgid"])
+    if of != subject.pid or not _is_there(subject, roots) or not is_meant():
+        raise GoneError(f"thread {tid} of process {subject.pid} has ended")
+
+
 def _put_on(held: Held, subject: Subject, program: Program, *, force: bool) -> Installed:
     """Does it, with a thread in hand."""
     started_s = time.monotonic()
     if held.has_filter(program.packed):
         return Installed(True, False, time.monotonic() - started_s)
-    if held.entry.table not in program.tables:
-        raise RefusedError(f"it makes {held.entry.table} calls, of which the profile has none: it would be killed")
+    if not program.takes(held.entry.table):
+        raise RefusedError(f"it makes {held.entry.table} calls, of which the profile has none: it could not go on")
     if subject.mode and not held.unfiltered and not force:
         raise RefusedError(
             "it has a filter that might kill it for what has to be done, and passing that by takes CAP_SYS_ADMIN, a"
@@ -114,18 +139,41 @@ def _put_on(held: Held, subject: Subject, program: Program, *, force: bool) -> I
     address = held.call(held.entry.map_memory, 0, room, _READ_WRITE, _PRIVATE_ANONYMOUS, -1, 0)
     if address < 0:
         raise RefusedError(f"no memory could be mapped in it: {os.strerror(-address)}")
-    result, gave_up = -errno.EINTR, False
+    left = [_memory(room)]
+    try:
+        result, kept = _set_filter(held, subject, program, address, room, left)
+    except (FrozenError, OSError) as error:
+        if not left:
+            raise
+        raise EunomiaError(f"{error}; it was begun, and this is left of it: {' and '.join(left)}") from error
+    _check(result, gave_up=subject.needs_no_new_privs)
+    return Installed(False, subject.needs_no_new_privs, time.monotonic() - started_s, kept)
+
+
+def _memory(room: int) -> str:
+    return f"{room} bytes of memory mapped in it"
+
+
+def _set_filter(
+    held: Held, subject: Subject, program: Program, address: int, room: int, left: list[str]
+) -> tuple[int, int]:
+    """What seccomp(2) has said, and how much memory stays mapped; `left` always says what is changed until now."""
+    result = -errno.EINTR
     try:
         header = held.entry.program_header(len(program), address + _HEADER_BYTES)
         held.write(address, header.ljust(_HEADER_BYTES, b"\0") + program.packed)
-        gave_up = subject.needs_no_new_privs
-        if gave_up and (refused := held.call("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0)):
-            raise RefusedError(f"no_new_privs could not be set: {os.strerror(-refused)}")
+        if subject.needs_no_new_privs:
+            if refused := held.call("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+                raise RefusedError(f"no_new_privs could not be set: {os.strerror(-refused)}")
+            left.append("no_new_privs of one thread, which cannot be undone")
         result = held.call("seccomp", _SET_MODE_FILTER, _TSYNC, address)
+        if result == 0:
+            left.append("the filter, which is on all its threads")
     finally:
-        left = _give_back(held, address, room, bound=result == 0 and not program.lets_through("munmap"))
-    _check(result, gave_up=gave_up)
-    return Installed(False, gave_up, time.monotonic() - started_s, left)
+        kept = _give_back(held, address, room, bound=result == 0 and not program.lets_through("munmap"))
+        if not kept:
+            left.remove(_memory(room))
+    return result, kept
 
 
 def _give_back(held: Held, address: int, room: int, *, bound: bool) -> int:

@@ -6,8 +6,8 @@ It answers as the filter that a container runtime makes of the same profile (lib
   file. A rule that answers as the default does is no rule.
 - Calls above the highest number that the profile names do not exist (ENOSYS), unless they are allowed by default:
   whoever wrote it did not know them, and programs that find them missing use older ones; EPERM makes them give up.
-- An entry that the profile does not name ends the process. On i386 `socket` and its like may also be reached through
-  `socketcall`, System V IPC through `ipc`.
+- An entry that the profile does not name ends the process, unless another answer is asked for. On i386 `socket` and its
+  like may also be reached through `socketcall`, System V IPC through `ipc`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ X32_BIT = 0x40000000
 PERMISSIVE = (Action.ALLOW, Action.LOG)
 """What lets a call through."""
 
-_KILL_PROCESS = 0x80000000
 _RETURNS: Mapping[Action, int] = {
     Action.ALLOW: 0x7FFF0000,
     Action.LOG: 0x7FFC0000,
@@ -56,7 +55,7 @@ _RETURNS: Mapping[Action, int] = {
     Action.ERRNO: 0x00050000,
     Action.TRAP: 0x00030000,
     Action.KILL_THREAD: 0x00000000,
-    Action.KILL_PROCESS: _KILL_PROCESS,
+    Action.KILL_PROCESS: 0x80000000,
 }
 _EPERM, _ENOSYS, _MOST_ERRNO = 1, 38, 4095
 _NO_CALL = 0xFFFFFFFF  # what a tracer writes over a number to skip the call, and what syscall(-1) asks for
@@ -98,12 +97,14 @@ class Program:
     Attributes:
         instructions: it.
         profile: what it was made of.
-        tables: the entries that it speaks of; calls by others end the process.
+        tables: the entries that it speaks of.
+        foreign: what becomes of calls by others.
     """
 
     instructions: Block
     profile: Profile
     tables: tuple[str, ...]
+    foreign: Action = Action.KILL_PROCESS
 
     @cached_property
     def packed(self) -> bytes:
@@ -117,6 +118,10 @@ class Program:
 
     def __len__(self) -> int:
         return len(self.instructions)
+
+    def takes(self, table: str) -> bool:
+        """Whether a program that uses an entry can go on."""
+        return table in self.tables or self.foreign in PERMISSIVE
 
     def lets_through(self, name: str) -> bool:
         """Whether a call is let through, if only with some arguments."""
@@ -148,16 +153,20 @@ def answering(profile: Profile, action: Action) -> Profile:
     """The same profile with another answer to what it does not allow.
 
     LOG lets all of it through. ERRNO also takes the place of what would end the program. KILL stands for the default
-    only: a call that a rule refuses with an error is one that programs are known to try.
+    only: a call that a rule refuses with an error is one that programs are known to try. Where the default lets calls
+    through it stays, and its rules, which are all that is denied, get the answer.
     """
+    denies_by_rules = profile.default in PERMISSIVE
 
     def changed(rule: Rule) -> Rule:
-        harsh = rule.action not in (*PERMISSIVE, Action.ERRNO)
-        if rule.action in PERMISSIVE or (action is not Action.LOG and not (action is Action.ERRNO and harsh)):
+        if rule.action in PERMISSIVE or (action is Action.ERRNO and rule.action is Action.ERRNO):
+            return rule
+        if action is Action.KILL_PROCESS and not denies_by_rules:
             return rule
         return replace(rule, action=action, errno=None)
 
-    return replace(profile, rules=tuple(map(changed, profile.rules)), default=action)
+    default = profile.default if denies_by_rules else action
+    return replace(profile, rules=tuple(map(changed, profile.rules)), default=default)
 
 
 def unknown_names(profile: Profile) -> tuple[str, ...]:
@@ -165,21 +174,28 @@ def unknown_names(profile: Profile) -> tuple[str, ...]:
     return tuple(sorted({name for rule in profile.rules for name in rule.names} - NUMBERS.keys()))
 
 
-def compile_profile(profile: Profile, machine: str = platform.machine()) -> Program:
+def compile_profile(
+    profile: Profile, machine: str = platform.machine(), foreign: Action = Action.KILL_PROCESS
+) -> Program:
     """Makes the program.
+
+    Args:
+        profile: what it is to answer.
+        machine: where it is to run.
+        foreign: what becomes of calls by entries that the profile does not name. Those that fail do not exist (ENOSYS).
 
     Raises:
         UsageError: the profile is for other machines, or asks for what cannot be done to a running process.
         ProgramError: it would be longer than the kernel takes.
     """
     tables = entries(profile, machine)
-    block: Block = answer(_KILL_PROCESS)
+    block: Block = answer(_foreign(foreign))
     for table in reversed([one for one in tables if one in TOKENS]):
         numbers: Block = _search(_ranges(profile, table))
         if table == "x86_64":
-            numbers = split(X32_BIT, numbers, _x32(profile, tables))
+            numbers = split(X32_BIT, numbers, _x32(profile, tables, foreign))
         block = when(TOKENS[table], (load(NUMBER_AT), *numbers), block)
-    program = Program((load(ARCH_AT), *block), profile, tables)
+    program = Program((load(ARCH_AT), *block), profile, tables, foreign)
     if len(program) > MOST_INSTRUCTIONS:
         raise ProgramError(
             f"the profile makes a program of {len(program):,} instructions, and the kernel takes {MOST_INSTRUCTIONS:,}:"
@@ -188,9 +204,13 @@ def compile_profile(profile: Profile, machine: str = platform.machine()) -> Prog
     return program
 
 
-def _x32(profile: Profile, tables: tuple[str, ...]) -> Block:
+def _foreign(action: Action) -> int:
+    return _RETURNS[action] | (_ENOSYS if action is Action.ERRNO else 0)
+
+
+def _x32(profile: Profile, tables: tuple[str, ...], foreign: Action) -> Block:
     """Numbers with the x32 bit, which the number of no call at all has, too."""
-    block = _search(_ranges(profile, "x32", X32_BIT)) if "x32" in tables else answer(_KILL_PROCESS)
+    block = _search(_ranges(profile, "x32", X32_BIT)) if "x32" in tables else answer(_foreign(foreign))
     return when(_NO_CALL, answer(_newer(profile)), block)
 
 

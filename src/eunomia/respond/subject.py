@@ -163,9 +163,9 @@ def refusal(subject: Subject, program: Program, procfs: Procfs, *, force: bool) 
     if len(subject.filters) > 1:
         counts = " and ".join(map(str, subject.filters))
         return f"its threads have different filters ({counts} of them), so that none can be put on all at once"
-    if subject.table is not None and subject.table not in program.tables:
+    if subject.table is not None and not program.takes(subject.table):
         return (
-            f"its program makes {subject.table} calls, of which the profile has none: it would be killed at once"
+            f"its program makes {subject.table} calls, of which the profile has none: it could not go on"
             " (see `architectures` in the profile)"
         )
     return None
