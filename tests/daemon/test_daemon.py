@@ -142,7 +142,7 @@ def test_nothing_is_missed_or_told_twice_while_trackers_change(tmp_path: Path) -
         while not go_on.is_set():
             subprocess.run(["true", f"eunomia-{made}"], check=True)
             made += 1
-            time.sleep(0.003)  # no faster than a busy machine can follow: what is lost for want of room is another matter
+            time.sleep(0.003)  # no faster than a busy machine can follow: loss is another matter
 
     with running(tmp_path) as daemon:
         thread = threading.Thread(target=provoke)
