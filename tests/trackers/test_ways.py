@@ -25,9 +25,13 @@ ALL_WAYS = "EUNOMIA_TEST_ALL_WAYS"
 KERNEL = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
 NEWER = {
     **dict.fromkeys(("last_count_end", "last_end"), (5, 15)),
+    "uring_overflow": (5, 19),
+    "submit_req": (6, 4),
     **dict.fromkeys(("asked_count_btf", "asked_check_btf"), (6, 14)),
 }
 """Programs that need a newer kernel than the oldest we run on, because of a helper or a tracepoint."""
+OLDER = {"submit_sqe": (6, 4)}
+"""Programs whose tracepoint has another name since."""
 VERIFIER = ("refused it: Permission denied", "refused it: Invalid argument")
 """How a kernel refuses a program that it does not believe."""
 
@@ -44,7 +48,7 @@ WAYS = [
 def test_way(name: str, hook: Hook, way: tuple[str, ...], nothing_left: None) -> None:
     spec = ObjectSpec.read(object_file(registry.folder(name), name))
     trial = try_way(spec, hook, way, Settings(), Roots())
-    if any(NEWER.get(program, KERNEL) > KERNEL for program in way):
+    if any(NEWER.get(program, KERNEL) > KERNEL or OLDER.get(program, (99,)) <= KERNEL for program in way):
         assert trial.reason is not None
         return
     if trial.reason is not None:
