@@ -84,6 +84,8 @@ class _Query:
     def __init__(self, metrics: Sequence[Metric], dropped: Collection[str]) -> None:
         self._metrics = tuple(metrics)
         self._one = metrics[0]
+        if self._one.kind == "gauge":
+            dropped = ()  # levels are added up when they are read, each as it is then
         labels = {name: given for name, given in self._one.labels.items() if name not in dropped}
         sources = [CONTAINER, *labels.values()]
         keys = [pl.col(one) if isinstance(one, str) else one for one in sources]
@@ -99,9 +101,7 @@ class _Query:
         return self._alone(self._one, rows)
 
     def _alone(self, metric: Metric, rows: pl.LazyFrame) -> pl.LazyFrame:
-        for name in metric.each:
-            rows = rows.explode(name) if len(metric.each) == 1 else rows
-        if len(metric.each) > 1:
+        if metric.each:
             rows = rows.explode(metric.each)
         if metric.where is not None:
             rows = rows.filter(metric.where)
