@@ -114,8 +114,8 @@ def _merged(reading: Reading, series: Series) -> tuple[Reading, Series]:
         if key in reading.counts:
             known = counts.get((text,), (0,) * len(reading.counts[key]))
             counts[text,] = tuple(map(sum, zip(known, reading.counts[key], strict=True)))
-    texts = {key: text for text, key in series}
-    examples = {((texts[key],), at): one for (key, at), one in reading.examples.items() if key in texts}
+    texts: dict[Key, Key] = {key: (text,) for text, key in series}
+    examples = {(texts[key], at): one for (key, at), one in reading.examples.items() if key in texts}
     return Reading(reading.metric, values, counts, examples), [(key[0], key) for key in values]
 
 
