@@ -142,6 +142,10 @@ def test_what_else_is_denied_is_named(dockerd: DockerDaemon, watched: tuple[Reco
     assert (hanging.holds, hanging.health, hanging.ended) == (False, 124, None)
     assert hanging.seconds < 5
     assert any("the health command: did not end within" in told for told in hanging.said)
+    inspected = Docker(dockerd.host).inspect("web")
+    assert inspected is not None
+    ended = verify(made, profile, Docker(dockerd.host, 60), inspected, Check(60), lambda _seconds: True)
+    assert (ended.holds, ended.said) == (False, ["it was ended before its time: nothing follows from that"])
     assert trials(dockerd) == []
 
 
@@ -270,6 +274,10 @@ def test_users_are_those_that_the_container_sees(
         (("-c", "x", "--since", "1h"), "go with --record"),
         (("-c", "x", "--health", "true"), "--health goes with --verify"),
         (("-c", "x", "--log", "file"), "--log goes with --verify"),
+        (("-c", "x", "--verify", "--log", "-"), "name a file"),
+        (("-c", "x", "--share-mounts"), "--share-mounts goes with --verify"),
+        (("-c", "x", "--seconds", "5"), "--seconds goes with --verify"),
+        (("-c", "x", "--force"), "--force goes with --out"),
         (("-c", "x", "--verify", "--outside"), "--outside goes with --health"),
         (("-c", " "), "it is empty"),
         (("-c", "x", "--record", "/no/such/record"), "there is no such directory"),

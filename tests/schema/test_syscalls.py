@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def test_against_the_kernels_headers(table: str) -> None:
             assert syscalls.NUMBERS[name].get(table, int(number)) == int(number), name
     known = sum(table in numbers for numbers in syscalls.NUMBERS.values())
     assert known >= len(_DEFINED.findall(header.read_text())) - 5
+
+
+def test_against_the_kernels_headers_of_arm64() -> None:
+    headers = "/usr/aarch64-linux-gnu/include"
+    command = ["clang", "--target=aarch64-linux-gnu", "-isystem", headers, "-dM", "-E", "-include", "asm/unistd.h"]
+    done = subprocess.run([*command, "-x", "c", "/dev/null"], capture_output=True, text=True, check=True)
+    defined: dict[str, str] = dict(re.findall(r"#define (__NR\w+) (\w+)", done.stdout))
+    numbers = {name.removeprefix("__NR_"): defined.get(number, number) for name, number in defined.items()}
+    none = {"arch_specific_syscall", "syscalls"}
+    found = {name: int(number) for name, number in numbers.items() if not name.startswith("__NR") and name not in none}
+    assert len(found) > 300
+    assert {name: syscalls.NUMBERS.get(name, {}).get("aarch64") for name in found} == found
 
 
 def test_names() -> None:

@@ -101,6 +101,8 @@ def _install(
             except FrozenError as error:
                 raise RefusedError(str(error)) from error
             except OSError as error:
+                if _has_ended(tid, roots):  # one that has just ended is refused like one of somebody else's, by EPERM
+                    continue
                 raise RefusedError(_explained(error, subject)) from error
         if not left:
             break
@@ -113,6 +115,11 @@ def _is_there(subject: Subject, roots: Roots) -> bool:
     """Whether a process's number is still its own."""
     origin = Procfs(roots).origin(subject.pid)
     return origin is not None and origin.start_ns == subject.start_ns
+
+
+def _has_ended(tid: int, roots: Roots) -> bool:
+    status = Procfs(roots).status(tid)
+    return status is None or status["State"][0] in "ZX"
 
 
 def _recognise(tid: int, subject: Subject, roots: Roots, is_meant: Callable[[], bool]) -> None:
