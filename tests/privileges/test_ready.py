@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +47,48 @@ def written() -> dict[str, str]:
     made = recommend(Evidence(WEB_USAGE, activity, granted, profile, look.get))
     assert made.setting("user") == "33:33"
     return files(deployment(made), profile, "")
+
+
+YOURS = """\
+services:
+  web:
+    image: httpd:1
+    cap_add: [NET_RAW, SYS_ADMIN]
+    devices: ["/dev/fuse:/dev/fuse", "/dev/kvm:/dev/kvm"]
+    privileged: true
+    ports: ["8080:80"]
+    volumes: ["/srv/data:/data", "/srv/old:/var/www"]
+"""
+
+
+def compose() -> tuple[int, ...]:
+    """The version of `docker compose`."""
+    command = ["docker", "compose", "version", "--short"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False) if shutil.which("docker") else None
+    return tuple(map(int, re.findall(r"\d+", found.stdout)[:3])) if found is not None and not found.returncode else ()
+
+
+@pytest.mark.skipif(compose() < (2, 24, 4), reason="not to be had here: Docker Compose 2.24.4")
+def test_compose_lays_it_over_ones_own(written: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "yours.yaml").write_text(YOURS)
+    for name in ("compose.yaml", "seccomp.json"):
+        (tmp_path / name).write_text(written[name])
+    command = ["docker", "compose", "-f", "yours.yaml", "-f", "compose.yaml", "config", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    service = json.loads(done.stdout)["services"]["web"]
+    assert (service["image"], service["ports"][0]["target"]) == ("httpd:1", 80)
+    assert service["cap_drop"] == ["ALL"]
+    assert service["cap_add"] == ["CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"], "not NET_RAW"
+    assert [one["source"] for one in service["devices"]] == ["/dev/fuse"]
+    assert not service.get("privileged")
+    assert (service["user"], service["read_only"]) == ("33:33", True)
+    mounts = {one["target"]: (one["source"], one.get("read_only", False)) for one in service["volumes"]}
+    assert mounts["/data"] == ("/srv/data", True)
+    assert mounts["/var/www"] == ("/srv/old", False)
+    assert mounts["/odd $$HOME"] == ("/srv/odd $$HOME", False), "no variable: `config` writes it as it has to be read"
+    assert mounts["/var/mine"] == ("mine", False)
+    assert any(one.startswith("seccomp") for one in service["security_opt"])
 
 
 def unit(written: dict[str, str], directory: Path) -> Path:

@@ -101,9 +101,7 @@ def _install(
             except FrozenError as error:
                 raise RefusedError(str(error)) from error
             except OSError as error:
-                if _has_ended(tid, roots):  # one that has just ended is refused like one of somebody else's, by EPERM
-                    continue
-                raise RefusedError(_explained(error, subject)) from error
+                _refuse_unless_ended(tid, error, subject, roots)
         if not left:
             break
     if stuck:
@@ -117,9 +115,11 @@ def _is_there(subject: Subject, roots: Roots) -> bool:
     return origin is not None and origin.start_ns == subject.start_ns
 
 
-def _has_ended(tid: int, roots: Roots) -> bool:
+def _refuse_unless_ended(tid: int, error: OSError, subject: Subject, roots: Roots) -> None:
+    """Who has just ended may not be seized, by the same error as one who is traced by somebody else (ptrace(2))."""
     status = Procfs(roots).status(tid)
-    return status is None or status["State"][0] in "ZX"
+    if status is not None and status["State"][0] not in "ZX":
+        raise RefusedError(_explained(error, subject)) from error
 
 
 def _recognise(tid: int, subject: Subject, roots: Roots, is_meant: Callable[[], bool]) -> None:

@@ -17,6 +17,7 @@ from eunomia.lab.workloads.probing import DENIED, marked
 from eunomia.observing import Observer
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges import oci
+from eunomia.privileges.activity import RUNTIME_COMMS
 from eunomia.privileges.deciding import depends_on_arguments
 from eunomia.privileges.profile import Profile, Rule
 from eunomia.privileges.usage import Call
@@ -33,8 +34,6 @@ _SECCOMP = "--security-opt=seccomp="
 _TRACES = (f"Unknown error {DENIED}", "Function not implemented")
 _NATIVE = "native"
 _NOTHING: frozenset[Call] = frozenset()
-_RUNTIME = "runc:["
-"""How the runtime's processes are called that put up the filter."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +90,16 @@ class _Calls(Handler):
     def handle(self, batch: Batch) -> Batch:
         """Keeps those of the tracker `syscall`."""
         if batch.source == "syscall":
-            named = (pl.col(name).cast(pl.String) for name in ("container_name", "syscall", "abi", "comm"))
-            self._frames.append(batch.frame.select(*named, "nr"))
+            by_runtime = pl.col("comm").str.contains(RUNTIME_COMMS)
+            named = (pl.col(name).cast(pl.String) for name in ("container_name", "syscall", "abi"))
+            self._frames.append(batch.frame.filter(~by_runtime).select(*named, "nr").unique())
         return batch
 
     def made(self) -> dict[str, frozenset[Call]]:
-        """Container -> calls; but for those of the runtime, which it makes before there is a filter."""
+        """Container -> calls; but for those of the runtime, most of which it makes before there is a filter."""
         found: dict[str, set[Call]] = defaultdict(set)
-        for container, name, abi, comm, number in pl.concat(self._frames).unique().iter_rows():
-            if container is not None and not comm.startswith(_RUNTIME):
+        for container, name, abi, number in pl.concat(self._frames).unique().iter_rows():
+            if container is not None:
                 found[container].add(Call(name or f"#{number}", abi))
         return {container: frozenset(calls) for container, calls in found.items()}
 
