@@ -295,6 +295,30 @@ def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == "mine"
 
 
+@pytest.mark.docker
+@pytest.mark.kernel
+def test_an_error_of_all_trackers_names_none(dockerd: DockerDaemon) -> None:
+    done = eunomia("recommend", "-c", "no-such-container", env={"DOCKER_HOST": dockerd.host})
+    assert done.returncode == 2
+    assert done.stderr.startswith("eunomia: error: no container 'no-such-container'")
+
+
+@pytest.mark.docker
+@pytest.mark.kernel
+def test_a_full_disk(dockerd: DockerDaemon, small_disk: Path) -> None:
+    dockerd.launch("busy", "sh", "-c", "while :; do sleep 0.1; done")
+    out = small_disk / "least"
+    out.mkdir()
+    (small_disk / "fill").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    command = ("recommend", "-c", "busy", "-T", "2", "--out", out, "--fmt", "json")
+    done = eunomia(*command, env={"DOCKER_HOST": dockerd.host})
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["container"] == "busy"
+    assert f"cannot write {out}/docker-run.txt: No space left on device; what was found is on stdout" in done.stderr
+    assert list(out.iterdir()) == []
+    dockerd.remove("busy")
+
+
 def test_the_schema() -> None:
     done = eunomia("recommend", "--schema")
     assert (done.returncode, json.loads(done.stdout)["title"]) == (0, "eunomia recommendation")

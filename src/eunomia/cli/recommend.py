@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -256,13 +256,18 @@ def _write(directory: Path, made: Recommendation, profile: Profile) -> None:
     known = None if made.syscalls is None else profile
     written = files(deployment(made), known, page(made, _WIDTH))
     written["recommendation.json"] = json.dumps(asdict(made), indent=2, ensure_ascii=False) + "\n"
-    try:
-        for name, text in written.items():
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            hidden = path.with_name(f".{path.name}.next")
-            hidden.write_text(text)
-            hidden.replace(path)
-    except OSError as error:
-        raise EunomiaError(f"--out {directory}: {error.filename}: {error.strerror}") from error
+    for name, text in written.items():
+        _write_whole(directory / name, text)
     say(f"{len(written)} files are in {directory}: begin with README.md")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    hidden = path.with_name(f".{path.name}.next")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hidden.write_text(text)
+        hidden.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # the disk may be gone altogether
+            hidden.unlink()
+        raise EunomiaError(f"--out: cannot write {path}: {error.strerror}; what was found is on stdout") from error
