@@ -91,6 +91,9 @@ def test_compose_lays_it_over_ones_own(written: dict[str, str], tmp_path: Path) 
     assert any(one.startswith("seccomp") for one in service["security_opt"])
 
 
+no_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="not to be had here: systemd")
+
+
 def unit(written: dict[str, str], directory: Path) -> Path:
     """A service with the drop-in."""
     path = directory / "web.service"
@@ -108,6 +111,7 @@ def systemd(*words: str | Path, directory: Path) -> subprocess.CompletedProcess[
     )
 
 
+@no_systemd
 def test_systemd_reads_the_drop_in(written: dict[str, str], tmp_path: Path) -> None:
     path = unit(written, tmp_path)
     done = systemd("verify", path, directory=tmp_path)
@@ -118,6 +122,7 @@ def test_systemd_reads_the_drop_in(written: dict[str, str], tmp_path: Path) -> N
     assert "broken.conf" in done.stderr, "it does read drop-ins"
 
 
+@no_systemd
 def test_systemd_counts_what_is_taken_away(written: dict[str, str], tmp_path: Path) -> None:
     path = unit(written, tmp_path)
     command = ("security", "--offline=yes", "--json=short", path)

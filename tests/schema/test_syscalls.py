@@ -14,6 +14,7 @@ import pytest
 from eunomia.schema import syscalls
 
 HEADERS = {"x86_64": "asm/unistd_64.h", "i386": "asm/unistd_32.h", "x32": "asm/unistd_x32.h"}
+ARM64_HEADERS = Path("/usr/aarch64-linux-gnu/include")
 _DEFINED = re.compile(r"#define __NR_(\w+) (?:\(__X32_SYSCALL_BIT \+ )?(\d+)")
 
 
@@ -29,10 +30,11 @@ def test_against_the_kernels_headers(table: str) -> None:
     assert known >= len(_DEFINED.findall(header.read_text())) - 5
 
 
+@pytest.mark.skipif(not ARM64_HEADERS.exists(), reason="not to be had here: headers of arm64")
 def test_against_the_kernels_headers_of_arm64() -> None:
-    headers = "/usr/aarch64-linux-gnu/include"
-    command = ["clang", "--target=aarch64-linux-gnu", "-isystem", headers, "-dM", "-E", "-include", "asm/unistd.h"]
-    done = subprocess.run([*command, "-x", "c", "/dev/null"], capture_output=True, text=True, check=True)
+    compiler = ["clang", "--target=aarch64-linux-gnu", "-isystem", str(ARM64_HEADERS)]
+    command = [*compiler, "-dM", "-E", "-include", "asm/unistd.h", "-x", "c", "/dev/null"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     defined: dict[str, str] = dict(re.findall(r"#define (__NR\w+) (\w+)", done.stdout))
     numbers = {name.removeprefix("__NR_"): defined.get(number, number) for name, number in defined.items()}
     none = {"arch_specific_syscall", "syscalls"}
