@@ -40,6 +40,7 @@ test   /usr/include/stdio.h             libc6-dev
 test   ip                               iproute2
 test   ps                               procps
 test   prometheus-alertmanager          prometheus-alertmanager
+test   promtool                         prometheus
 test   systemd-analyze                  systemd
 bench  bpftrace                         bpftrace
 bench  $libbpf_tools                    libbpf-tools
