@@ -28,6 +28,7 @@ NAMES = (
     "alert_latency",
     "apply",
     "burst",
+    "export",
 )
 
 
