@@ -13,6 +13,7 @@ from eunomia.host.roots import Roots
 from eunomia.kernel.hooks import Hook, Options
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
+from eunomia.schema.metric import Metric
 
 HandlersFactory = Callable[[Options, Schema, Roots], Sequence[Handler]]
 
@@ -145,6 +146,7 @@ class Tracker:
         apart: pairs of options that say nothing, or contradict each other, when both are given.
         needs: options that say nothing without another one -> that one.
         settings: further constants of the program that follow from the options, arrays as bytes.
+        metrics: what its batches add up to for each container; each is there with the options that give its columns.
     """
 
     description: str
@@ -160,6 +162,7 @@ class Tracker:
     apart: tuple[tuple[str, str], ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     settings: Callable[[Options], Mapping[str, int | bytes]] = _no_settings
+    metrics: tuple[Metric, ...] = ()
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options with defaults filled in, each in its own type.
@@ -203,4 +206,4 @@ class Tracker:
         return any(options[one] for one in ((asked,) if isinstance(asked, str) else asked))
 
 
-__all__ = ["HandlersFactory", "Hook", "Option", "Options", "Tracker", "Value"]
+__all__ = ["HandlersFactory", "Hook", "Metric", "Option", "Options", "Tracker", "Value"]
