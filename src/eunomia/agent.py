@@ -429,10 +429,9 @@ class Agent:
             self._announcements.handle(self._batch(self._announcer, announced, _ANNOUNCER))
         self._announcements.tick()
         busy = False
-        for line, records in reversed(drained):
-            busy |= records is not None and len(records.data) > line.tracing.busy_bytes
-            if line.sampling:
-                records = line.sampling.take(records, final=final)
+        for line, reported in reversed(drained):
+            busy |= reported is not None and len(reported.data) > line.tracing.busy_bytes
+            records = line.sampling.take(reported, final=final) if line.sampling else reported
             if records is not None:
                 batch = self._batch(line.tracing, records, line.name)
                 line.tracing.forget()

@@ -30,7 +30,9 @@ def frame(*rows: tuple[float, int, int | None, int]) -> pl.DataFrame:
     return pl.DataFrame(moved, schema=SCHEMA.polars(), orient="row")
 
 
-def by_hand(rows: list[tuple[float, int, int | None, int]], row: tuple[float, int, int | None, int]) -> tuple[object, ...]:
+def by_hand(
+    rows: list[tuple[float, int, int | None, int]], row: tuple[float, int, int | None, int]
+) -> tuple[object, ...]:
     at, whose, _, _ = row
     seen = [one[2] for one in rows if one[1] == whose and at - WINDOW_S < one[0] <= at]
     window = [float(value) for value in seen if value is not None]
@@ -42,7 +44,7 @@ def by_hand(rows: list[tuple[float, int, int | None, int]], row: tuple[float, in
 
 @pytest.mark.parametrize("seed", range(5))
 def test_against_the_same_by_hand(seed: int) -> None:
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 (a test's own numbers)
     rows = [
         (step + draw.random(), whose, draw.choice([None, draw.randrange(1000)]), 0)
         for step in range(40)

@@ -12,6 +12,7 @@ from eunomia.host.hierarchies import detect
 from eunomia.host.roots import Roots
 
 LIMIT = 24 << 20
+_JOIN = 'echo 0 > "$1"; exec python3 -I -S -c "$2"'
 _EAT = "import os\nheld = []\nwhile True: held.append(os.urandom(1 << 20))"
 
 
@@ -40,7 +41,6 @@ def limited(limit: int = LIMIT) -> Iterator[Path]:
 
 def run_out(path: Path) -> subprocess.Popen[bytes]:
     """A program in that cgroup that takes memory until the kernel kills it; it has ended."""
-    procs = path / "cgroup.procs"
-    eater = subprocess.Popen(["python3", "-I", "-S", "-c", _EAT], preexec_fn=lambda: procs.write_text("0"))
+    eater = subprocess.Popen(["sh", "-c", _JOIN, "sh", path / "cgroup.procs", _EAT])
     eater.wait(60)
     return eater

@@ -235,7 +235,7 @@ _SUMS = (
 
 
 def _resources(events: pl.LazyFrame, schema: Schema) -> pl.LazyFrame:
-    """What only grows is the sum of its changes: no restart of a container, and no other one of its name, disturbs it."""
+    """What only grows is the sum of its changes, which a container that is started again does not disturb."""
 
     def there(name: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
         return pl.col(name).cast(dtype) if name in schema else pl.lit(None, dtype)

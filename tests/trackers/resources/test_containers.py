@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 
 MIB = 1 << 20
 LIMIT = 48 * MIB
-HALF_A_CPU = {"CpuQuota": 50_000, "CpuPeriod": 100_000}
+HALF_A_CPU: dict[str, Any] = {"CpuQuota": 50_000, "CpuPeriod": 100_000}
 _SPIN = "while :; do :; done"
 
 

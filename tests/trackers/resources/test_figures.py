@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (lines as they are in files)
 """What files say, as kernels have written them."""
 
 from __future__ import annotations
@@ -19,9 +20,7 @@ total_inactive_file 2568192
 _V2_MEMORY = b"anon 811008\nfile 2703360\nkernel_stack 49152\ninactive_anon 0\ninactive_file 2568192\n"
 _V1_DISK = b"254:0 Read 8192\n254:0 Write 4096\n254:0 Sync 12288\n254:0 Async 0\n254:0 Discard 0\n254:0 Total 12288\n"
 _V1_DISKS = _V1_DISK + b"8:0 Read 100\n8:0 Write 0\n8:0 Total 100\nTotal 12388\n"
-_V2_DISKS = (
-    b"254:0 rbytes=8192 wbytes=4096 rios=2 wios=1 dbytes=0 dios=0\n8:0 rbytes=100 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"
-)
+_V2_DISKS = b"254:0 rbytes=8192 wbytes=4096 rios=2 wios=1 dbytes=0 dios=0\n8:0 rbytes=100 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"
 _PSI = b"some avg10=1.00 avg60=0.20 avg300=0.00 total=1234567\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1000\n"
 _NET = b"""Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -56,10 +55,19 @@ CASES = [
     ("v1", "pids", "pids.max", b"max\n", {}),
     ("v1", "pids", "pids.current", b"3\n", {"pids": 3}),
     (
-        *("v2", "cpu", "cpu.stat", b"usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 1\nnr_throttled 1\nthrottled_usec 9\n"),
+        *(
+            "v2",
+            "cpu",
+            "cpu.stat",
+            b"usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 1\nnr_throttled 1\nthrottled_usec 9\n",
+        ),
         {
-            **{"cpu_time": 5000, "cpu_user": 3000, "cpu_system": 2000, "cpu_periods": 1},
-            **{"cpu_throttled_periods": 1, "cpu_throttled_time": 9000},
+            "cpu_time": 5000,
+            "cpu_user": 3000,
+            "cpu_system": 2000,
+            "cpu_periods": 1,
+            "cpu_throttled_periods": 1,
+            "cpu_throttled_time": 9000,
         },
     ),
     ("v2", "cpu", "cpu.max", b"max 100000\n", {"cpu_period": 100_000_000}),
@@ -74,7 +82,13 @@ CASES = [
         *("v2", "blkio", "io.stat", _V2_DISKS),
         {"disk_read_bytes": 8292, "disk_written_bytes": 4096, "disk_reads": 3, "disk_writes": 1},
     ),
-    ("v2", "blkio", "io.stat", b"8:0 \n", dict.fromkeys(("disk_read_bytes", "disk_written_bytes", "disk_reads", "disk_writes"), 0)),
+    (
+        "v2",
+        "blkio",
+        "io.stat",
+        b"8:0 \n",
+        dict.fromkeys(("disk_read_bytes", "disk_written_bytes", "disk_reads", "disk_writes"), 0),
+    ),
     ("v2", "", "io.pressure", _PSI, {"io_pressure_some": 1_234_567_000, "io_pressure_full": 1_000_000}),
     ("v2", "", "cpu.pressure", _PSI.splitlines()[0], {"cpu_pressure_some": 1_234_567_000}),  # before 5.13
 ]
@@ -87,8 +101,14 @@ def test_file(version: str, controller: str, name: str, text: bytes, figures: Fi
 
 def test_network_without_loopback() -> None:
     assert network(_NET) == {
-        **{"net_received_bytes": 6000, "net_received_packets": 50, "net_received_errors": 1, "net_received_drops": 2},
-        **{"net_sent_bytes": 2000, "net_sent_packets": 20, "net_sent_errors": 3, "net_sent_drops": 4},
+        "net_received_bytes": 6000,
+        "net_received_packets": 50,
+        "net_received_errors": 1,
+        "net_received_drops": 2,
+        "net_sent_bytes": 2000,
+        "net_sent_packets": 20,
+        "net_sent_errors": 3,
+        "net_sent_drops": 4,
     }
 
 

@@ -96,11 +96,25 @@ def test_v2(tmp_path: Path, below: str) -> None:
     found.pop("time")
     found.pop("event", None)
     assert found == {
-        **{"cgroup_id": 7, "pid": PID, "cpu_time": 7_000_000, "cpu_user": 5_000_000, "cpu_system": 2_000_000},
-        **{"memory_usage": 5_000_000, "memory_working_set": 2_000_000, "memory_anon": 1000, "memory_cache": 4_000_000},
-        **{"pids": 3, "cpu_pressure_some": 12_000},
-        **{"net_received_bytes": 10, "net_received_packets": 1, "net_received_errors": 0, "net_received_drops": 0},
-        **{"net_sent_bytes": 20, "net_sent_packets": 2, "net_sent_errors": 0, "net_sent_drops": 0},
+        "cgroup_id": 7,
+        "pid": PID,
+        "cpu_time": 7_000_000,
+        "cpu_user": 5_000_000,
+        "cpu_system": 2_000_000,
+        "memory_usage": 5_000_000,
+        "memory_working_set": 2_000_000,
+        "memory_anon": 1000,
+        "memory_cache": 4_000_000,
+        "pids": 3,
+        "cpu_pressure_some": 12_000,
+        "net_received_bytes": 10,
+        "net_received_packets": 1,
+        "net_received_errors": 0,
+        "net_received_drops": 0,
+        "net_sent_bytes": 20,
+        "net_sent_packets": 2,
+        "net_sent_errors": 0,
+        "net_sent_drops": 0,
     }
 
 

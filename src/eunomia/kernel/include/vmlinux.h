@@ -184,9 +184,18 @@ struct rq {
 	u64 clock;
 };
 
+struct cfs_rq {
+	struct rq *rq;
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct sched_info sched_info;
+	struct sched_entity se;
 	pid_t pid;
 	pid_t tgid;
 	int exit_code;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * How long block requests take: from when they are given to the device, or with --queued from when they are queued, until
- * they are done. Whose they are is noted where they come from: they are done in an interrupt.
+ * How long block requests take: from when they are given to the device, or with --queued from when they are queued,
+ * until they are done. Whose they are is noted where they come from: they are done in an interrupt.
  *
- * Before 5.11 the tracepoints of insertion and issue hand over the queue first, and then the request: a54895fa057c "block:
- * remove the request_queue to argument request based tracepoints". A program that asks for a second argument is refused
- * since; one that takes the first for a request has to be refused before.
+ * Before 5.11 the tracepoints of insertion and issue hand over the queue first, and then the request: a54895fa057c
+ * "block: remove the request_queue to argument request based tracepoints". A program that asks for a second argument is
+ * refused since; one that takes the first for a request has to be refused before.
  */
 #include "types.h"
 

@@ -27,5 +27,7 @@ TRACKER = Tracker(
         *("peer_container", "peer_pid", "peer_comm"),
     ),
     settings=_settings,
-    metrics=(Metric("eunomia_oom_kills_total", "counter", "processes killed for want of memory", labels={"cause": "cause"}),),
+    metrics=(
+        Metric("eunomia_oom_kills_total", "counter", "processes killed for want of memory", labels={"cause": "cause"}),
+    ),
 )

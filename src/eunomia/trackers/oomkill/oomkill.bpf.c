@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "types.h"
 
-#define LEVELS 16	/* of nested limits, more than runtimes make */
+#define LEVELS 16      /* of nested limits, more than runtimes make */
 #define NEARLY_FULL 64 /* pages by which a full cgroup may be below its limit: what one CPU charges ahead */
 #define SIGKILL 9
 
@@ -159,7 +159,7 @@ static __always_inline struct task_struct *victim_by_id(u32 id)
 
 	if (id == tid)
 		return current_task();
-	return task && BPF_CORE_READ(task, pid) == id ? task : 0;
+	return task && BPF_CORE_READ(task, pid) == (pid_t)id ? task : 0;
 }
 
 SEC("raw_tp/mark_victim")

@@ -60,17 +60,8 @@ int BPF_PROG(emptied_raw, struct cgroup *cgroup, const char *path, int populated
 /*
  * The kernel notes when a task was queued and when it got its CPU (struct sched_info), by its run queue's clock, and
  * adds the differences up for /proc/PID/schedstat right behind this tracepoint: sched_info_switch(). So no time needs
- * to be kept here, nor any other hook.
+ * to be kept here, nor any other hook. Both tasks are of this run queue; whose pid is 0 idles.
  */
-extern const struct rq runqueues __ksym;
-
-static __always_inline u64 queue_clock(void)
-{
-	const struct rq *queue = bpf_this_cpu_ptr(&runqueues);
-
-	return queue->clock;
-}
-
 static __always_inline struct sampled *sampled_of(u64 cgroup_id)
 {
 	struct sampled first = {}, *found = bpf_map_lookup_elem(&sampled, &cgroup_id);
@@ -110,11 +101,10 @@ static __always_inline void arrive(u64 cgroup_id, u64 queued, u64 now)
 		sampled->run_delay += now - queued;
 }
 
-/* Whose pid is 0 idles. */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(switch_btf, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	u64 now = queue_clock();
+	u64 now = next->pid ? next->se.cfs_rq->rq->clock : prev->se.cfs_rq->rq->clock;
 
 	if (prev->pid)
 		leave(typed_task_cgroup_id(prev), prev->sched_info.last_arrival, now);
@@ -126,7 +116,8 @@ int BPF_PROG(switch_btf, bool preempt, struct task_struct *prev, struct task_str
 SEC("raw_tp/sched_switch")
 int BPF_PROG(switch_raw, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	u64 now = queue_clock();
+	struct task_struct *busy = BPF_CORE_READ(next, pid) ? next : prev;
+	u64 now = BPF_CORE_READ(busy, se.cfs_rq, rq, clock);
 
 	if (BPF_CORE_READ(prev, pid))
 		leave(task_cgroup_id(prev), BPF_CORE_READ(prev, sched_info.last_arrival), now);

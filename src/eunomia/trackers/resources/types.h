@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * A row of `resources`. User space fills it from the cgroup's files (src/eunomia/sampling.py); the kernel's programs say
- * when a cgroup has lost its last process, and count what no file tells. All bits set: not to be had. NAME_change is
- * what NAME has grown by since the cgroup's row before; of a cgroup made during the run the first row has all of it.
+ * A row of `resources`. User space fills it from the cgroup's files (src/eunomia/sampling.py); the kernel's programs
+ * say when a cgroup has lost its last process, and count what no file tells. All bits set: not to be had. NAME_change
+ * is what NAME has grown by since the cgroup's row before; of a cgroup made during the run the first row has all of it.
  */
 #ifndef __RESOURCES_TYPES_H
 #define __RESOURCES_TYPES_H
