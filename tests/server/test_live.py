@@ -31,6 +31,7 @@ work() {
     /bin/rm /tmp/f1 /tmp/f2 /tmp/f3
     /bin/false
     /bin/sleep 1000 & child=$!
+    until read name </proc/$child/comm && [ "$name" = sleep ]; do :; done
     for i in 1 2 3; do kill -CONT $child; done
     kill -KILL $child
     wait $child
@@ -70,7 +71,7 @@ def serving(tmp_path: Path, dockerd: DockerDaemon) -> Iterator[tuple[Live, str]]
     live = Live(process, log)
     try:
         live.said("/metrics\n")
-        live.said("waiting for metered")
+        live.said("waiting for container metered")
         yield live, live.stderr.partition("metrics: ")[2].split("/metrics")[0]
     finally:
         process.kill()

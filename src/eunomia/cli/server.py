@@ -31,7 +31,7 @@ def _listen(context: click.Context, option: click.Parameter, value: str | None) 
 @click.command(
     epilog="""\b
 Examples:
-  eunomia server --prometheus                      http://127.0.0.1:10435/metrics
+  eunomia server --prometheus            at http://127.0.0.1:10435/metrics
   eunomia server --prometheus --listen 0.0.0.0:10435
   eunomia server --prometheus --config eunomia.toml
   curl -s http://127.0.0.1:10435/metrics | promtool check metrics

@@ -104,7 +104,7 @@ def feed(sink: Any, *batches: Batch) -> None:
 def values(of: Store, name: str) -> dict[tuple[str, ...], float]:
     """A metric's series."""
     (reading,) = (one for one in of.read() if one.metric.name == name)
-    return {key: series.value for key, series in reading.series}
+    return dict(reading.values)
 
 
 RUNNING = Known("web", "nginx:1", "shop", "prod")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from eunomia.errors import LostEventsError
 from eunomia.schema.batch import Schema
 from eunomia.schema.metric import Metric
+from eunomia.sinks.metrics.exposition import expose
 from eunomia.sinks.metrics.store import Known, Store
 from tests.sinks.metrics.samples import (
     BYTES,
@@ -43,8 +44,18 @@ def test_counts_rows_and_adds_values() -> None:
         batch({"container_id": B, "event": "open"}, {"container_id": "host", "event": "fail", "error": "ENOENT"}),
     )
     assert values(kept, OPENS.name) == {(A,): 1, (B,): 1, ("host",): 0}
-    assert values(kept, BYTES.name) == {(A,): 7, (B,): 0, ("host",): 0}
+    assert values(kept, BYTES.name) == {(A,): 7}  # of the others nobody has told
     assert values(kept, FAILURES.name) == {("host", "fail", "ENOENT"): 1}
+
+
+def test_zero_is_there_from_the_first_event_on() -> None:
+    """What appears later has never increased, as Prometheus sees it."""
+    opened = Metric(
+        "eunomia_opened_bytes_total", "counter", "x", value=pl.col("bytes"), where=pl.col("event") == "open"
+    )
+    kept, sink = store((opened,))
+    feed(sink, batch({"container_id": A, "event": "read", "bytes": 3}, {"container_id": B, "event": "open"}))
+    assert values(kept, opened.name) == {(A,): 0}
 
 
 def test_what_a_row_does_not_tell_is_unknown() -> None:
@@ -57,10 +68,9 @@ def test_a_histogram_counts_what_is_on_a_bound_below_it() -> None:
     kept, sink = store((SECONDS,))
     feed(sink, batch(*({"container_id": A, "seconds": one, "pid": 7} for one in (0.05, 0.1, 0.5, 1.0, 3.0, None))))
     (reading,) = kept.read()
-    ((key, series),) = reading.series
-    assert (key, series.counts) == ((A,), [2, 2, 1])
-    assert series.value == pytest.approx(4.65)
-    assert {place: (one.labels, one.value) for place, one in series.examples.items()} == {
+    assert reading.counts == {(A,): (2, 2, 1)}
+    assert reading.values == {(A,): pytest.approx(4.65)}
+    assert {place: (one.labels, one.value) for (_, place), one in reading.examples.items()} == {
         0: ((("pid", "7"),), 0.1),
         1: ((("pid", "7"),), 1.0),
         2: ((("pid", "7"),), 3.0),
@@ -86,9 +96,8 @@ def test_each_element_of_a_list_is_a_row() -> None:
     )
     assert values(kept, OUTCOMES.name) == {(A, "ENOENT"): 7, (A, "EPERM"): 1}
     (counted,) = (one for one in kept.read() if one.metric is COUNTED)
-    ((_, series),) = counted.series
-    assert series.counts == [4, 2, 3]
-    assert series.value == pytest.approx(25.4)
+    assert counted.counts == {(A,): (4, 2, 3)}
+    assert counted.values == {(A,): pytest.approx(25.4)}
 
 
 def test_a_metric_whose_columns_are_not_there_is_not_there() -> None:
@@ -116,6 +125,19 @@ def test_labels_that_are_dropped_are_added_up() -> None:
     kept, sink = store((FAILURES,), dropped=["error"])
     feed(sink, batch(*({"container_id": A, "event": "fail", "error": one} for one in ("ENOENT", "EPERM"))))
     assert values(kept, FAILURES.name) == {(A, "fail", ""): 2}
+
+
+def test_levels_are_not_added_up_before_they_are_read() -> None:
+    by_event = Metric("eunomia_level_bytes", "gauge", "x", value=pl.col("bytes"), labels={"event": "event"})
+    kept, sink = store((by_event,), dropped=["event"])
+    rows = ({"container_id": A, "event": event, "bytes": bytes_} for event, bytes_ in (("open", 1), ("read", 2)))
+    feed(sink, batch(*rows), batch({"container_id": A, "event": "open", "bytes": 5}))
+    assert values(kept, by_event.name) == {(A, "open"): 5, (A, "read"): 2}
+    assert "eunomia_level_bytes{" not in expose(kept, openmetrics=False)  # it is not known to run
+    kept.known_of = lambda _: RUNNING
+    assert f'container_id="{A}",container_name="web",image="nginx:1",pod="shop",namespace="prod"}} 7\n' in expose(
+        kept, openmetrics=False
+    )
 
 
 def test_numbers_wait_for_a_moment_and_then_come() -> None:
@@ -216,7 +238,8 @@ def truth(rows: list[dict[str, Any]]) -> dict[str, Counter[tuple[str, ...]]]:
     for row in rows:
         container = row["container_id"] or "unknown"
         found[OPENS.name][container,] += row["event"] == "open"
-        found[BYTES.name][container,] += row["bytes"] or 0
+        if row["bytes"] is not None:
+            found[BYTES.name][container,] += row["bytes"]
         if row["event"] == "fail":
             found[FAILURES.name][container, "fail", row["error"] or "unknown"] += 1
     return found
@@ -232,9 +255,9 @@ def test_the_same_as_one_by_one(rows: list[dict[str, Any]], size: int) -> None:
         assert values(kept, name) == expected
     (seconds,) = (one for one in kept.read() if one.metric is SECONDS)
     observed = [row["seconds"] for row in rows if row["seconds"] is not None]
-    assert sum(sum(series.counts) for _, series in seconds.series) == len(observed)
-    assert sum(series.value for _, series in seconds.series) == sum(observed)
-    assert sum(series.counts[0] for _, series in seconds.series) == sum(one <= 0.1 for one in observed)
+    assert sum(sum(counts) for counts in seconds.counts.values()) == len(observed)
+    assert sum(seconds.values.values()) == pytest.approx(sum(observed))
+    assert sum(counts[0] for counts in seconds.counts.values()) == sum(one <= 0.1 for one in observed)
 
 
 @settings(max_examples=60, deadline=None)
@@ -262,11 +285,11 @@ def test_who_reads_sees_whole_numbers_while_others_add() -> None:
     seen = []
     while adding.is_alive():
         for reading in kept.read():
-            for _, series in reading.series:
+            for key, value in reading.values.items():
                 if reading.metric is BYTES:
-                    seen.append(series.value)
+                    seen.append(value)
                 else:
-                    assert series.value == 0.5 * sum(series.counts)
+                    assert value == 0.5 * sum(reading.counts[key])
     adding.join()
     assert seen == sorted(seen)
     assert all(value % 10 == 0 for value in seen)

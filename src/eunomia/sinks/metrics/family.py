@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from eunomia.schema.metric import Metric
 from eunomia.sinks.metrics.plan import Addition, Example, Key
@@ -12,23 +12,20 @@ OTHER = "other"
 """The value of labels that were given up for want of room."""
 
 
-@dataclass(slots=True)
-class Series:
-    """One series.
+@dataclass(frozen=True)
+class Reading:
+    """A metric as it is at a moment.
 
     Attributes:
-        value: a counter's or gauge's; of a histogram the sum of what was observed.
+        values: of a counter or gauge by series; of a histogram the sum of what was observed.
         counts: of a histogram: how many were observed by bucket, each by itself; the last is what is above all.
-        examples: by bucket; that of a counter is at 0.
+        examples: by series and bucket; that of a counter is at 0.
     """
 
-    value: float = 0
-    counts: list[int] = field(default_factory=list)
-    examples: dict[int, Example] = field(default_factory=dict)
-
-    def copy(self) -> Series:
-        """The same, which stays as it is."""
-        return Series(self.value, list(self.counts), dict(self.examples))
+    metric: Metric
+    values: Mapping[Key, float]
+    counts: Mapping[Key, tuple[int, ...]]
+    examples: Mapping[tuple[Key, int], Example]
 
 
 class Family:
@@ -49,50 +46,47 @@ class Family:
         self.metric = metric
         self.overflow = 0
         self._cap = cap
-        self._told: dict[Key, Series] = {}
-        self._others: dict[Key, Series] = {}
+        self._told: dict[Key, float] = {}
+        self._others: dict[Key, float] = {}
+        self._counts: dict[Key, list[int]] = {}
+        self._examples: dict[tuple[Key, int], Example] = {}
         self._last = (OTHER,) * (1 + len(metric.labels))
 
     def __len__(self) -> int:
         return len(self._told) + len(self._others)
 
-    def __iter__(self) -> Iterator[tuple[Key, Series]]:
-        yield from self._told.items()
-        yield from self._others.items()
+    def read(self) -> Reading:
+        """A copy, which stays as it is. Numbers are held as such, since this holds up who adds."""
+        values = self._told.copy()
+        for key, value in self._others.items():  # a label may well have that value by itself
+            values[key] = values.get(key, 0) + value
+        counts = {key: tuple(numbers) for key, numbers in self._counts.items()}
+        return Reading(self.metric, values, counts, self._examples.copy())
 
     def add(self, addition: Addition) -> None:
         """Adds to a series, or sets it."""
-        series = self._told.get(addition.key)
-        if series is None:
-            series = self._place(addition.key)
-        if series is None:
-            return
-        if self.metric.kind == "gauge":
-            series.value = addition.amount
-            return
-        series.value += addition.amount
+        key, table = addition.key, self._told
+        if key not in table and len(table) >= self._cap:
+            self.overflow += 1
+            if self.metric.kind == "gauge":
+                return  # a level of others means nothing
+            key, table = self._other(key), self._others
+        table[key] = addition.amount if self.metric.kind == "gauge" else table.get(key, 0) + addition.amount
         if addition.count:
-            series.counts[addition.bucket] += addition.count
+            self._counts.setdefault(key, [0] * (len(self.metric.buckets) + 1))[addition.bucket] += addition.count
         if addition.example is not None:
-            series.examples[addition.bucket] = addition.example
+            self._examples[key, addition.bucket] = addition.example
 
-    def _place(self, key: Key) -> Series | None:
-        """A new series, or one that stands for others. Of a gauge there is none: a level of others means nothing."""
-        if len(self._told) < self._cap:
-            return self._told.setdefault(key, self._new())
-        self.overflow += 1
-        if self.metric.kind == "gauge":
-            return None
-        other = (key[0], *self._last[1:])
-        if len(key) == 1 or (other not in self._others and len(self._others) >= self._cap):
-            other = self._last
-        return self._others.get(other) or self._others.setdefault(other, self._new())
-
-    def _new(self) -> Series:
-        return Series(counts=[0] * (len(self.metric.buckets) + 1) if self.metric.buckets else [])
+    def _other(self, key: Key) -> Key:
+        own = (key[0], *self._last[1:])
+        if len(key) > 1 and (own in self._others or len(self._others) < self._cap):
+            return own
+        return self._last
 
     def forget(self, is_over: Callable[[str], bool]) -> None:
         """Removes the series of containers that are over."""
-        for series in (self._told, self._others):
-            for key in [key for key in series if is_over(key[0])]:
-                del series[key]
+        for table in (self._told, self._others, self._counts):
+            for key in [key for key in table if is_over(key[0])]:
+                del table[key]
+        for key, bucket in [one for one in self._examples if is_over(one[0][0])]:
+            del self._examples[key, bucket]

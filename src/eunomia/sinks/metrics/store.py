@@ -13,8 +13,8 @@ from eunomia.errors import LostEventsError
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.metric import Metric
-from eunomia.sinks.metrics.family import OTHER, Family, Series
-from eunomia.sinks.metrics.plan import UNKNOWN, Addition, Key, Plan
+from eunomia.sinks.metrics.family import OTHER, Family, Reading
+from eunomia.sinks.metrics.plan import UNKNOWN, Addition, Plan
 
 HOST = "host"
 _ALWAYS = (HOST, OTHER, UNKNOWN)
@@ -35,14 +35,6 @@ class Known:
 
 KnownOf = Callable[[str], Known | None]
 """From a container's id, twelve digits, to what is known of it; None of one nobody has heard of."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A metric as it is at a moment."""
-
-    metric: Metric
-    series: Sequence[tuple[Key, Series]]
 
 
 class Store:
@@ -105,8 +97,7 @@ class Store:
         readings = []
         for name in names:
             with self._lock:
-                family = self._families[name]
-                readings.append(Reading(family.metric, [(key, series.copy()) for key, series in family]))
+                readings.append(self._families[name].read())
         return readings
 
     def sizes(self) -> dict[str, tuple[int, int]]:
