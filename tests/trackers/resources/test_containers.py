@@ -194,6 +194,7 @@ def test_scheduling(dockerd: DockerDaemon) -> None:
         dockerd.launch("rivals", "/bin/sh", "-c", f"({_SPIN}) & {_SPIN}", CpusetCpus="0")
         time.sleep(3)
         dockerd.api("POST", "/containers/rivals/kill")
+        dockerd.api("POST", "/containers/rivals/wait")
     dockerd.remove("rivals")
     found = rows(run, "rivals")
     last = found.row(-1, named=True)
