@@ -67,6 +67,10 @@ class Subjects:
             found = of_pids if everything else {one: path for one, path in found.items() if one in of_pids}
         return found
 
+    def knows(self, cgroup_id: int) -> bool:
+        """Whether it has been announced, whosever it is."""
+        return cgroup_id in self._own or self._containers.of_cgroup(cgroup_id) is not None
+
     def path(self, cgroup_id: int) -> str | None:
         """Of one that is meant, also of one that has just gone."""
         container = self._containers.of_cgroup(cgroup_id)
@@ -132,6 +136,8 @@ class Sampling:
         self._over = False
         taken = {trial.hook.name for trial in tracing.trials if trial.reason is None}
         self._maps = sorted(taken & tracing.spec.maps.keys())
+        self._reported: list[int] = []
+        self._ended = 0
         self._heard: list[npt.NDArray[Any]] = []
         self.missed = 0
 
@@ -141,17 +147,26 @@ class Sampling:
         return 0.0 if self._waiting else max(0.0, self._due_s - self._clock())
 
     def hear(self) -> None:
-        """Reads the last rows of cgroups that the kernel has reported, at once: their runtime is about to remove them."""
+        """Reads last rows, of cgroups that the kernel has reported, at once: their runtime is about to remove them.
+
+        Of one that has not been announced yet it is read with the next rows.
+        """
         reported = self._tracing.drain()
         if reported is not None:
             records = np.ndarray(
                 (reported.count,), self._layout.dtype, reported.data, reported.start, strides=(reported.stride,)
             )
-            self._heard.append(self._ended(records["cgroup_id"].tolist(), records["event"][0]))
+            self._reported += records["cgroup_id"].tolist()
+            self._ended = int(records["event"][0])
+        known = [one for one in self._reported if self._subjects.knows(one)]
+        self._reported = [one for one in self._reported if one not in known]
+        if known:
+            self._heard.append(self._last(known))
 
     def take(self, *, final: bool = False) -> Records | None:
-        """The rows that are due, and those of cgroups that have come to their end; at the end of all a last row of each."""
+        """The rows that are due, and those of cgroups at their end; when all ends, a last row of each."""
         self.hear()
+        self._reported.clear()  # whatever is not known by now never was announced
         parts, self._heard = self._heard, []
         if final and not self._over:
             self._over = True
@@ -161,11 +176,11 @@ class Sampling:
             parts.append(self._next_slice())
         return self._records(parts) if any(len(rows) for rows in parts) else None
 
-    def _ended(self, cgroup_ids: Sequence[int], event: int) -> npt.NDArray[Any]:
+    def _last(self, cgroup_ids: Sequence[int]) -> npt.NDArray[Any]:
         found = {one: path for one in cgroup_ids if (path := self._subjects.path(one)) is not None}
         rows = self._read(found)
         self.missed += len(found) - len(rows)
-        rows["event"] = event
+        rows["event"] = self._ended
         return rows
 
     def _next_slice(self) -> npt.NDArray[Any]:
