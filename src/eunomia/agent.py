@@ -438,6 +438,7 @@ class Agent:
         self._announcements.tick()
         busy = False
         for line, reported in reversed(drained):
+            self._hear()  # in between, too: others' steps take long on a busy machine
             busy |= reported is not None and len(reported.data) > line.tracing.busy_bytes
             records = line.sampling.take(final=final) if line.sampling else reported
             if records is not None:
