@@ -29,6 +29,7 @@ NAMES = (
     "apply",
     "resources",
     "burst",
+    "export",
 )
 
 

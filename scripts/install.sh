@@ -39,6 +39,7 @@ test   strace                           strace
 test   /usr/include/stdio.h             libc6-dev
 test   ip                               iproute2
 test   ps                               procps
+test   prometheus                       prometheus
 test   prometheus-alertmanager          prometheus-alertmanager
 test   systemd-analyze                  systemd
 bench  bpftrace                         bpftrace

@@ -40,6 +40,7 @@ from eunomia.kernel.tracing import Tracing
 from eunomia.pipeline.accounts import Account, add_up, merged
 from eunomia.pipeline.chain import Chain, FanOut
 from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.insight import Insight
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from eunomia.sampling import Sampling, Subjects
@@ -556,16 +557,31 @@ class Agent:
         """What has kept events from being seen or attributed so far, as in `Summary.missed`."""
         return self._missed([line.tracing.counters() for line in self._lines])
 
+    def insight(self) -> Insight:
+        """All of it as it is now. Any thread may ask while it runs."""
+        counters = [line.tracing.counters() for line in self._lines]
+        rings = {line.name: line.tracing.ring for line in self._lines}
+        return Insight(
+            self._account_all(counters),
+            self._may_miss(counters),
+            self.queues,
+            self.spent(),
+            {name: (ring.size, ring.used_bytes) for name, ring in rings.items() if ring},
+            "" if self.alive else f"the reader has ended{f': {self._failure}' if self._failure else ''}",
+        )
+
     def _missed(self, counters: list[Counters]) -> dict[str, int]:
+        return {what: times for what, times in self._may_miss(counters).items() if times}
+
+    def _may_miss(self, counters: list[Counters]) -> dict[str, int]:
         announced = self._announcer.counters()
-        missed = {
+        return {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
             "sockets or arrivals not followed": sum(one.filter_full for one in counters),
             "cgroup announcements": announced.ring_full,
             "last rows of containers": sum(line.sampling.missed for line in self._lines if line.sampling),
         }
-        return {what: times for what, times in missed.items() if times}
 
     def _account_all(self, counters: list[Counters]) -> tuple[Account, ...]:
         return tuple(

@@ -62,9 +62,11 @@ class _Reader(Tables):
         watched = self._filter(values.get("filter", {}), ("filter",), "[filter]")
         alerts = self._alerts(values.get("alerts", {}))
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
+        metrics = self._prometheus(values)
         self._document.check()
         host = top.get("docker_host", docker_host)
-        return DaemonFile(DaemonConfig(**settled, filter=watched, docker_host=host, alerts=alerts), rules)
+        config = DaemonConfig(**settled, filter=watched, docker_host=host, alerts=alerts, prometheus=metrics)
+        return DaemonFile(config, rules)
 
     def _alerts(self, given: object) -> tuple[AlertSinkConfig, ...]:
         if not isinstance(given, dict):

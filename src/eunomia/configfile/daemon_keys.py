@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from eunomia.configfile.keys import FILTER, TOP, Key, Table, filled, ring_bytes
+from eunomia.configfile.keys import FILTER, PROMETHEUS, TOP, Key, Table, filled, ring_bytes
 from eunomia.sinks.alerts.delivery import LEVELS
 from eunomia.sinks.alerts.http import Url, header
 from eunomia.sinks.alerts.making import TYPES
@@ -197,10 +197,11 @@ DAEMON_TOP = Table(
         ("alerts", "where alerts go"),
         ("danger", "what is dangerous by itself"),
         ("rules", "simple rules"),
+        ("prometheus", "metrics over HTTP"),
     ),
 )
 
-DAEMON_TABLES = (DAEMON_TOP, DAEMON, ALERTS, *ALERT_TYPES.values(), DANGER, RULE, FILTER)
+DAEMON_TABLES = (DAEMON_TOP, DAEMON, ALERTS, *ALERT_TYPES.values(), DANGER, RULE, FILTER, PROMETHEUS)
 
 
 def keys_of(kind: Any) -> Table:

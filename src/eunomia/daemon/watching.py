@@ -11,6 +11,7 @@ from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.containers.processes import running
+from eunomia.containers.registry import ChangeKind, Container, OnChange
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.daemon.turn import InTurn, Turn
 from eunomia.detect.context import Context
@@ -128,6 +129,7 @@ class Watching:
         put: takes alerts.
         beside: makes sinks that the events go to as well.
         before: whom it is to take over from, with all that is remembered there; `start_beside` does it.
+        on_container: told of each container that runs, starts, stops or gets a name.
 
     Raises (on start):
         UsageError: no rule is in use.
@@ -142,6 +144,7 @@ class Watching:
         put: Callable[[Batch], None],
         beside: Callable[[SinkFactory], SinkFactory] = lambda make: make,
         before: Watching | None = None,
+        on_container: OnChange = lambda _kind, _container: None,
     ) -> None:
         self.rules = rules
         self.needs = needs(rules)
@@ -162,7 +165,12 @@ class Watching:
         )
         self._make_sinks = beside(self._sinks)
         asked = agent_config(config, self.needs)
-        self.agent = Agent(asked, self._sinks_in_turn, on_container=memory.known.note, clock=memory.clock)
+
+        def noted(kind: ChangeKind, container: Container) -> None:
+            memory.known.note(kind, container)
+            on_container(kind, container)
+
+        self.agent = Agent(asked, self._sinks_in_turn, on_container=noted, clock=memory.clock)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
         memory = self._memory

@@ -70,6 +70,12 @@ class Queue(Handler):
         return len(self._waiting)
 
     @property
+    def waiting_events(self) -> int:
+        """The events in them."""
+        with self._changed:
+            return sum(len(batch) for batch, _, _ in self._waiting)
+
+    @property
     def waiting_bytes(self) -> int:
         """The memory that they take."""
         return self._bytes
