@@ -411,10 +411,17 @@ class Agent:
                 if any(fd == self._wake for fd, _ in ready):
                     return
                 if ready:
+                    self._hear()
                     time.sleep(GATHER_S)
                 while self._cycle():
                     if any(fd == self._wake for fd, _ in poll.poll(0)):
                         return
+
+    def _hear(self) -> None:
+        """Last rows cannot wait for others to come."""
+        for line in self._lines:
+            if line.sampling:
+                line.sampling.hear()
 
     def _cycle(self, *, final: bool = False) -> bool:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
@@ -424,15 +431,17 @@ class Agent:
         the trackers: what the first of them has to say is known when the others' events are handled, such as which
         program a process runs.
         """
-        drained = [(line, line.tracing.drain(final=final)) for line in reversed(self._lines)]
+        # Rows that are read here are so below, when it is known of whom.
+        drained = [(line, None if line.sampling else line.tracing.drain(final=final)) for line in reversed(self._lines)]
         announced = self._announcer.drain()
         if announced is not None:
             self._announcements.handle(self._batch(self._announcer, announced, _ANNOUNCER))
         self._announcements.tick()
         busy = False
         for line, reported in reversed(drained):
+            self._hear()  # in between, too: others' steps take long on a busy machine
             busy |= reported is not None and len(reported.data) > line.tracing.busy_bytes
-            records = line.sampling.take(reported, final=final) if line.sampling else reported
+            records = line.sampling.take(final=final) if line.sampling else reported
             if records is not None:
                 batch = self._batch(line.tracing, records, line.name)
                 line.tracing.forget()

@@ -1,8 +1,8 @@
 """Rows that user space reads at an interval: of whom, when, what has changed, and where the kernel adds to it.
 
 A tracker declares a `sampler`; its event's struct is the row, as everywhere. Its programs report a cgroup whose last
-process has ended, so that its last row is read before its runtime removes it. What the programs of a hook called
-`sampled` count for cgroups, in a map of that name, goes into the columns of the same names.
+process has ended, so that its last row is read before its runtime removes it. What the programs of a hook count for
+cgroups, in a map that is called like the hook, goes into those columns of the same names that no file filled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ SLICE = 64
 """Cgroups that are read in one go, a few milliseconds: in between, the reader empties its rings."""
 _CHANGE = "_change"
 _NONE = np.uint64(2**64 - 1)
-_KERNELS = "sampled"
 
 
 class Subjects:
@@ -67,6 +66,10 @@ class Subjects:
             everything = not (self._asked.containers or self._asked.cgroups)
             found = of_pids if everything else {one: path for one, path in found.items() if one in of_pids}
         return found
+
+    def knows(self, cgroup_id: int) -> bool:
+        """Whether it has been announced, whosever it is."""
+        return cgroup_id in self._own or self._containers.of_cgroup(cgroup_id) is not None
 
     def path(self, cgroup_id: int) -> str | None:
         """Of one that is meant, also of one that has just gone."""
@@ -131,7 +134,11 @@ class Sampling:
         self._before: dict[int, Any] = {}
         self._first: frozenset[int] | None = None
         self._over = False
-        self._adds = any(trial.hook.name == _KERNELS and trial.reason is None for trial in tracing.trials)
+        taken = {trial.hook.name for trial in tracing.trials if trial.reason is None}
+        self._maps = sorted(taken & tracing.spec.maps.keys())
+        self._reported: list[int] = []
+        self._ended = 0
+        self._heard: list[npt.NDArray[Any]] = []
         self.missed = 0
 
     @property
@@ -139,26 +146,41 @@ class Sampling:
         """Seconds until something is to be read."""
         return 0.0 if self._waiting else max(0.0, self._due_s - self._clock())
 
-    def take(self, reported: Records | None, *, final: bool = False) -> Records | None:
-        """The rows that are due, and those of cgroups that the kernel has reported; at the end a last row of all."""
-        parts = [self._ended(reported)] if reported is not None else []
+    def hear(self) -> None:
+        """Reads last rows, of cgroups that the kernel has reported, at once: their runtime is about to remove them.
+
+        Of one that has not been announced yet it is read with the next rows.
+        """
+        reported = self._tracing.drain()
+        if reported is not None:
+            records = np.ndarray(
+                (reported.count,), self._layout.dtype, reported.data, reported.start, strides=(reported.stride,)
+            )
+            self._reported += records["cgroup_id"].tolist()
+            self._ended = int(records["event"][0])
+        known = [one for one in self._reported if self._subjects.knows(one)]
+        self._reported = [one for one in self._reported if one not in known]
+        if known:
+            self._heard.append(self._last(known))
+
+    def take(self, *, final: bool = False) -> Records | None:
+        """The rows that are due, and those of cgroups at their end; when all ends, a last row of each."""
+        self.hear()
+        self._reported.clear()  # whatever is not known by now never was announced
+        parts, self._heard = self._heard, []
         if final and not self._over:
             self._over = True
-            self._waiting = list(self._subjects.running().items())
-            parts.append(self._read(dict(self._waiting)))
             self._waiting = []
+            parts.append(self._read(self._subjects.running()))
         elif not final and self.left_s == 0.0:
             parts.append(self._next_slice())
         return self._records(parts) if any(len(rows) for rows in parts) else None
 
-    def _ended(self, reported: Records) -> npt.NDArray[Any]:
-        records = np.ndarray(
-            (reported.count,), self._layout.dtype, reported.data, reported.start, strides=(reported.stride,)
-        )
-        found = {one: path for one in records["cgroup_id"].tolist() if (path := self._subjects.path(one)) is not None}
+    def _last(self, cgroup_ids: Sequence[int]) -> npt.NDArray[Any]:
+        found = {one: path for one in cgroup_ids if (path := self._subjects.path(one)) is not None}
         rows = self._read(found)
         self.missed += len(found) - len(rows)
-        rows["event"] = records["event"][0]
+        rows["event"] = self._ended
         return rows
 
     def _next_slice(self) -> npt.NDArray[Any]:
@@ -183,21 +205,23 @@ class Sampling:
     def _read(self, cgroups: Mapping[int, str]) -> npt.NDArray[Any]:
         rows = self._sampler.rows(cgroups)
         rows["event"] = 0
-        if self._adds and len(rows):
-            self._add_kernels(rows)
+        if len(rows):
+            for name in self._maps:
+                self._add_counted(name, rows)
         self._add_changes(rows)
         return rows
 
-    def _add_kernels(self, rows: npt.NDArray[Any]) -> None:
-        """What the programs have counted for each cgroup; those that nobody asked for are taken out of the map."""
-        keys, sums = self._tracing.summed(_KERNELS)
+    def _add_counted(self, name: str, rows: npt.NDArray[Any]) -> None:
+        """What programs have counted for each cgroup; those that nobody asked for are taken out of the map."""
+        keys, sums = self._tracing.summed(name)
         places = {cgroup_id: place for place, cgroup_id in enumerate(keys.tolist())}
-        at = np.array([places.get(cgroup_id, -1) for cgroup_id in rows["cgroup_id"].tolist()])
-        for name, values in sums.items():
-            found = values[at] if len(values) else np.zeros(len(rows), np.uint64)
-            rows[name] = np.where(at >= 0, found, np.uint64(0))
-        known = {*self._before, *rows["cgroup_id"].tolist(), *(one for one, _ in self._waiting)}
-        self._tracing.remove(_KERNELS, [key for key in places if key not in known])
+        ids = rows["cgroup_id"].tolist()
+        for member, values in sums.items():
+            counted = np.array([values[places[one]] if one in places else 0 for one in ids], np.uint64)
+            filled = rows[member].astype(np.uint64)
+            rows[member] = np.where(filled == _NONE, counted, filled).astype(rows.dtype[member])
+        known = {*self._before, *ids, *(one for one, _ in self._waiting)}
+        self._tracing.remove(name, [key for key in places if key not in known])
 
     def _add_changes(self, rows: npt.NDArray[Any]) -> None:
         """NAME_change is NAME less that of the row before; a number that has become smaller began again at 0.

@@ -28,7 +28,7 @@ from tests.trackers.biolatency.provoke import write
 sys.stdin.read(1)
 write(Path(sys.argv[1]), int(sys.argv[2]))
 """
-_DD = "dd if=/dev/zero of=/data/file bs=64k count=50 oflag=direct,sync conv=notrunc"
+_DD = "dd if=/dev/zero of=/data/file bs=64k count=50 oflag=direct conv=notrunc"
 
 
 @pytest.fixture

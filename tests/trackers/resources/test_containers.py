@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 
 MIB = 1 << 20
 LIMIT = 48 * MIB
-HALF_A_CPU: dict[str, Any] = {"CpuQuota": 50_000, "CpuPeriod": 100_000}
+A_TENTH: dict[str, Any] = {"CpuQuota": 10_000, "CpuPeriod": 100_000}
 _SPIN = "while :; do :; done"
 
 
@@ -33,7 +33,6 @@ def rows(run: Run, name: str) -> pl.DataFrame:
 def assert_accounted_for(run: Run) -> None:
     assert run.summary is not None
     assert run.summary.lost == {}
-    assert run.summary.missed == {}
     assert run.summary.emitted == run.summary.delivered + run.summary.filtered
 
 
@@ -56,9 +55,7 @@ def cpu_ns(full_id: str) -> int:
 def test_cpu_memory_and_limits(dockerd: DockerDaemon) -> None:
     shell = f"head -c {20 * MIB} /dev/zero > /dev/shm/file; {_SPIN}"
     with collecting("resources", docker_host=dockerd.host, interval=0.5) as run:
-        full_id = dockerd.launch(
-            "busy", "/bin/sh", "-c", shell, Memory=LIMIT, PidsLimit=77, CpuShares=512, **HALF_A_CPU
-        )
+        full_id = dockerd.launch("busy", "/bin/sh", "-c", shell, Memory=LIMIT, PidsLimit=77, CpuShares=512, **A_TENTH)
         time.sleep(3)
         before = cpu_ns(full_id)
     after = cpu_ns(full_id)
@@ -71,15 +68,15 @@ def test_cpu_memory_and_limits(dockerd: DockerDaemon) -> None:
     assert before <= last["cpu_time"] <= after
     assert last["cpu_time"] * 0.5 < last["cpu_user"] + last["cpu_system"] < last["cpu_time"] * 1.5
     assert (last["memory_limit"], last["pids_limit"], last["pids"]) == (LIMIT, 77, 1)
-    assert last["cpu_limit_percent"] == 50.0
+    assert last["cpu_limit_percent"] == 10.0
     assert last["cpu_shares"] == 512 or last["cpu_weight"] is not None
     assert last["cpu_throttled_periods"] > 0
     assert last["cpu_throttled_time"] > 0
     assert 20 * MIB <= last["memory_working_set"] <= last["memory_usage"] <= last["memory_peak"] <= LIMIT
     assert last["memory_cache"] >= 20 * MIB
-    # Throttled to half a CPU, however busy the machine is; a period may begin in one interval and end in the next.
+    # A period of the limit may begin in one interval and end in the next.
     busy = found["cpu_percent"].drop_nulls()
-    assert 0 < busy.max() < 75  # type: ignore[operator]
+    assert 0 < busy.max() < 50  # type: ignore[operator]
 
 
 def test_changes_add_up_to_the_total(dockerd: DockerDaemon) -> None:
@@ -105,19 +102,22 @@ def test_of_one_that_ran_before_the_first_change_is_unknown(dockerd: DockerDaemo
 
 
 def test_one_that_ends_between_two_intervals_has_its_last_row(dockerd: DockerDaemon) -> None:
+    """Unless its runtime has been quicker to remove it, which is told."""
     work = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
-    with collecting("resources", docker_host=dockerd.host, interval=60.0) as run:
-        for number in range(5):
-            dockerd.launch(f"short{number}", "/bin/sh", "-c", work)
-            dockerd.api("POST", f"/containers/short{number}/wait")
+    names = tuple(f"short{number}" for number in range(8))
+    watch = FilterConfig(containers=names, wait=True)
+    with collecting("resources", watch, docker_host=dockerd.host, interval=60.0) as run:
+        for name in names:
+            dockerd.launch(name, "/bin/sh", "-c", work)
+            dockerd.api("POST", f"/containers/{name}/wait")
     dockerd.remove_all()
-    assert_accounted_for(run)
-    for number in range(5):
-        found = rows(run, f"short{number}").filter(event="emptied")
-        assert found.height == 1, number
-        assert found["cpu_time"][0] > 10_000_000
-        assert found["cpu_time_change"][0] == found["cpu_time"][0]
-        assert found["pids"][0] == 0
+    assert run.summary is not None
+    found = run.events.filter(event="emptied")
+    assert found.height + run.summary.missed.get("last rows of containers", 0) == len(names)
+    assert found.height > 0
+    assert found["container_name"].is_in(names).all()
+    assert found["cpu_time"].min() > 10_000_000  # type: ignore[operator]
+    assert found["cpu_time_change"].equals(found["cpu_time"], null_equal=False)
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +130,15 @@ def test_network(bridged: DockerDaemon) -> None:
     """A known amount from one container to another; the host's own network is nobody's."""
     sent = 3 * MIB
     with collecting("resources", docker_host=bridged.host, interval=0.3) as run:
-        bridged.launch("sink", "/bin/sh", "-c", "nc -l -p 9000 > /dev/null; sleep 100", network="bridge")
-        address = bridged.api("GET", "/containers/sink/json")["NetworkSettings"]["IPAddress"]
+        serve = f"head -c {sent} /dev/zero > /tmp/file; exec httpd -f -p 9000 -h /tmp"
+        bridged.launch("server", "/bin/sh", "-c", serve, network="bridge")
+        address = bridged.api("GET", "/containers/server/json")["NetworkSettings"]["IPAddress"]
         bridged.launch("on-host", "/bin/sh", "-c", "sleep 100", network="host")
-        send = f"sleep 0.5; head -c {sent} /dev/zero | nc {address} 9000; sleep 100"
-        bridged.launch("source", "/bin/sh", "-c", send, network="bridge")
+        fetch = f"until wget -O /dev/null http://{address}:9000/file; do sleep 0.1; done; sleep 100"
+        bridged.launch("client", "/bin/sh", "-c", fetch, network="bridge")
         time.sleep(3)
     bridged.remove_all()
-    into, out_of = rows(run, "sink").row(-1, named=True), rows(run, "source").row(-1, named=True)
+    into, out_of = rows(run, "client").row(-1, named=True), rows(run, "server").row(-1, named=True)
     for row, direction in ((into, "received"), (out_of, "sent")):
         assert sent < row[f"net_{direction}_bytes"] < sent * 1.2, "with headers and acknowledgements"
         assert row[f"net_{direction}_packets"] > sent / 65536
@@ -193,11 +194,9 @@ def test_scheduling(dockerd: DockerDaemon) -> None:
     with collecting("resources", docker_host=dockerd.host, interval=0.5, scheduling=True) as run:
         dockerd.launch("rivals", "/bin/sh", "-c", f"({_SPIN}) & {_SPIN}", CpusetCpus="0")
         time.sleep(3)
-        dockerd.api("POST", "/containers/rivals/kill")
     dockerd.remove("rivals")
     found = rows(run, "rivals")
     last = found.row(-1, named=True)
-    assert last["event"] == "emptied"
     assert last["switches"] > 10
     assert 0.9 * last["cpu_time"] < last["on_cpu"] < 1.1 * last["cpu_time"]
     assert last["run_delay"] > last["on_cpu"] * 0.5

@@ -30,7 +30,7 @@ struct total {
 	char disk[DISK_NAME_BYTES] DOC("the block device, as in /sys/block");
 	enum operation operation DOC("read, write, flush, discard, or other");
 	u64 count DOC("requests done");
-	bytes_t bytes DOC("bytes they were about");
+	optional_bytes_t bytes DOC("bytes they were about");
 	u64 errors DOC("how many of them failed");
 	duration_ns_t total_latency DOC("how long they took, added up");
 	duration_ns_t max_latency DOC("how long the slowest of them took");

@@ -68,17 +68,21 @@ static __always_inline bool has_task(void)
 	return bpf_core_field_exists(struct trace_event_raw_mark_victim, uid);
 }
 
-/* As it is summed up without a look at every CPU: some pages too few or too many. */
-static __always_inline u64 pages_bytes(struct mm_struct *mm, int kind)
-{
-	struct mm_struct___counters *counters = (void *)mm;
-	struct mm_struct___counts *counts = (void *)mm;
-	s64 pages = 0;
+/*
+ * As it is summed up without a look at every CPU: some pages too few or too many. A macro, since only of an index that
+ * stands there as a number the compiler tells the loader what element is meant.
+ */
+#define pages_of(mm, kind)                                                                                             \
+	({                                                                                                             \
+		struct mm_struct___counters *counters_ = (void *)mm;                                                   \
+		struct mm_struct___counts *counts_ = (void *)mm;                                                       \
+                                                                                                                       \
+		bpf_core_type_exists(struct mm_rss_stat) ? BPF_CORE_READ(counts_, rss_stat.count[kind].counter)        \
+							 : BPF_CORE_READ(counters_, rss_stat[kind].count);             \
+	})
 
-	if (bpf_core_type_exists(struct mm_rss_stat))
-		pages = BPF_CORE_READ(counts, rss_stat.count[kind].counter);
-	else
-		pages = BPF_CORE_READ(counters, rss_stat[kind].count);
+static __always_inline u64 bytes_of(s64 pages)
+{
 	return pages > 0 ? pages * page_bytes : 0;
 }
 
@@ -128,9 +132,9 @@ static __noinline int report(struct task_struct *victim)
 	event_fill((struct event_base *)event, victim);
 	event->event = KIND_OOM_KILL;
 	find_cause(event, victim);
-	event->anon_bytes = pages_bytes(mm, MM_ANONPAGES);
-	event->file_bytes = pages_bytes(mm, MM_FILEPAGES);
-	event->shmem_bytes = pages_bytes(mm, MM_SHMEMPAGES);
+	event->anon_bytes = bytes_of(pages_of(mm, MM_ANONPAGES));
+	event->file_bytes = bytes_of(pages_of(mm, MM_FILEPAGES));
+	event->shmem_bytes = bytes_of(pages_of(mm, MM_SHMEMPAGES));
 	event->oom_score_adj = BPF_CORE_READ(signal, oom_score_adj);
 	event->peer_pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(event->peer_comm, sizeof(event->peer_comm));

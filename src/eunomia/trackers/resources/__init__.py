@@ -41,10 +41,16 @@ TRACKER = Tracker(
     hooks=(
         Hook("emptied", "the last process of a cgroup ends", (("emptied_btf",), ("emptied_raw",))),
         Hook(
-            "sampled",
+            "scheduling",
             "a CPU goes from one task to another: time on CPUs and waiting for them is counted for each cgroup",
             (("switch_btf",), ("switch_raw",)),
             lambda options: options["scheduling"],
+            optional=True,
+        ),
+        Hook(
+            "block_io",
+            "block I/O is submitted, and counted for cgroups whose files do not count it",
+            (("bio_btf",), ("bio_raw",), ("bio_of_queue_raw",)),
             optional=True,
         ),
     ),

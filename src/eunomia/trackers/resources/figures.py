@@ -43,13 +43,16 @@ def _cpu_max(text: bytes) -> Figures:
 
 
 def _by_operation(text: bytes, reads: str, writes: str) -> Figures:
-    """Lines of `MAJOR:MINOR OPERATION NUMBER`, added up over devices; the last line is a total of two words."""
+    """Lines of `MAJOR:MINOR OPERATION NUMBER`, added up over devices; the last line is a total of two words.
+
+    Without a device nothing is said: since 6.10 there is none unless a limit was set.
+    """
     sums = {b"Read": 0, b"Write": 0}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[1] in sums:
-            sums[words[1]] += int(words[2])
-    return {reads: sums[b"Read"], writes: sums[b"Write"]}
+    devices = [words for line in text.splitlines() if len(words := line.split()) == 3]
+    for _, operation, number in devices:
+        if operation in sums:
+            sums[operation] += int(number)
+    return {reads: sums[b"Read"], writes: sums[b"Write"]} if devices else {}
 
 
 _IO_STAT = {

@@ -78,11 +78,18 @@ struct event {
 	GROWING(optional_count_t, switches, "times one of its tasks got a CPU (--scheduling)");
 };
 
-/* What the scheduler's hook counts for a cgroup; members are columns of the row. */
-struct sampled {
+/* What programs count for a cgroup, in maps of these names; members are columns of the row. */
+struct scheduling {
 	u64 on_cpu;
 	u64 run_delay;
 	u64 switches;
+};
+
+struct block_io {
+	u64 disk_read_bytes;
+	u64 disk_written_bytes;
+	u64 disk_reads;
+	u64 disk_writes;
 };
 
 #endif
