@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from deploy.grafana.source.vocabulary import CONTAINER, NAME, RATE, WHERE, Panel, number, page, query, series
+from deploy.grafana.source.vocabulary import CONTAINER, NAME, RATE, WHERE, Panel, more, number, page, query, series
 
+_ALERT = f'{WHERE}, level="alert"'
 _ID = "container_id, container_name, instance"
 
 
@@ -68,7 +69,7 @@ def _now() -> tuple[Panel, ...]:
             "Alerts",
             "at level alert, in the last hour",
             "none",
-            f'sum(increase(eunomia_alerts_total{{{WHERE}, level="alert"}}[1h])) or vector(0)',
+            f"sum{more('eunomia_alerts_total', '1h', _ALERT)} or vector(0)",
             bad_from=1,
         ),
     )

@@ -11,6 +11,7 @@ from deploy.grafana.source.vocabulary import (
     RATE,
     WHERE,
     Panel,
+    more,
     now,
     number,
     page,
@@ -20,6 +21,7 @@ from deploy.grafana.source.vocabulary import (
 )
 
 _TOP = 10
+_ALERT = f'{WHERE}, level="alert"'
 
 
 def _rate(metric: str, by: str = BY, where: str = "") -> str:
@@ -56,7 +58,7 @@ def _numbers() -> tuple[Panel, ...]:
             "Alerts",
             "at level alert, in the last hour",
             "none",
-            f'sum(increase(eunomia_alerts_total{{{WHERE}, level="alert"}}[1h])) or vector(0)',
+            f"sum{more('eunomia_alerts_total', '1h', _ALERT)} or vector(0)",
             bad_from=1,
         ),
         number(
@@ -75,7 +77,7 @@ def _numbers() -> tuple[Panel, ...]:
             "Killed for memory",
             "processes that the kernel killed in the last hour because their container had no memory left",
             "none",
-            f"sum(increase(eunomia_oom_kills_total{{{WHERE}}}[1h])) or vector(0)",
+            f"sum{more('eunomia_oom_kills_total', '1h')} or vector(0)",
             bad_from=1,
         ),
         number(
@@ -97,7 +99,7 @@ def _table() -> Panel:
         "Calls": now(_last("eunomia_syscalls_total"), as_table=True),
         "Written": now(_last("eunomia_file_written_bytes_total"), as_table=True),
         "Connections": now(_last("eunomia_tcp_connections_total"), as_table=True),
-        "Alerts": now(f"sum by ({BY}) (increase(eunomia_alerts_total{{{WHERE}}}[1h]))", as_table=True),
+        "Alerts": now(f"sum by ({BY}) {more('eunomia_alerts_total', '1h')}", as_table=True),
     }
     units = {"CPU": "none", "Memory": "bytes", "Execs": "ops", "Calls": "ops", "Written": "Bps", "Connections": "ops"}
     described = "Each container now: cores, working set and rates of the last five minutes, alerts of the last hour."
@@ -139,7 +141,7 @@ def _busiest() -> tuple[Panel, ...]:
             "Alerts",
             "by level, in five minutes",
             "none",
-            query(f"sum by (level) (increase(eunomia_alerts_total{{{WHERE}}}[5m]))", "{{level}}"),
+            query(f"sum by (level) {more('eunomia_alerts_total', '5m')}", "{{level}}"),
             stacked=True,
         ),
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.source.vocabulary import BY, NAME, TIMELINE, WHERE, now, page, query, rows, series, states
+from deploy.grafana.source.vocabulary import BY, NAME, TIMELINE, WHERE, more, now, page, query, rows, series, states
 
 
 def _alerts(by: str, window: str) -> str:
-    return f"sum by ({by}) (increase(eunomia_alerts_total{{{WHERE}}}[{window}]))"
+    return f"sum by ({by}) {more('eunomia_alerts_total', window)}"
 
 
 def build() -> Dashboard:

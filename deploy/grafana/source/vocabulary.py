@@ -60,6 +60,13 @@ def now(expression: str, *, legend: str = "__auto", as_table: bool = False) -> D
     return made.format(PromQueryFormat.TABLE) if as_table else made
 
 
+def more(metric: str, window: str, where: str = WHERE) -> str:
+    """By how much a counter has grown. Of one that was not there before it is all of it: `increase` takes the first
+    value that it sees for where it began, and the first alert of a rule would be none."""
+    chosen = f"{metric}{{{where}}}"
+    return f"(({chosen} unless {chosen} offset {window}) or increase({chosen}[{window}]))"
+
+
 def series(
     title: str, description: str, unit: str, *queries: Dataquery, stacked: bool = False, width: int = _WIDTH // 2
 ) -> TimeSeries:
@@ -203,9 +210,7 @@ def _link(title: str, uid: str) -> DashboardLink:
 
 
 def _of_alerts() -> AnnotationQuery:
-    expression = (
-        f"sum by (rule, level, container_id, container_name) (increase(eunomia_alerts_total{{{WHERE}}}[1m])) > 0"
-    )
+    expression = f"sum by (rule, level, container_id, container_name) {more('eunomia_alerts_total', '1m')} > 0"
     return AnnotationQuery().name("Alerts").datasource(_PROMETHEUS).enable(True).icon_color("red").expr(expression)
 
 
