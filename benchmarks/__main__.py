@@ -27,6 +27,7 @@ NAMES = (
     "rules",
     "alert_latency",
     "apply",
+    "resources",
     "burst",
     "export",
 )

@@ -43,6 +43,7 @@ test   ip                               iproute2
 test   ps                               procps
 test   prometheus                       prometheus
 test   prometheus-alertmanager          prometheus-alertmanager
+test   promtool                         prometheus
 test   systemd-analyze                  systemd
 bench  bpftrace                         bpftrace
 bench  $libbpf_tools                    libbpf-tools

@@ -159,7 +159,7 @@ WRONG: list[tuple[str, list[tuple[int, str]]]] = [
     (f"{SMALLEST}options.min_duration = '5'", [(3, "a number is expected")]),
     (f"{SMALLEST}options = 3", [(3, f"options {IN}: a table is expected, not 3")]),
     # trackers
-    ('[[tracker]]\ntype = "proces"', [(2, "there is no tracker 'proces'; did you mean process or ipc?")]),
+    ('[[tracker]]\ntype = "proces"', [(2, "there is no tracker 'proces'; did you mean process or resources or ipc?")]),
     ('[[tracker]]\ntype = "xyz"\nname = "w"', [(2, 'type in [[tracker]] "w": there is no tracker \'xyz\'; there ')]),
     ("[[tracker]]\ntype = 1", [(2, "type in [[tracker]] 1: 1: a text is expected")]),
     (f"{SMALLEST}{SMALLEST}", [(3, "the tracker of line 1 is called that too; give one a name")]),
