@@ -75,8 +75,9 @@ def test_requests_of_a_process(place: Path, queued: bool) -> None:
     assert (row["pid"], row["disk"], row["errors"]) == (process.pid, disk_of(place), 0)
     # On a busy machine the kernel may leave a program out that others have interrupted on the same CPU, and counts it.
     seen = BLOCKS - run.summary.missed.get("programs skipped by the kernel", 0)
-    assert seen * BLOCK <= row["bytes"] <= BLOCKS * BLOCK
-    assert seen <= row["count"] <= BLOCKS * 1.1, "a block may lie in two places of the disk"
+    # The file system may write down something of its own in between, and a block may lie in two places of the disk.
+    assert seen * BLOCK <= row["bytes"] <= BLOCKS * BLOCK * 1.1
+    assert seen <= row["count"] <= BLOCKS * 1.2
     assert sum(row["counts"]) == row["count"]
     assert len(row["bounds"]) == len(row["counts"])
     assert row["max_latency"] <= row["total_latency"] <= took_s * 1e9
