@@ -257,13 +257,13 @@ class Agent:
 
     @contextmanager
     def _told_of(self, of: FilterConfig | TrackerConfig) -> Iterator[None]:
-        """Of several trackers an error names those that it is about."""
+        """Of several trackers an error names those that it is about, unless it is about all of them."""
         try:
             yield
         except EunomiaError as error:
             trackers = self._config.trackers
             labels = [one.label for one in trackers if of in (one, self._config.filter_of(one))]
-            if len(trackers) > 1:
+            if len(labels) < len(trackers):
                 error.args = (f"{', '.join(labels)}: {error}",)
             raise
 

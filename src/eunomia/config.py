@@ -127,12 +127,19 @@ class PrometheusConfig:
         drop_labels: labels that are not told apart: their values are added up.
         cap: bound on the series of each metric; what comes then is added to series `other`.
         expire_s: how long series of a container that is over stay after its last event.
+        trackers: of a daemon: what runs for the metrics' sake beside the trackers of the rules.
     """
 
     listen: tuple[str, int] = ("127.0.0.1", 10435)
     drop_labels: tuple[str, ...] = ()
     cap: int = 10_000
     expire_s: float = 300.0
+    trackers: tuple[str, ...] = ()
+
+    @staticmethod
+    def label_of(tracker: str) -> str:
+        """What the instance of a tracker that runs for the metrics' sake is called."""
+        return f"{tracker} metrics"
 
 
 @dataclass(frozen=True)

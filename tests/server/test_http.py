@@ -142,6 +142,19 @@ def test_who_does_not_read_holds_nobody_up(server: PageServer) -> None:
     one.close()
 
 
+@pytest.mark.parametrize(
+    "odd", [b"\r\n\r\n", b"\x16\x03\x01\x02", b"GET\r\n", b"GET /short\r\n", b"A" * 70_000 + b"\r\n"]
+)
+def test_odd_requests(server: PageServer, odd: bytes) -> None:
+    with _connect(server) as one:
+        one.sendall(odd)
+        one.shutdown(socket.SHUT_WR)
+        while one.recv(1 << 16):
+            pass
+    assert ask(server, "/short")[0].status == 200
+    assert told == []
+
+
 def test_closing_again_does_nothing(server: PageServer) -> None:
     server.close()
     server.close()

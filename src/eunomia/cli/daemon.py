@@ -223,7 +223,11 @@ def _run(
     notifier = Notifier.of(os.environ)
 
     def beside(make: SinkFactory) -> SinkFactory:
-        return exporting.beside(make if recording is None else recording.beside(make))
+        recorded = make if recording is None else recording.beside(make)
+        # What runs for the metrics' sake alone, and has a name for that, is not what the rules saw.
+        return exporting.beside(
+            lambda config, tracker, schema: (make if config.name else recorded)(config, tracker, schema)
+        )
 
     with ExitStack() as resources:
         stop = resources.enter_context(Stop(reader=False, reloads=True))

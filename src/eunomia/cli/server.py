@@ -17,9 +17,6 @@ from eunomia.configfile.listen import listen_address
 if TYPE_CHECKING:
     from eunomia.config import RunConfig, TrackerConfig
 
-_USUAL = ("process", "files", "syscall", "tcp", "ipc", "resources", "oomkill")
-_OPTIONS = {"process": {"failed": True}}
-
 
 def _listen(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, int] | None:
     try:
@@ -82,9 +79,8 @@ def _run_of(file: Path | None) -> RunConfig:
 
 
 def usual() -> tuple[TrackerConfig, ...]:
-    """The trackers that run when nobody names any."""
+    """The trackers that run when nobody names any: all that count something."""
     from eunomia.config import TrackerConfig
     from eunomia.trackers import registry
 
-    there = registry.names()
-    return tuple(TrackerConfig(name, _OPTIONS.get(name, {})) for name in _USUAL if name in there)
+    return tuple(TrackerConfig(name, registry.get(name).metrics_options) for name in registry.counting())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_TOP, DANGER, RULE, keys_of
+from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.keys import FILTER, PROMETHEUS, SINK, TOP, TRACKER, Key, Table, of_option
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option
@@ -47,7 +47,7 @@ def daemon_schema() -> Schema:
     top["properties"] |= {
         "daemon": _table(DAEMON),
         "filter": _table(FILTER),
-        "prometheus": _table(PROMETHEUS),
+        "prometheus": _table(DAEMON_PROMETHEUS),
         "danger": _table(DANGER),
         "alerts": {
             "type": "object",

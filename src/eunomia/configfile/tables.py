@@ -62,11 +62,13 @@ class Tables:
             self._mistake((*path, "children"), f"children{within(where)} goes with pids: it watches what those start")
         return FilterConfig(**settled)
 
-    def _prometheus(self, values: Mapping[str, Any]) -> PrometheusConfig | None:
+    def _prometheus(
+        self, values: Mapping[str, Any], table: Table = PROMETHEUS, **usual: tuple[str, ...]
+    ) -> PrometheusConfig | None:
         """How metrics are served, when the file says so."""
         if "prometheus" not in values:
             return None
-        return PrometheusConfig(**self._table(PROMETHEUS, values["prometheus"], ("prometheus",), "[prometheus]"))
+        return PrometheusConfig(**usual | self._table(table, values["prometheus"], ("prometheus",), "[prometheus]"))
 
 
 def within(where: str) -> str:

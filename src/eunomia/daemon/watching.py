@@ -26,6 +26,7 @@ from eunomia.host.clock import BootClock
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
+from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
 QUEUE = "detect"
@@ -173,6 +174,8 @@ class Watching:
         self.agent = Agent(asked, self._sinks_in_turn, on_container=noted, clock=memory.clock)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
+        if config.name:  # runs for the metrics' sake
+            return {}
         memory = self._memory
         steps = [memory.present, *([memory.processes] if config.tracker == _FIRST else []), self._context]
         rules = self.detector.sink(config.tracker, self._context.columns(schema))
@@ -212,6 +215,8 @@ class Watching:
     def start(self) -> None:
         """Begins."""
         for one in self.agent.config.trackers:
+            if one.name:
+                continue
             self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
         self.agent.__enter__()
 
@@ -261,4 +266,9 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
         raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
+    if (metrics := config.prometheus) is not None:
+        trackers += [
+            TrackerConfig(name, registry.get(name).metrics_options, name=metrics.label_of(name))
+            for name in metrics.trackers
+        ]
     return AgentConfig(tuple(trackers), config.filter, config.docker_host)

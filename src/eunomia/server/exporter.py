@@ -47,6 +47,7 @@ class Exporter:
 
     def __init__(self, config: PrometheusConfig, tell: Callable[[str], None]) -> None:
         self._tell = tell
+        self._config = config
         self._containers = Directory(config.expire_s + _LATER_S)
         self._store = Store(config.cap, config.expire_s, config.drop_labels, self._containers.known_of)
         self._alerts = self._store.sink(alerts.METRICS, ALERT)
@@ -93,8 +94,11 @@ class Exporter:
         return make
 
     def _sink(self, config: TrackerConfig, tracker: Tracker, schema: Schema) -> MetricsSink:
-        first = self._counted.setdefault(config.tracker, config.label)
-        if first != config.label:
+        if config.tracker in self._config.trackers:
+            first = self._config.label_of(config.tracker)
+        else:
+            first = self._counted.setdefault(config.tracker, config.label)
+        if first != config.label and not self._config.trackers:
             self._tell(f"note: metrics count {first} and not {config.label}: both are {config.tracker}")
         return self._store.sink(tracker.metrics if first == config.label else (), schema)
 

@@ -98,8 +98,9 @@ def _of_run(run: Insight | None) -> dict[str, Samples]:
         return {"eunomia_up": {(): 0}}
     lost: Counter[tuple[str, ...]] = Counter()
     for one in run.accounts:
-        lost.update({(one.tracker, one.sink, cause): 0 for cause in (*_ALWAYS_TOLD, *one.lost)})
-        lost.update({(one.tracker, one.sink, cause): events for cause, events in one.lost.items()})
+        slow = (f"{one.sink} too slow",) if one.sink else ()
+        known = dict.fromkeys((*_ALWAYS_TOLD, *slow), 0) | one.lost
+        lost.update({(one.tracker, one.sink, cause): events for cause, events in known.items()})
     queues = run.queues.items()
     return {
         "eunomia_up": {(): float(not run.broken)},

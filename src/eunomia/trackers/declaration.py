@@ -169,6 +169,7 @@ class Tracker:
         settings: further constants of the program that follow from the options, arrays as bytes.
         sampler: for one whose rows are read in user space, with EVENTS of the same struct for cgroups at their end.
         metrics: what its batches add up to for each container; each is there with the options that give its columns.
+        metrics_options: options with which it sees all that these count.
     """
 
     description: str
@@ -186,6 +187,7 @@ class Tracker:
     settings: Callable[[Options], Mapping[str, int | bytes]] = _no_settings
     sampler: SamplerFactory | None = None
     metrics: tuple[Metric, ...] = ()
+    metrics_options: Options = field(default_factory=dict)
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options with defaults filled in, each in its own type.

@@ -44,8 +44,18 @@ def test_counts_rows_and_adds_values() -> None:
         batch({"container_id": B, "event": "open"}, {"container_id": "host", "event": "fail", "error": "ENOENT"}),
     )
     assert values(kept, OPENS.name) == {(A,): 1, (B,): 1, ("host",): 0}
-    assert values(kept, BYTES.name) == {(A,): 7, (B,): 0, ("host",): 0}
+    assert values(kept, BYTES.name) == {(A,): 7}  # of the others nobody has told
     assert values(kept, FAILURES.name) == {("host", "fail", "ENOENT"): 1}
+
+
+def test_zero_is_there_from_the_first_event_on() -> None:
+    """What appears later has never increased, as Prometheus sees it."""
+    opened = Metric(
+        "eunomia_opened_bytes_total", "counter", "x", value=pl.col("bytes"), where=pl.col("event") == "open"
+    )
+    kept, sink = store((opened,))
+    feed(sink, batch({"container_id": A, "event": "read", "bytes": 3}, {"container_id": B, "event": "open"}))
+    assert values(kept, opened.name) == {(A,): 0}
 
 
 def test_what_a_row_does_not_tell_is_unknown() -> None:
@@ -228,7 +238,8 @@ def truth(rows: list[dict[str, Any]]) -> dict[str, Counter[tuple[str, ...]]]:
     for row in rows:
         container = row["container_id"] or "unknown"
         found[OPENS.name][container,] += row["event"] == "open"
-        found[BYTES.name][container,] += row["bytes"] or 0
+        if row["bytes"] is not None:
+            found[BYTES.name][container,] += row["bytes"]
         if row["event"] == "fail":
             found[FAILURES.name][container, "fail", row["error"] or "unknown"] += 1
     return found

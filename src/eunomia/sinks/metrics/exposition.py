@@ -89,20 +89,19 @@ Series = list[tuple[str, Key]]
 
 
 def _series(reading: Reading, containers: _Containers) -> Series:
-    metric = reading.metric
-    names = {name: at for at, name in enumerate(metric.labels, 1) if name not in containers.dropped}
-    is_level = metric.kind == "gauge"
-    own: dict[Key, str] = {(): ""}
-    found = []
-    for key in reading.values:
-        base, runs = containers.of(key[0])
-        if is_level and not runs:
-            continue  # the level of what is gone
-        rest = own.get(key[1:])
-        if rest is None:
-            rest = own[key[1:]] = written({name: key[at] for name, at in names.items()})
-        found.append((f"{base},{rest}" if base and rest else base or rest, key))
-    return found
+    metric, keys = reading.metric, list(reading.values)
+    told = {one: containers.of(one) for one in {key[0] for key in keys}}
+    if metric.kind == "gauge":  # the level of what is gone
+        keys = [key for key in keys if told[key[0]][1]]
+    if not metric.labels:
+        return [(told[key[0]][0], key) for key in keys]
+    names = {name: at for at, name in enumerate(metric.labels) if name not in containers.dropped}
+    own = {rest: written({name: rest[at] for name, at in names.items()}) for rest in {key[1:] for key in keys}}
+    return [(_joined(told[key[0]][0], own[key[1:]]), key) for key in keys]
+
+
+def _joined(one: str, other: str) -> str:
+    return f"{one},{other}" if one and other else one or other
 
 
 def _merged(reading: Reading, series: Series) -> tuple[Reading, Series]:

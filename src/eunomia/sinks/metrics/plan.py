@@ -72,11 +72,11 @@ class Plan:
 
 
 def _is_plain(metric: Metric) -> bool:
-    return metric.kind == "counter" and not metric.labels and not metric.each and not metric.exemplar
+    return metric.kind != "histogram" and not metric.labels and not metric.each and not metric.exemplar
 
 
 class _Query:
-    """Metrics whose rows are grouped alike: any number of plain counters, or one of another kind.
+    """Metrics whose rows are grouped alike: any number of plain counters and gauges, or one of another kind.
 
     Columns of the result: k0, k1 … the key; b the bucket; v0, v1 … the values; n how many; x0, x1 … the example.
     """
@@ -96,7 +96,7 @@ class _Query:
     def over(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The query."""
         if self._is_plain:
-            values = [_sum(metric).alias(f"v{number}") for number, metric in enumerate(self._metrics)]
+            values = [_amount(metric).alias(f"v{number}") for number, metric in enumerate(self._metrics)]
             return rows.group_by(self._keys).agg(values)
         return self._alone(self._one, rows)
 
@@ -127,7 +127,8 @@ class _Query:
         for number, metric in enumerate(self._metrics):
             amounts = rows[f"v{number}"].to_list()
             if self._is_plain:
-                yield metric, [Addition(key, amount) for key, amount in zip(keys, amounts, strict=True)]
+                told = zip(keys, amounts, strict=True)
+                yield metric, [Addition(key, amount) for key, amount in told if amount is not None]
             else:
                 yield metric, self._additions(metric, keys, amounts, rows)
 
@@ -161,7 +162,11 @@ def _example(names: Sequence[str], event: Sequence[Any], value: float) -> Exampl
     return Example(labels, value, event[0].timestamp())
 
 
-def _sum(metric: Metric) -> pl.Expr:
+def _amount(metric: Metric) -> pl.Expr:
+    """Of a group: what it adds, 0 where it is not about any of its rows; null where none of these tells its value."""
     if metric.value is None:
         return pl.len() if metric.where is None else metric.where.sum()
-    return (metric.value if metric.where is None else metric.value.filter(metric.where)).sum()
+    told = metric.value if metric.where is None else metric.value.filter(metric.where)
+    if metric.kind == "gauge":
+        return told.drop_nulls().last()
+    return pl.when((told.len() == 0) | (told.count() > 0)).then(told.sum())

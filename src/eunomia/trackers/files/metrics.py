@@ -17,6 +17,12 @@ _COUNTED = {
     "eunomia_file_errors_total": ("errors", "calls that should have read or written a file and failed"),
 }
 
-METRICS = tuple(
-    Metric(name, "counter", description, value=pl.col(column)) for name, (column, description) in _COUNTED.items()
+METRICS = (
+    *(Metric(name, "counter", description, value=pl.col(column)) for name, (column, description) in _COUNTED.items()),
+    Metric(
+        "eunomia_file_seconds_total",
+        "counter",
+        "time spent in these calls; with the tracker's option latency",
+        value=pl.col("total_latency") / 1e9,
+    ),
 )

@@ -121,4 +121,5 @@ TRACKER = Tracker(
     handlers=_handlers,
     settings=_settings,
     metrics=METRICS,
+    metrics_options={"failed": True},
 )

@@ -24,4 +24,11 @@ METRICS = (
         labels={"syscall": "syscall", "error": _OUTCOME.list.first()},
         each=("errnos",),
     ),
+    Metric(
+        "eunomia_syscall_seconds_total",
+        "counter",
+        "time spent in system calls, by name; with the tracker's option latency",
+        value=pl.col("total_latency") / 1e9,
+        labels={"syscall": "syscall"},
+    ),
 )
