@@ -73,15 +73,18 @@ def test_requests_of_a_process(place: Path, queued: bool) -> None:
     assert rows.height == 1
     row = rows.row(0, named=True)
     assert (row["pid"], row["disk"], row["errors"]) == (process.pid, disk_of(place), 0)
-    assert row["bytes"] == BLOCKS * BLOCK
-    assert BLOCKS <= row["count"] <= BLOCKS * 1.1, "a block may lie in two places of the disk"
+    # On a busy machine the kernel may leave a program out that others have interrupted on the same CPU, and counts it.
+    seen = BLOCKS - run.summary.missed.get("programs skipped by the kernel", 0)
+    # The file system may write down something of its own in between, and a block may lie in two places of the disk.
+    assert seen * BLOCK <= row["bytes"] <= BLOCKS * BLOCK * 1.1
+    assert seen <= row["count"] <= BLOCKS * 1.2
     assert sum(row["counts"]) == row["count"]
     assert len(row["bounds"]) == len(row["counts"])
     assert row["max_latency"] <= row["total_latency"] <= took_s * 1e9
     slowest = max(place for place, count in enumerate(row["counts"]) if count)
     assert row["max_latency"] <= row["bounds"][slowest]
     assert slowest == 0 or row["max_latency"] > row["bounds"][slowest - 1]
-    told = [int(text.rpartition(":")[2]) for text in row["histogram"]]
+    told = [int(text.rpartition(":")[2]) for text in row["histogram"].split()]
     assert told == [count for count in row["counts"] if count]
 
 

@@ -211,6 +211,20 @@ def test_without_scheduling_nothing_is_said_of_it(dockerd: DockerDaemon) -> None
     assert run.events.select(pl.col("on_cpu", "run_delay", "switches").is_null().all()).row(0) == (True, True, True)
 
 
+def test_windows(dockerd: DockerDaemon) -> None:
+    dockerd.launch("steady", "/bin/sh", "-c", "sleep 100")
+    with collecting("resources", docker_host=dockerd.host, interval=0.2, window=60.0) as run:
+        time.sleep(1)
+    dockerd.remove("steady")
+    found = rows(run, "steady")
+    used = found["memory_working_set"].cast(pl.Float64)
+    last = found.row(-1, named=True)
+    assert last["memory_working_set_mean"] == pytest.approx(used.mean())
+    assert last["memory_working_set_variance"] == pytest.approx(used.var(), abs=1e-3)
+    assert (last["memory_working_set_min"], last["memory_working_set_max"]) == (used.min(), used.max())
+    assert found["cpu_percent_mean"].is_null().to_list() == [True, *[False] * (found.height - 1)]
+
+
 def test_a_cgroup_of_the_hosts() -> None:
     with cgroup("-own") as path, collecting("resources", FilterConfig(cgroups=(str(path),)), interval=60.0) as run:
         time.sleep(0.3)

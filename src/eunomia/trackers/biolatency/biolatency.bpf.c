@@ -191,8 +191,9 @@ static __always_inline int on_complete(struct request *request, int error, u32 b
 	origin = bpf_map_lookup_elem(&origins, &key);
 	if (!origin)
 		return 0;
-	began = queued ? origin->queued : origin->issued;
-	if (began && began < now && origin->started == BPF_CORE_READ(request, start_time_ns))
+	/* Where the kernel has left our program out at its issue, as it does with one that is interrupted by itself. */
+	began = queued || !origin->issued ? origin->queued : origin->issued;
+	if (began < now && origin->started == BPF_CORE_READ(request, start_time_ns))
 		add(request, origin, now - began, bytes, error);
 	bpf_map_delete_elem(&origins, &key);
 	return 0;

@@ -11,8 +11,7 @@ from eunomia.schema.semantic import Column
 SLOTS = "slots"
 BOUNDS = Column("bounds", pl.List(pl.UInt64), "how long requests took at most, in nanoseconds; the last has no bound")
 COUNTS = Column("counts", pl.List(pl.UInt64), "how many took so long, and longer than the bound before")
-HISTOGRAM = Column("histogram", pl.List(pl.String), "the same in short: at most so long, and how many")
-_LATENCIES = ("total_latency", "max_latency")
+HISTOGRAM = Column("histogram", pl.String, "the same in short: at most so long, and how many")
 
 
 def _short(bound_us: int) -> str:
@@ -40,7 +39,7 @@ class Fold(Handler):
         names[-1] = f">{_short(us[-2])}"
         told = [pl.format("{}:{}", pl.lit(name), pl.col(SLOTS).arr.get(slot)) for slot, name in enumerate(names)]
         there = [pl.when(pl.col(SLOTS).arr.get(slot) > 0).then(text) for slot, text in enumerate(told)]
-        self._histogram = pl.concat_list(there).list.drop_nulls()
+        self._histogram = pl.concat_str(there, separator=" ", ignore_nulls=True)
 
     def columns(self, schema: Schema) -> Schema:
         """Bounds, counts and histogram instead of the slots."""
