@@ -535,6 +535,7 @@ class Agent:
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
             "sockets or arrivals not followed": sum(one.filter_full for one in counters),
+            "io_uring's answers not waited for": sum(one.unanswered for one in counters),
             "cgroup announcements": announced.ring_full,
         }
         return {what: times for what, times in missed.items() if times}
