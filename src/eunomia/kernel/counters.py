@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from eunomia.kernel import libbpf, maps
 
-_COUNTERS = 5  # of enum counter; they come first in Counters, in its order
 _MISSES_AT = 208  # struct bpf_prog_info: recursion_misses, since 5.12
 _INFO_BYTES = 256
 
@@ -35,8 +34,9 @@ class Counters:
 
 def read(counters_fd: int, program_fds: list[int]) -> Counters:
     """Reads the counters map, and the kernel's own count of programs it left out."""
-    counted = maps.per_cpu_sums(counters_fd, _COUNTERS).tolist()
-    return Counters(*counted, sum(_recursion_misses(fd) for fd in program_fds))
+    emitted, ring_full, filter_full, totals_full, unanswered = maps.per_cpu_sums(counters_fd, 5).tolist()
+    nested = sum(_recursion_misses(fd) for fd in program_fds)
+    return Counters(emitted, ring_full, filter_full, totals_full, unanswered, nested)
 
 
 def _recursion_misses(program_fd: int) -> int:

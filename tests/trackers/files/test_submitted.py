@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,27 +141,27 @@ for _ in range(500):
 
 
 def test_one_that_is_silent_says_when_it_fails(tmp_path: Path) -> None:
-    (tmp_path / "there").touch()
+    """A worker of the kernel's may come to that after the call: then it has been told as having succeeded, too."""
     program = """
-silent = {"flags": SILENT}
+import time
 if not ring.may_be_silent:
     sys.exit()
-def rename(old, new):
-    return path(RENAMEAT, old, length=AT_FDCWD & 0xffffffff, second=new, **silent)
-ring.submit(rename("none", b"one"), rename("there", b"two"), open_at("none", os.O_WRONLY, **silent))
-ring.submit(rename("two", b"three"))
+answers = []
+ring.submit(open_at("none", os.O_WRONLY, flags=SILENT), path(MKDIRAT, "made", length=0o700, flags=SILENT))
+while not (answers and os.path.exists("made")):
+    answers += ring._answers()
+    time.sleep(0.001)
 """
-    expected = [
-        ("rename", "none", "one", "ENOENT"),
-        ("open", "none", None, "ENOENT"),
-        ("rename", "there", "two", None),
-        ("rename", "two", "three", None),
-    ]
-    with seen(program, tmp_path, "event", "path", "new_path", "error") as rows:
-        assert rows == (expected if knows(Request(NOP, flags=SILENT)) else [])
-    (tmp_path / "three").rename(tmp_path / "there")
-    with seen(program, tmp_path, "event", "path", "new_path", "error", failed=False) as rows:
-        assert rows == (expected[2:] if knows(Request(NOP, flags=SILENT)) else [])
+    there = knows(Request(NOP, flags=SILENT))
+    with seen(program, tmp_path, "event", "path", "error") as rows:
+        assert rows.count(("open", "none", "ENOENT")) == rows.count(("mkdir", "made", None)) == there
+        assert len(rows) <= 3 * there
+        assert rows[-1:] != [("open", "none", None)]
+    if there:
+        (tmp_path / "made").rmdir()
+    with seen(program, tmp_path, "event", "path", "error", failed=False) as rows:
+        assert rows.count(("mkdir", "made", None)) == there
+        assert not [row for row in rows if row[2]]
 
 
 def test_a_silent_one_is_told_before_its_caller_waits(tmp_path: Path) -> None:
@@ -196,12 +197,15 @@ os.kill(0, 15)
 def test_what_follows_in_a_chain_that_breaks_does_not_wait_for_ever(tmp_path: Path) -> None:
     """Nothing is said of it where the first one was to be silent, so that it would take the room of others."""
     program = """
+import time
 if not ring.may_be_silent:
     sys.exit()
 for number in range(100):
     requests = [open_at(name, os.O_WRONLY | os.O_CREAT, flags=LINK) for name in ("a", "b")]
-    ring.submit(open_at("none", os.O_WRONLY, flags=SILENT | LINK), *requests, path(MKDIRAT, "c", length=0o700))
-    ring._answers()
+    first, last = open_at("none", os.O_WRONLY, flags=SILENT | LINK), path(MKDIRAT, "c", length=0o700)
+    ring.submit(first, *requests, last, wait=False)
+    while not ring._answers():
+        time.sleep(0.001)
 assert ask(open_at("one", os.O_WRONLY | os.O_CREAT))[0] > 2
 """
     program = program.replace("os.O_CREAT, flags=LINK)", "os.O_CREAT, flags=LINK, number=len(name) + ord(name))")
@@ -209,13 +213,14 @@ assert ask(open_at("one", os.O_WRONLY | os.O_CREAT))[0] > 2
         if not knows(Request(NOP, flags=SILENT)):
             assert rows == []
             return
-        assert len(rows) == 401
         assert (rows[-1][:3], rows[-1][3] is not None) == (("create", "one", None), True)
-        assert {row[:3] for row in rows[:-1]} == {
-            ("open", "none", "ENOENT"),
-            ("open", "a", "ECANCELED"),
-            ("open", "b", "ECANCELED"),
-            ("mkdir", "c", "ECANCELED"),
+        told = Counter(row[:3] for row in rows[:-1])
+        assert told.pop(("open", "none", None), 0) <= 100  # before it has failed
+        assert told == {
+            ("open", "none", "ENOENT"): 100,
+            ("open", "a", "ECANCELED"): 100,
+            ("open", "b", "ECANCELED"): 100,
+            ("mkdir", "c", "ECANCELED"): 100,
         }
 
 

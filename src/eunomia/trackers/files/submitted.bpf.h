@@ -2,8 +2,8 @@
 /*
  * The same calls, asked of io_uring. A request waits here from its submission, where it is known who asks and by what
  * name, until its completion, where it is known what came of it. One that says nothing when it succeeds is reported as
- * having succeeded unless it has failed by the end of the call. One that has waited for the longest time is reported,
- * as if it had succeeded, when there is no room for another; that is counted.
+ * having succeeded unless it has failed by the end of the call; if it fails later, it is reported again. One that has
+ * waited for the longest time is reported, as if it had succeeded, when there is no room for another; that is counted.
  */
 #ifndef __FILES_SUBMITTED_BPF_H
 #define __FILES_SUBMITTED_BPF_H
@@ -88,7 +88,7 @@ struct io_ftrunc { /* since 6.9 */
 
 #pragma clang attribute pop
 
-/* What was asked, by ring and the caller's number for it; for what is silent, struct uring_silent. */
+/* What was asked, by ring and the caller's number for it; of what is silent by the request's address, which is even. */
 struct waiting_key {
 	u64 ring;
 	u64 user_data;
@@ -98,6 +98,9 @@ struct waiting {
 	struct event event;
 	struct request request; /* here for want of room on the stack */
 	struct io_kiocb *asked;
+	u64 user_data;
+	u8 opcode;
+	u8 told;       /* as having succeeded; it may still fail */
 	u8 unasked;    /* only reads, and the name that was given is not one of those to report */
 	u8 descriptor; /* the file gets one, and not a place in the ring's own table */
 };
@@ -120,6 +123,14 @@ struct {
 	__uint(max_entries, WAITERS);
 	__type(value, struct waiter);
 } waiters SEC(".maps");
+
+/* Of what is silent: requests that a task has submitted in its current call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WAITING);
+	__type(key, struct uring_silent);
+	__type(value, u64);
+} silent_requests SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -281,11 +292,13 @@ static __noinline int give_up_oldest(void)
 	if (bpf_map_pop_elem(&waiters, &oldest))
 		return 0;
 	waiting = bpf_map_lookup_elem(&waitings, &oldest.key);
-	if (waiting && waiting->event.time == oldest.time) {
+	if (!waiting || waiting->event.time != oldest.time)
+		return 1;
+	if (!waiting->told) {
 		count(COUNTER_UNANSWERED);
 		report_waiting(waiting);
-		bpf_map_delete_elem(&waitings, &oldest.key);
 	}
+	bpf_map_delete_elem(&waitings, &oldest.key);
 	return 1;
 }
 
@@ -337,22 +350,32 @@ static __always_inline void fill_submitted(struct event *event, struct place *pl
 	}
 }
 
-/* Whether it waits: for its answer, or for the end of the call that submits it. */
+static __always_inline void name_silent(const struct io_kiocb *asked, struct waiting_key *key)
+{
+	key->ring = (u64)asked | 1;
+	key->user_data = 0;
+}
+
+/* Whether it waits, not to be told yet: for its answer, or for the end of the call that submits it. */
 static __always_inline bool begin_wait(struct io_kiocb *asked, struct waiting *waiting)
 {
 	struct uring_silent silent = {};
 	struct waiting_key key = {};
+	u64 address = (u64)asked;
 
-	if (BPF_CORE_READ(asked, flags) & URING_NO_COMPLETION) {
-		if (!uring_keep(asked, &silent))
-			return false;
-		key.ring = silent.task;
-		key.user_data = silent.number;
-	} else {
+	waiting->told = 0;
+	if (!(BPF_CORE_READ(asked, flags) & URING_NO_COMPLETION)) {
 		key.ring = (u64)BPF_CORE_READ(asked, ctx);
-		key.user_data = uring_user_data(asked);
+		key.user_data = waiting->user_data;
+		return wait_for_answer(&key, waiting);
 	}
-	return wait_for_answer(&key, waiting);
+	if (!URING_KNOWS_REQUEST)
+		return false;
+	waiting->told = !uring_keep(asked, &silent) ||
+			bpf_map_update_elem(&silent_requests, &silent, &address, BPF_ANY);
+	name_silent(asked, &key);
+	bpf_map_delete_elem(&waitings, &key); /* that of an earlier request, which has succeeded then */
+	return wait_for_answer(&key, waiting) && !waiting->told;
 }
 
 static __always_inline int on_submitted(struct io_kiocb *asked)
@@ -381,6 +404,8 @@ static __always_inline int on_submitted(struct io_kiocb *asked)
 	/* Only of what will be looked at once it is open: a link can have any name. */
 	waiting->unasked = waiting->descriptor && !all_reads && only_reads(request->kind, request->flags) &&
 			   !is_read_name_given(place);
+	waiting->user_data = uring_user_data(asked);
+	waiting->opcode = BPF_CORE_READ(asked, opcode);
 	if (!begin_wait(asked, waiting))
 		report_waiting(waiting);
 	return 0;
@@ -398,25 +423,20 @@ static __always_inline struct file___files *file_behind(struct waiting *waiting,
 	return file_of(answer->result);
 }
 
-/* What the current task has asked for and would be silent of: the one that has failed. */
+/* What would have been silent, and has failed. Requests are used again, also for others' sake. */
 static __always_inline struct waiting *find_silent(const struct uring_answer *answer, struct waiting_key *key)
 {
+	struct io_kiocb *request = answer->request;
 	struct waiting *waiting;
-	u32 *asks;
 
-	key->ring = bpf_get_current_pid_tgid();
-	asks = bpf_map_lookup_elem(&uring_silents, &key->ring);
-	if (!asks)
-		return 0;
-#pragma clang loop unroll(disable)
-	for (u32 number = 0; number < URING_SILENT; number++) {
-		if (number >= *asks)
-			break;
-		key->user_data = number;
-		waiting = bpf_map_lookup_elem(&waitings, key);
-		if (waiting && waiting->asked == answer->request)
-			return waiting;
-	}
+	name_silent(request, key);
+	waiting = bpf_map_lookup_elem(&waitings, key);
+	if (!waiting || (answer->result < 0 && waiting->user_data == answer->user_data &&
+			 waiting->opcode == BPF_CORE_READ(request, opcode)))
+		return waiting;
+	if (!waiting->told)
+		report_waiting(waiting);
+	bpf_map_delete_elem(&waitings, key);
 	return 0;
 }
 
@@ -434,7 +454,7 @@ static __always_inline int on_answer(const struct uring_answer *answer)
 	key.ring = answer->ring;
 	key.user_data = answer->user_data;
 	waiting = bpf_map_lookup_elem(&waitings, &key);
-	if (answer->request && answer->result < 0 && (!waiting || waiting->asked != answer->request))
+	if (answer->request && (!waiting || waiting->asked != answer->request))
 		waiting = find_silent(answer, &key);
 	place = bpf_map_lookup_elem(&places, &zero);
 	/* Answers that are of no request may say anything, by the caller's wish (IORING_OP_MSG_RING). */
@@ -487,18 +507,23 @@ static __noinline int on_call_over(void)
 	struct waiting_key key = {};
 	u32 asks = uring_silent_end(&silent);
 	struct waiting *waiting;
+	u64 *request;
 
-	key.ring = silent.task;
 #pragma clang loop unroll(disable)
 	for (u32 number = 0; number < URING_SILENT; number++) {
 		if (number >= asks)
 			break;
-		key.user_data = number;
-		waiting = bpf_map_lookup_elem(&waitings, &key);
-		if (!waiting)
+		silent.number = number;
+		request = bpf_map_lookup_elem(&silent_requests, &silent);
+		if (!request)
 			continue;
+		name_silent((void *)*request, &key);
+		bpf_map_delete_elem(&silent_requests, &silent);
+		waiting = bpf_map_lookup_elem(&waitings, &key);
+		if (!waiting || waiting->told)
+			continue;
+		waiting->told = 1;
 		report_waiting(waiting);
-		bpf_map_delete_elem(&waitings, &key);
 	}
 	return 0;
 }
