@@ -107,6 +107,11 @@ def test_the_socket(tmp_path: Path) -> None:
         ask(path)
 
 
+def test_a_socket_whose_path_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"give socket in .daemon. a path of at most 107 bytes"):
+        StatusServer(tmp_path / ("x" * 108), dict)
+
+
 def test_a_socket_that_was_left(tmp_path: Path) -> None:
     path = tmp_path / "status.sock"
     with socket.socket(socket.AF_UNIX) as left:

@@ -17,6 +17,7 @@ from eunomia.sinks.advice import advice
 SOCKET = Path("/run/eunomia/status.sock")
 _TIMEOUT_S = 5.0
 _AGAIN_S = 0.5
+_MOST_BYTES = 107  # unix(7): sun_path
 
 
 class StatusServer:
@@ -41,6 +42,10 @@ class StatusServer:
         self._told: set[str] = set()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
+            if len(os.fsencode(path)) > _MOST_BYTES:
+                raise UsageError(
+                    f"cannot answer at {path}: give socket in [daemon] a path of at most {_MOST_BYTES} bytes"
+                )
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             if answers(path):
                 raise UsageError(f"another daemon answers at {path}: give this one a socket of its own in [daemon]")

@@ -277,7 +277,9 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
         UsageError: nothing.
     """
     if not needed:
-        raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
+        raise UsageError(
+            "no rule is in use, so there is nothing to watch for: give --rules with a file, or a directory of them"
+        )
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
     return AgentConfig(tuple(trackers), config.filter, config.docker_host)
