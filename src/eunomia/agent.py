@@ -579,6 +579,7 @@ class Agent:
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
             "sockets or arrivals not followed": sum(one.filter_full for one in counters),
+            "io_uring's answers not waited for": sum(one.unanswered for one in counters),
             "cgroup announcements": announced.ring_full,
             "last rows of containers": sum(line.sampling.missed for line in self._lines if line.sampling),
         }

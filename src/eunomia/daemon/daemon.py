@@ -20,7 +20,7 @@ from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
 from eunomia.daemon.status import StatusServer
-from eunomia.daemon.watching import QUEUE, Watching
+from eunomia.daemon.watching import QUEUE, HangingError, Watching
 from eunomia.detect.needs import needs
 from eunomia.detect.rule import RuleSet
 from eunomia.errors import EunomiaError
@@ -99,6 +99,7 @@ class Daemon:
         self._past: Summary | None = None  # of agents that have ended
         self._met: dict[str | None, dict[str, str | None]] = {}  # containers that these knew
         self._health = Health()
+        self._ahead = 0  # windows that lay in the future, as far as that has been told
 
     def __enter__(self) -> Daemon:
         self._started_s = time.time()
@@ -121,7 +122,7 @@ class Daemon:
         self._watching = self._recalled()
         self._watching.start()
         self._resources.callback(self._stop_watching)
-        self._server = StatusServer(Path(config.socket), self.status)
+        self._server = StatusServer(Path(config.socket), self.status, self._tell)
         self._resources.callback(self._server.close)
         self._warn()
         for name, size in self._sinks.strays().items():
@@ -181,11 +182,20 @@ class Daemon:
         if not watching.agent.alive:
             failure = watching.agent.failure
             raise EunomiaError(f"the reader ended: {type(failure).__name__}: {failure}") from failure
+        self._tell_of_the_clock(watching.detector.counters.ahead.total())
         self._health.look(self._accounts(), watching.agent.queues[QUEUE])
         for news in self._health.news(self._reasons(self._sinks.status())):
             self._tell(news)
         if not self._health.is_stuck:
             self._notifier.alive(self.summary)
+
+    def _tell_of_the_clock(self, ahead: int) -> None:
+        if ahead > self._ahead:
+            self._tell(
+                f"note: the clock has been set back: {ahead - self._ahead:,} windows of rules and of held alerts lay in"
+                " the future and begin anew"
+            )
+        self._ahead = ahead
 
     def _accounts(self) -> tuple[Account, ...]:
         """What has become of the events, those of agents that have ended among them."""
@@ -210,19 +220,29 @@ class Daemon:
     # Reload.
 
     def reload(self) -> Reload:
-        """Reads configuration and rules again and works by them, by all of it or by none."""
+        """Reads configuration and rules again and works by them, by all of it or by none.
+
+        Raises:
+            HangingError: it can do neither, and is to end.
+        """
         self._notifier.reloading()
-        try:
-            done = Reload(time.time(), True, self._apply(self._load()))
-        except EunomiaError as error:
-            done = Reload(time.time(), False, str(error))
-        except Exception as error:  # noqa: BLE001 (a bug: told, and no reason to leave the machine unwatched)
-            told = f"a bug in eunomia, please report it: {type(error).__name__}: {error}"
-            done = Reload(time.time(), False, told)
+        with self._notifier.busy("reloading"):
+            done = self._reload()
         self._tell(f"{'reloaded' if done.ok else 'reload: all stays as it was'}: {done.message}")
         self._reloaded = done
         self._notifier.ready(self.summary)
         return done
+
+    def _reload(self) -> Reload:
+        try:
+            return Reload(time.time(), True, self._apply(self._load()))
+        except HangingError:
+            raise
+        except EunomiaError as error:
+            return Reload(time.time(), False, str(error))
+        except Exception as error:  # noqa: BLE001 (a bug: told, and no reason to leave the machine unwatched)
+            told = f"a bug in eunomia, please report it: {type(error).__name__}: {error}"
+            return Reload(time.time(), False, told)
 
     def _apply(self, loaded: Loaded) -> str:
         before = self._loaded
@@ -233,17 +253,24 @@ class Daemon:
         try:
             self._use(loaded.rules)
         except Exception:
-            self._sinks.replace(before.config.alerts)
+            self._put_back(before.config)
             raise
         self._loaded = loaded
         self._warn()
         later = f"; {', '.join(fixed)}: at the next start only" if fixed else ""
         return f"{len(loaded.rules.enabled)} rules, {len(loaded.config.alerts)} places for alerts{later}"
 
+    def _put_back(self, config: DaemonConfig) -> None:
+        try:
+            self._sinks.replace(config.alerts)
+        except EunomiaError as error:
+            self._tell(f"note: the places for alerts are the new ones all the same: {error}")
+
     def _use(self, rules: RuleSet) -> None:
         if needs(rules) == self._watching.needs:
             self._watching.use(rules)
             return
+        self._watching.check_moving()
         new = self._watch(rules, before=self._watching)
         with self._lock:
             old = self._watching
@@ -269,6 +296,7 @@ class Daemon:
             counters, queues, accounts = watching.detector.counters, watching.agent.queues, self._accounts()
             alerts = self._sinks.status()
             reasons = self._reasons(alerts)
+            missed = Counter(watching.agent.missed()) + Counter(self._past.missed if self._past else {})
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -281,6 +309,7 @@ class Daemon:
                 for one in accounts
                 if one.sink == QUEUE
             ],
+            "missed": dict(missed),
             "queues": [
                 {
                     "name": name,
@@ -301,6 +330,7 @@ class Daemon:
                 "merged": _copy(counters.merged),
                 "rate_limited": _copy(counters.rate_limited),
                 "evicted": _copy(counters.evicted),
+                "ahead": _copy(counters.ahead),
                 "failed": dict(counters.failed),
                 "seconds": dict(counters.seconds),
             },
@@ -325,12 +355,17 @@ class Daemon:
         self._server.close()  # it asks what is about to go
         summary = self._watching.stop()
         try:
-            self._state.remember(self._watching.state())
+            self._remember()
         except EunomiaError as error:
             self._tell(f"note: the next daemon will not know what this one does: {error}")
         self._told += self._watching.detector.counters.told
         self._resources.close()
         return summary.after(self._past) if self._past else summary
+
+    def _remember(self) -> None:
+        if not self._watching.is_over:
+            raise EunomiaError("the rules did not come to an end in time")
+        self._state.remember(self._watching.state())
 
     @property
     def told(self) -> Counter[str]:

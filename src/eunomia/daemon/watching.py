@@ -21,7 +21,7 @@ from eunomia.detect.noise import Noise
 from eunomia.detect.over_time import OverTime
 from eunomia.detect.processes import Lineage, Processes, read_lineage
 from eunomia.detect.rule import RuleSet
-from eunomia.errors import UsageError
+from eunomia.errors import EunomiaError, UsageError
 from eunomia.host.clock import BootClock
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
@@ -32,10 +32,16 @@ from eunomia.trackers.declaration import Tracker
 QUEUE = "detect"
 """All trackers share it: events come to the rules in their order, on one thread."""
 _FIRST = "process"
+MOVES_S = 20.0
+"""How long the rules may take for what they have in hand before a reload is refused: they hang, then."""
 _LAST_S = 30.0
 _RING_BYTES = {"files": 32 << 20}
 """A burst of calls on files comes faster than anybody can take it, and each record has room for four paths."""
 Needs = Mapping[str, dict[str, Any]]
+
+
+class HangingError(EunomiaError):
+    """Rules hang in the middle of a take-over: what they work with is neither theirs nor anybody else's any more."""
 
 
 class _Present(Handler):
@@ -230,17 +236,38 @@ class Watching:
             other: the one that this was made for, as `before`.
 
         Raises:
+            HangingError: the other one came to no end: both have ended, and the process is to.
             EunomiaError: it cannot; the other one goes on.
         """
         self.start()
         at_ns = time.time_ns()
         other._turn.end(at_ns)
-        try:
-            summary = other.stop()
-            other.agent.queues[QUEUE].done(_LAST_S)  # its thread: a slow one has what we are to work with
-        finally:
-            self._turn.begin(at_ns)
+        summary = other.stop()
+        if not other.agent.queues[QUEUE].done(_LAST_S):  # his thread is at what we are to work with: two would spoil it
+            self.agent.stop()
+            raise HangingError(
+                f"the rules from before the reload did not end within {_LAST_S:g} s, so those after it cannot begin:"
+                " the daemon ends, to be started anew"
+            )
+        self._turn.begin(at_ns)
         return summary
+
+    def check_moving(self) -> None:
+        """Waits until its rules come to the end of what they have in hand.
+
+        Raises:
+            EunomiaError: they do not.
+        """
+        if not self.agent.queues[QUEUE].moves(MOVES_S):
+            raise EunomiaError(
+                f"the rules have been at the same events for more than {MOVES_S:g} s, so others cannot take over:"
+                " start the daemon anew if `eunomia status` goes on saying so"
+            )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and nothing is at work any more with what it remembers."""
+        return not self.agent.alive and self.agent.queues[QUEUE].done(0)
 
     def use(self, rules: RuleSet) -> None:
         """Goes on with other rules that need the same.
@@ -263,7 +290,9 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
         UsageError: nothing.
     """
     if not needed:
-        raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
+        raise UsageError(
+            "no rule is in use, so there is nothing to watch for: give --rules with a file, or a directory of them"
+        )
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
     if (metrics := config.prometheus) is not None:

@@ -62,6 +62,7 @@ enum counter {
 	COUNTER_RING_FULL,
 	COUNTER_FILTER_FULL, /* processes, cgroups or sockets that could not be followed */
 	COUNTER_TOTALS_FULL, /* calls of totals_add() for which the table had no room */
+	COUNTER_UNANSWERED,  /* requests of io_uring told without what came of them, for want of room to wait for it */
 	COUNTER_MAX,
 };
 

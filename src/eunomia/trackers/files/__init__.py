@@ -78,7 +78,15 @@ TRACKER = Tracker(
         Hook(
             "submitted",
             "such a call is asked of io_uring, and is done",
-            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            (("submit_req", "uring_done", "uring_wait"), ("submit_sqe", "uring_done", "uring_wait")),
+            lambda options: options["events"],
+            events=_SUBMITTED,
+            optional=True,
+        ),
+        Hook(
+            "cancelled",
+            "a chain of what is asked of io_uring breaks, and the rest of it is not done",
+            (("uring_fail_link",),),
             lambda options: options["events"],
             events=_SUBMITTED,
             optional=True,

@@ -51,7 +51,7 @@ TRACKER = Tracker(
         Hook(
             "submitted",
             "a connection of a Unix socket is asked of io_uring, and is done",
-            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            (("submit_req", "uring_done", "uring_wait"), ("submit_sqe", "uring_done", "uring_wait")),
             _reports("unix"),
             ("unix_connect",),
             optional=True,
