@@ -38,6 +38,16 @@ def test_attack_missed() -> None:
     assert (made.verdict, made.right) == (Verdict.MISSED, False)
 
 
+def test_what_is_known_to_be_missed_may_be() -> None:
+    blind = replace(performed(Kind.EVASION), action=replace(performed(Kind.EVASION).action, limit="nobody sees it"))
+    missed, found = verdict(blind), verdict(blind, ("Rule", "alert"))
+    assert (missed.verdict, missed.right, missed.why) == (Verdict.LIMIT, True, "nobody sees it")
+    assert (found.verdict, found.right, found.why) == (Verdict.DETECTED, True, "")
+    assert not verdict(blind, ("Other", "alert")).right
+    assert str(share([missed, found], Kind.EVASION)) == "1/2"
+    assert "| x | Rule | nobody sees it |" in page([missed], "a machine")
+
+
 def test_evasion_found_by_a_rule_as_good() -> None:
     assert verdict(performed(Kind.EVASION), ("As good", "warning")).verdict is Verdict.DETECTED
 
@@ -72,6 +82,7 @@ def test_figures() -> None:
         "attacks detected": "2/3 (66.7 %)",
         "evasions detected": "- (-)",
         "benign actions without their rule": "1/1 (100.0 %)",
+        "missed, and known to be": "0",
         "actions with another rule's alert": "1",
         "not possible on this machine": "1",
         "not done": "0",
@@ -80,4 +91,6 @@ def test_figures() -> None:
     assert "Machine: a machine." in written
     assert "| Rule | 2/3 | - | 1/1 |" in written
     assert "| x | Rule | attack | missed | - |" in written
+    assert "| x | Rule | said |" in written
+    assert "| Module loaded on the host | On guest kernels" in written
     assert "| x | Rule | attack | detected | Other (alert) |" in written

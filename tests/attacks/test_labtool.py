@@ -71,6 +71,7 @@ CALLS = [
     ("via int80 setuid 65534", IN_32_BIT + r"setuid32\(65534\) = 0"),
     ("capset same", r"capset\(.*\) = 0[^$]*capset\(.*\) = 0"),
     ("regain-root", r"setresuid\(1000, 1000, 1000\) = 0\n[^$]*capset\(.*\) = 0\nsetuid\(0\) = 0"),
+    ("via saved regain-root", r"setresuid\(-1, 1000, -1\) = 0\nsetresuid\(-1, 0, -1\) = 0"),
     ("as-user 1000 /bin/true", r'setresuid\(1000, 1000, 1000\) = 0\nexecve\("/bin/true", .*\) = 0'),
     ("try file-capability f", r'setxattr\("f", "security.capability", .*, 20, 0\)'),
     ("personality", r"personality\(.*ADDR_NO_RANDOMIZE\)"),

@@ -29,7 +29,7 @@ DPKG = {"comm": "dpkg", "exe": "/usr/bin/dpkg"}
 RUNC = {"comm": "runc:[2:INIT]", "exe": "/usr/bin/runc", "exe_outside": True}
 OWN_RUNC = {**RUNC, "exe_outside": False}
 POSTINST = {"comm": "sh", "exe": "/usr/bin/dash", "ancestors": [{"pid": 7, "comm": "x", "exe": "/usr/bin/dpkg"}]}
-USER = {"old_uid": 1000, "old_euid": 1000, "uid": 1000}
+USER = {"old_uid": 1000, "old_euid": 1000, "old_suid": 1000, "uid": 1000}
 
 
 @cache
@@ -134,6 +134,7 @@ def read(path: str, **more: Any) -> Event:
         ("Setuid bit set", "files.create", {"path": "/tmp/x", "mode": "6711"}),
         ("Root by a setuid program", "process.credentials", {**USER, "euid": 0, "syscall": "execve", "exe": "/t/su"}),
         ("Root by a call", "process.credentials", {**USER, "euid": 0, "syscall": "setresuid", "old_permitted": 128}),
+        ("Root by a call", "process.credentials", {**USER, "old_suid": 0, "euid": 0, "old_permitted": 0}),
         ("Root without a right to it", "process.credentials", {**USER, "euid": 0, "old_permitted": 0}),
         ("Schedule changed", "files.rename", {"path": "/tmp/x", "new_path": "/etc/cron.d/x"}),
         ("SSH keys admitted", "files.open", write("/root/.ssh/authorized_keys")),
@@ -206,6 +207,7 @@ def test_attacks_are_found(name: str, event: str, row: Event) -> None:
         ("Root by a setuid program", "process.credentials", {**USER, "euid": 0, "syscall": "execve", "exe": "/bin/su"}),
         ("Root by a call", "process.credentials", {**USER, "old_uid": 0, "euid": 0, "old_permitted": 128}),
         ("Root without a right to it", "process.credentials", {**USER, "euid": 0, "old_permitted": 128}),
+        ("Root without a right to it", "process.credentials", {**USER, "old_suid": 0, "euid": 0, "old_permitted": 0}),
         ("Schedule changed", "files.rename", {"path": "/etc/cron.d/x", "new_path": "/etc/cron.d/y", **POSTINST}),
         ("Schedule changed", "files.open", read("/etc/crontab")),
         (

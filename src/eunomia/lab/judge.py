@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +29,7 @@ class Verdict(StrEnum):
 
     DETECTED = "detected"
     MISSED = "missed"
+    LIMIT = "known limit"
     SILENT = "silent"
     FALSE_ALARM = "false alarm"
     IMPOSSIBLE = "not possible here"
@@ -52,27 +53,37 @@ class Judgement:
     said: str = ""
 
     @property
+    def why(self) -> str:
+        """Why it came out like this, where there is something to say."""
+        return self.action.limit if self.verdict is Verdict.LIMIT else self.said
+
+    @property
     def right(self) -> bool:
         """Whether that is how it should be. What this machine cannot do says nothing."""
         if self.verdict is Verdict.IMPOSSIBLE:
             return True
-        return self.verdict in (Verdict.DETECTED, Verdict.SILENT) and not self.others
+        return self.verdict in (Verdict.DETECTED, Verdict.SILENT, Verdict.LIMIT) and not self.others
 
 
 def judge(performances: Sequence[Performance], alerts: Iterable[Seen]) -> list[Judgement]:
     """Holds what was done against what was said."""
-    of: dict[str, list[Seen]] = {}
-    for one in performances:
-        told: list[Seen] = []
-        of[one.container] = told
-        if one.done.container_id:
-            of[one.done.container_id[:_SHORT]] = told
-    for alert in alerts:
-        for name in (alert.container_id, alert.container):
-            if name in of:
-                of[name].append(alert)
-                break
+    of = by_container({one.container: one.done.container_id for one in performances}, alerts)
     return [_judge(one, of[one.container]) for one in performances]
+
+
+def by_container(containers: Mapping[str, str], alerts: Iterable[Seen]) -> dict[str, list[Seen]]:
+    """What was said of each; alerts about others are left out.
+
+    Args:
+        containers: by their names their ids, or an empty text where there is none.
+    """
+    of: dict[str, list[Seen]] = {name: [] for name in containers}
+    by_id = {identity[:_SHORT]: of[name] for name, identity in containers.items() if identity}
+    for alert in alerts:
+        found = by_id.get(alert.container_id[:_SHORT], of.get(alert.container))
+        if found is not None:
+            found.append(alert)
+    return of
 
 
 def _judge(performance: Performance, alerts: Sequence[Seen]) -> Judgement:
@@ -88,7 +99,8 @@ def _judge(performance: Performance, alerts: Sequence[Seen]) -> Judgement:
     mentions = _rules(alert for alert in alerts if alert.rule not in expected and alert.level != "alert")
     if action.kind is Kind.BENIGN:
         return Judgement(action, Verdict.FALSE_ALARM if fired else Verdict.SILENT, others, mentions)
-    return Judgement(action, Verdict.DETECTED if fired else Verdict.MISSED, others, mentions)
+    missed = Verdict.LIMIT if action.limit else Verdict.MISSED
+    return Judgement(action, Verdict.DETECTED if fired else missed, others, mentions)
 
 
 def _rules(alerts: Iterable[Seen]) -> tuple[str, ...]:
