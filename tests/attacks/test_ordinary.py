@@ -60,7 +60,8 @@ def test_alerts_are_told_apart_by_the_containers_id() -> None:
     nginx, cron = told(shop, done, alerts)
     assert (nginx.work, [one.rule for one in nginx.unwanted]) == (NGINX, ["Reverse shell"])
     assert ([one.rule for one in cron.alerts], cron.unwanted) == (["Schedule changed"], ())
-    written = page([nginx, cron], 10, "a machine", [Control("start", 0.25), Control("end", 1)])
+    written = page([nginx, cron], 10, "a machine", [Control("start", 0.25), Control("end", 1)], (12345, 0))
     assert "| nginx | 3 | 300 requests served | alert | Reverse shell | 1 | 0 | ? |" in written
     assert "at the start, heard 0.2 s later; at the end, heard 1.0 s later" in written
+    assert "12,345 events came of all that, of which 0 were lost" in written
     assert RULE in written

@@ -110,10 +110,10 @@ def _written(rule: Rule) -> str:
 
 @cache
 def _actions() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    """Rule -> kind -> names of what the laboratory does."""
+    """Rule -> kind, or `limit`, -> names of what the laboratory does."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for one in actions():
-        found[one.rule][one.kind].append(one.name)
+        found[one.rule]["limit" if one.limit else one.kind].append(one.name)
     return found
 
 
@@ -121,7 +121,12 @@ def _tested(rule: Rule) -> str:
     if rule.name in elsewhere():
         return _filled(elsewhere()[rule.name])
     done = _actions()[rule.name]
-    said = {"attack": "What it must find", "evasion": "The same done otherwise", "benign": "What must stay silent"}
+    said = {
+        "attack": "What it must find",
+        "evasion": "The same done otherwise",
+        "limit": "What is known to be missed",
+        "benign": "What must stay silent",
+    }
     lines = [
         _filled(f"- {said[kind]}: {', '.join(f'`{name}`' for name in done[kind])}", "  ") for kind in said if done[kind]
     ]

@@ -157,8 +157,20 @@ def _watching(host: str | None, rule_files: Sequence[Path], file: Path | None) -
     if file is not None:
         yield Installed(file)
         return
-    with watching(host, [word for path in rule_files for word in ("--rules", str(path))]) as daemon:
+    with watching(host, _with_rules(rule_files)) as daemon:
         yield daemon
+
+
+def _with_rules(files: Sequence[Path]) -> list[str]:
+    return [word for path in files for word in ("--rules", str(path))]
+
+
+def _events(socket: Path) -> tuple[int, int]:
+    """How many events a daemon was to see, and how many of them it did not."""
+    from eunomia.daemon.status import ask
+
+    trackers = ask(socket)["trackers"]
+    return sum(one["emitted"] for one in trackers), sum(sum(one["lost"].values()) for one in trackers)
 
 
 def _file_of_alerts(socket: Path | None) -> Path:
@@ -211,16 +223,18 @@ def benign(
 
     _need_root()
     host = values.docker_host()
-    with _watching(host, rule_files, None) as daemon, workshop(Docker(host), image, network) as shop:
+    with watching(host, _with_rules(rule_files)) as daemon, workshop(Docker(host), image, network) as shop:
         before = shop.control("start", daemon)
         done = work(shop, 60 * minutes, say)
         controls = (before, shop.control("end", daemon))
+        seen, lost = _events(daemon.socket)
         found = told(shop, done, daemon.stop())
     print_table(HEADINGS, list(rows(found)))
     for one in controls:
         click.echo(f"control {one}")
+    click.echo(f"events: {seen:,}, lost: {lost:,}")
     if report is not None:
-        report.write_text(page(found, minutes, machine(), controls), "utf-8")
+        report.write_text(page(found, minutes, machine(), controls, (seen, lost)), "utf-8")
     unwanted = [(one.work.name, alert) for one in found for alert in one.unwanted]
     for name, alert in {(name, alert.rule): (name, alert) for name, alert in unwanted}.values():
         say(f"{name}: {alert.rule}: {alert.message}")

@@ -55,7 +55,7 @@ Nothing of it may be told of at level `alert` but what is meant to be; what is t
 the reason. Each piece of work shows what it has done; one that cannot has failed, and so has the run.
 
 That the daemon could hear is shown by a control, a container in which /etc/shadow is read: {controls}. Without the alert
-`{rule}` for each the run says nothing, and no page is written.
+`{rule}` for each the run says nothing, and no page is written. {seen:,} events came of all that, of which {lost:,} were lost.
 
 Machine: {machine}.
 
@@ -264,9 +264,15 @@ def rows(found: Iterable[Told]) -> Iterator[tuple[str, ...]]:
             yield one.work.name, rounds, did, "-", "none", "0", "0", ""
 
 
-def page(found: Sequence[Told], minutes: float, machine: str, controls: Iterable[Control]) -> str:
-    """What was said, in Markdown."""
-    introduction = _INTRODUCTION.format(
-        minutes=minutes, number=len(found), machine=machine, controls="; ".join(map(str, controls)), rule=RULE
-    )
+def page(
+    found: Sequence[Told], minutes: float, machine: str, controls: Iterable[Control], events: tuple[int, int]
+) -> str:
+    """What was said, in Markdown.
+
+    Args:
+        events: how many there were for the rules, and how many of them were lost.
+    """
+    seen, lost = events
+    heard = {"controls": "; ".join(map(str, controls)), "rule": RULE, "seen": seen, "lost": lost}
+    introduction = _INTRODUCTION.format(minutes=minutes, number=len(found), machine=machine, **heard)
     return introduction + "".join(f"| {' | '.join(row)} |\n" for row in rows(found))

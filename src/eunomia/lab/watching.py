@@ -26,9 +26,14 @@ _FILES = 100
 
 
 class Watching:
-    """A daemon that runs: made by `watching`."""
+    """A daemon that runs: made by `watching`.
 
-    def __init__(self, process: subprocess.Popen[bytes], alerts: Path, log: Path) -> None:
+    Attributes:
+        socket: where it tells how it goes.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], socket: Path, alerts: Path, log: Path) -> None:
+        self.socket = socket
         self._process = process
         self._alerts = alerts
         self._log = log
@@ -190,7 +195,7 @@ def watching(docker_host: str | None, options: Sequence[str] = ()) -> Iterator[W
         with alerts.open("wb") as stdout, log.open("wb") as stderr:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
         try:
-            made = Watching(process, alerts, log)
+            made = Watching(process, directory / "status.sock", alerts, log)
             made.wait_until_ready(notifications)
             yield made
         finally:
