@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from eunomia.lab.judge import Seen
 from eunomia.lab.ordinary import Done, again_and_again, read_done
+from eunomia.lab.seen import Seen
 from tests.dockerd import DockerDaemon
 
 BUSYBOX: dict[str, str] = {

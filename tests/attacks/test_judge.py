@@ -7,8 +7,9 @@ from dataclasses import replace
 from eunomia.lab.action import Action, Kind
 from eunomia.lab.docker import Done
 from eunomia.lab.figures import page, share, summary
-from eunomia.lab.judge import Judgement, Seen, Verdict, judge
+from eunomia.lab.judge import Judgement, Verdict, judge
 from eunomia.lab.runner import IMPOSSIBLE, Performance
+from eunomia.lab.seen import Seen
 
 
 def performed(kind: Kind = Kind.ATTACK, code: int = 0, *, also: str = "Brought along") -> Performance:

@@ -60,7 +60,7 @@ def test_a_run_over_a_daemon_that_hears_nothing_says_nothing(dockerd: DockerDaem
     docker = Docker(dockerd.host)
     with laboratory(docker) as lab, watching(dockerd.host, ["--rules", str(rules)]) as daemon:
         lab.containers.append("deaf-control")
-        with pytest.raises(LabError, match="this run says nothing: at the end .* no alert 'Password hashes read'"):
+        with pytest.raises(LabError, match=r"this run says nothing: at the end .* no alert 'Password hashes read'"):
             control(docker, lab.image, "deaf-control", "end", daemon, patience_s=5)
         os.kill(daemon.pid, signal.SIGKILL)
         with pytest.raises(LabError, match="eunomia daemon ended with exit code -9"):

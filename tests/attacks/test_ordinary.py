@@ -10,8 +10,8 @@ import pytest
 
 from eunomia.lab.control import RULE, Control
 from eunomia.lab.docker import Docker
-from eunomia.lab.judge import Seen
 from eunomia.lab.ordinary import Done, Work, Workshop, again_and_again, ordinary, page, read_done, told
+from eunomia.lab.seen import Seen
 from tests.detect.rule_pages import rules
 
 NGINX = next(one for one in ordinary() if one.name == "nginx")
@@ -21,7 +21,9 @@ CRON = next(one for one in ordinary() if one.name == "cron")
 def rounds(script: str, directory: Path, seconds: float = 1) -> subprocess.CompletedProcess[str]:
     """Works for a moment, on this machine."""
     command = ["sh", "-euc", again_and_again(script, seconds)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={"TMPDIR": str(directory), "PATH": os.defpath})
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={"TMPDIR": str(directory), "PATH": os.defpath}
+    )
 
 
 @pytest.mark.parametrize("work", ordinary(), ids=lambda one: one.name)
@@ -63,5 +65,5 @@ def test_alerts_are_told_apart_by_the_containers_id() -> None:
     written = page([nginx, cron], 10, "a machine", [Control("start", 0.25), Control("end", 1)], (12345, 0))
     assert "| nginx | 3 | 300 requests served | alert | Reverse shell | 1 | 0 | ? |" in written
     assert "at the start, heard 0.2 s later; at the end, heard 1.0 s later" in written
-    assert "12,345 events came of all that, of which 0 were lost" in written
+    assert "12,345 events came of all that, of which\n0 were lost" in written
     assert RULE in written

@@ -8,11 +8,18 @@ from threading import Event, Thread
 
 import pytest
 
-from eunomia.lab.judge import Seen
 from eunomia.lab.labtool import LabError
+from eunomia.lab.seen import Seen
 from eunomia.lab.watching import Installed, read_alerts
 
-ALERT = {"rule": "Rule", "level": "alert", "message": "said", "count": 1, "container_name": "web", "container_id": "abc"}
+ALERT = {
+    "rule": "Rule",
+    "level": "alert",
+    "message": "said",
+    "count": 1,
+    "container_name": "web",
+    "container_id": "abc",
+}
 LINE = json.dumps(ALERT) + "\n"
 SEEN = Seen("web", "Rule", "alert", "said", 1, "abc")
 

@@ -50,7 +50,6 @@ class Device:
             time.sleep(0.05)
 
 
-
 def code_of(function: str) -> int:
     """The physical address of a kernel function's code."""
     symbols = re.findall(r"^(\w+) [tT] (\w+)$", Path("/proc/kallsyms").read_text(), re.MULTILINE)

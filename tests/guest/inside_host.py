@@ -71,7 +71,7 @@ def _messages(daemon: Running, rule: str) -> list[str]:
 
 
 def test_root_by_a_fault_of_the_kernel_is_told(daemon: Running, tmp_path: Path) -> None:
-    """The fault: whether a process may change its user (ns_capable_setid(), kernel/capability.c) is always answered yes."""
+    """The fault: everybody may change their user (ns_capable_setid(), kernel/capability.c)."""
     with container() as inside:
         do(REFUSED, inside, tmp_path / "refused")
         Device().write(code_of("ns_capable_setid"), _RETURN_TRUE)

@@ -27,9 +27,7 @@ def in_guest(
     """Runs tests in the guest; gives how many passed. None may fail, none may be skipped."""
     settings = [f"{name}={value}" for name, value in (environment or {}).items()]
     command = ["env", *settings, "python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    result = run_in_guest(
-        kernel, command, cgroup=cgroup, tracefs=tracefs, files=files, devices=devices, timeout_s=700
-    )
+    result = run_in_guest(kernel, command, cgroup=cgroup, tracefs=tracefs, files=files, devices=devices, timeout_s=700)
     passed = re.search(r"(\d+) passed", result.output)
     assert result.exit_code == 0, result.output
     assert passed, result.output

@@ -127,7 +127,7 @@ def run(
     All, or those that NAMES are names of; a rule's name stands for all of its actions.
 
     A daemon is started for this, with its own state; one that runs already is left alone, unless it is the one to be
-    judged. At the end /etc/shadow is read in a container, and nothing is judged before the daemon has spoken of that. The
+    judged. At the end /etc/shadow is read in a container; nothing is judged before the daemon has spoken of that. The
     exit code is 1 when something did not come out as it should; what is known to be missed may be.
     """
     chosen = _choose(names, kinds)
@@ -230,8 +230,8 @@ def benign(
         seen, lost = _events(daemon.socket)
         found = told(shop, done, daemon.stop())
     print_table(HEADINGS, list(rows(found)))
-    for one in controls:
-        click.echo(f"control {one}")
+    for heard in controls:
+        click.echo(f"control {heard}")
     click.echo(f"events: {seen:,}, lost: {lost:,}")
     if report is not None:
         report.write_text(page(found, minutes, machine(), controls, (seen, lost)), "utf-8")

@@ -1,4 +1,4 @@
-"""The positive control: what every daemon has to speak of. Without it silence says nothing, for it may be dead or deaf."""
+"""The positive control: what every daemon has to speak of. Without it silence says nothing: it may be dead or deaf."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eunomia.lab.docker import Docker
-from eunomia.lab.judge import Seen, by_container
 from eunomia.lab.labtool import LabError
+from eunomia.lab.seen import Seen, by_container
 
 RULE = "Password hashes read"
 """The rule that has to speak, by default a rule of level `alert`."""
@@ -58,6 +58,6 @@ def control(
             return Control(when, waited_s)
         time.sleep(_PAUSE_S)
     raise LabError(
-        f"this run says nothing: at the {when} of it /etc/shadow was read in a container, and {patience_s:g} seconds later"
-        f" there was no alert {RULE!r}; does the daemon hear, and is that rule switched on?"
+        f"this run says nothing: at the {when} of it /etc/shadow was read in a container, and {patience_s:g} seconds"
+        f" later there was no alert {RULE!r}; does the daemon hear, and is that rule switched on?"
     )

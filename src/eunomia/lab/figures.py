@@ -19,8 +19,8 @@ Made by `eunomia lab run --report docs/detection.md`: real actions in real conta
 An **attack** is to trigger its rule and no other rule at level `alert`. An **evasion** is the same attack in disguise:
 another system call for the same effect (openat2, renameat2, execveat, io_uring, 32-bit calls), a renamed program, a way
 through a link or a relative path. A **benign** action is much like the attack and harmless; its rule must stay silent.
-An action that finds no room for itself on a machine (a kernel without modules, say) is left out, and so told below. After
-the last action a control, the reading of /etc/shadow, has been heard.
+An action that finds no room for itself on a machine (a kernel without modules, say) is left out, and told of below.
+After the last action a control, the reading of /etc/shadow, was heard.
 """
 
 

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from eunomia.lab.action import Action, Kind
 from eunomia.lab.runner import IMPOSSIBLE, Performance
-
-_SHORT = 12  # digits of an id, as alerts have it
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What matters here of an alert. The container's name may be missing where its runtime was slow to tell."""
-
-    container: str
-    rule: str
-    level: str
-    message: str = ""
-    count: int = 1
-    container_id: str = ""
+from eunomia.lab.seen import Seen, by_container
 
 
 class Verdict(StrEnum):
@@ -69,21 +56,6 @@ def judge(performances: Sequence[Performance], alerts: Iterable[Seen]) -> list[J
     """Holds what was done against what was said."""
     of = by_container({one.container: one.done.container_id for one in performances}, alerts)
     return [_judge(one, of[one.container]) for one in performances]
-
-
-def by_container(containers: Mapping[str, str], alerts: Iterable[Seen]) -> dict[str, list[Seen]]:
-    """What was said of each; alerts about others are left out.
-
-    Args:
-        containers: by their names their ids, or an empty text where there is none.
-    """
-    of: dict[str, list[Seen]] = {name: [] for name in containers}
-    by_id = {identity[:_SHORT]: of[name] for name, identity in containers.items() if identity}
-    for alert in alerts:
-        found = by_id.get(alert.container_id[:_SHORT], of.get(alert.container))
-        if found is not None:
-            found.append(alert)
-    return of
 
 
 def _judge(performance: Performance, alerts: Sequence[Seen]) -> Judgement:

@@ -16,8 +16,8 @@ import yaml
 
 from eunomia.lab.control import RULE, Control, Watcher, control
 from eunomia.lab.docker import Docker
-from eunomia.lab.judge import Seen, by_container
 from eunomia.lab.labtool import LabError
+from eunomia.lab.seen import Seen, by_container
 
 _FILE = Path(__file__).with_name("ordinary.yaml")
 _INSTALL = """
@@ -40,7 +40,7 @@ did() {{
 }}
 """
 """`did NUMBER WHAT` is how a script shows what it has done; nothing done is a failure."""
-_SUM = "{number = $1; $1 = \"\"; sum[$0] += number} END {for (what in sum) print sum[what] what}"
+_SUM = '{number = $1; $1 = ""; sum[$0] += number} END {for (what in sum) print sum[what] what}'
 _TELL = f"""
 echo {_ROUNDS} $n
 awk '{_SUM}' {_NOTES}
@@ -54,8 +54,9 @@ each again and again in a container of its own, all side by side, watched by `eu
 Nothing of it may be told of at level `alert` but what is meant to be; what is told of at lower levels stands here with
 the reason. Each piece of work shows what it has done; one that cannot has failed, and so has the run.
 
-That the daemon could hear is shown by a control, a container in which /etc/shadow is read: {controls}. Without the alert
-`{rule}` for each the run says nothing, and no page is written. {seen:,} events came of all that, of which {lost:,} were lost.
+That the daemon could hear is shown by a control, a container in which /etc/shadow is read: {controls}. Without the
+alert `{rule}` for each the run says nothing, and no page is written. {seen:,} events came of all that, of which
+{lost:,} were lost.
 
 Machine: {machine}.
 
@@ -99,7 +100,7 @@ def ordinary() -> tuple[Work, ...]:
 
 
 def again_and_again(script: str, seconds: float) -> str:
-    """A script that does one round of work after the other for a time, and says how many those were and what they did."""
+    """A script that does one round of work after the other for a time, and says how many, and what they did."""
     begin = f"n=0\n: >{_NOTES}\nend=$(($(date +%s) + {seconds:.0f}))\nwhile [ $(date +%s) -lt $end ]; do\n"
     # A shell of its own, for `set -e` to hold in it: no command of it may fail.
     return f"{_DID}{begin}(\nset -e\n{script}\n) >&2\nn=$((n + 1))\nsleep {_PAUSE_S}\ndone{_TELL}"

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from eunomia.lab.judge import Seen
 from eunomia.lab.labtool import LabError
+from eunomia.lab.seen import Seen
 
 _START_S = 120.0
 _STOP_S = 180.0
