@@ -10,6 +10,7 @@ from eunomia.lab.figures import page, share, summary
 from eunomia.lab.judge import Judgement, Verdict, judge
 from eunomia.lab.runner import IMPOSSIBLE, Performance
 from eunomia.lab.seen import Seen
+from eunomia.lab.session import Events, Session
 
 
 def performed(kind: Kind = Kind.ATTACK, code: int = 0, *, also: str = "Brought along") -> Performance:
@@ -46,7 +47,7 @@ def test_what_is_known_to_be_missed_may_be() -> None:
     assert (found.verdict, found.right, found.why) == (Verdict.DETECTED, True, "")
     assert not verdict(blind, ("Other", "alert")).right
     assert str(share([missed, found], Kind.EVASION)) == "1/2"
-    assert "| x | Rule | nobody sees it |" in page([missed], "a machine")
+    assert "| x | Rule | nobody sees it |" in page(Session([missed]), "a machine")
 
 
 def test_evasion_found_by_a_rule_as_good() -> None:
@@ -88,8 +89,9 @@ def test_figures() -> None:
         "not possible on this machine": "1",
         "not done": "0",
     }
-    written = page(made, "a machine")
-    assert "Machine: a machine." in written
+    written = page(Session(made, Events(1234, 5), ("x", "y")), "a machine")
+    assert "Machine: a machine. 1,234 events, of which 5 were lost. Since events were lost, these were" in written
+    assert "done a second time: x, y." in written
     assert "| Rule | 2/3 | - | 1/1 |" in written
     assert "| x | Rule | attack | missed | - |" in written
     assert "| x | Rule | said |" in written

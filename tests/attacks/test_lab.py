@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from eunomia.cli.lab import events
 from eunomia.lab.action import Action, actions, select
 from eunomia.lab.control import RULE, control
 from eunomia.lab.docker import Docker
-from eunomia.lab.judge import Judgement, Verdict, judge
+from eunomia.lab.judge import Judgement, Verdict
 from eunomia.lab.labtool import LabError
 from eunomia.lab.runner import laboratory
+from eunomia.lab.session import session
 from eunomia.lab.watching import watching
 from tests.attacks.benign import BUSYBOX, unwanted, work
 from tests.cli.command import EUNOMIA, environment, eunomia
@@ -28,9 +31,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.kernel]
 def judgements(dockerd: DockerDaemon) -> dict[str, Judgement]:
     """All that there is, one daemon over it."""
     with laboratory(Docker(dockerd.host)) as lab, watching(dockerd.host) as daemon:
-        performances = lab.perform(actions())
-        lab.control(daemon)
-        return {one.action.name: one for one in judge(performances, daemon.stop())}
+        done = session(lab, daemon, actions(), partial(events, daemon.socket))
+        return {one.action.name: one for one in done.judgements}
 
 
 @pytest.mark.parametrize("action", actions(), ids=lambda one: one.name)

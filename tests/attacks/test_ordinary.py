@@ -12,6 +12,7 @@ from eunomia.lab.control import RULE, Control
 from eunomia.lab.docker import Docker
 from eunomia.lab.ordinary import Done, Work, Workshop, again_and_again, ordinary, page, read_done, told
 from eunomia.lab.seen import Seen
+from eunomia.lab.session import Events
 from tests.detect.rule_pages import rules
 
 NGINX = next(one for one in ordinary() if one.name == "nginx")
@@ -62,7 +63,7 @@ def test_alerts_are_told_apart_by_the_containers_id() -> None:
     nginx, cron = told(shop, done, alerts)
     assert (nginx.work, [one.rule for one in nginx.unwanted]) == (NGINX, ["Reverse shell"])
     assert ([one.rule for one in cron.alerts], cron.unwanted) == (["Schedule changed"], ())
-    written = page([nginx, cron], 10, "a machine", [Control("start", 0.25), Control("end", 1)], (12345, 0))
+    written = page([nginx, cron], 10, "a machine", [Control("start", 0.25), Control("end", 1)], Events(12345, 0))
     assert "| nginx | 3 | 300 requests served | alert | Reverse shell | 1 | 0 | ? |" in written
     assert "at the start, heard 0.2 s later; at the end, heard 1.0 s later" in written
     assert "12,345 events came of all that, of which\n0 were lost" in written

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from eunomia.cli.terminal import print_table, say
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.lab.action import Action, Kind, actions, select
 from eunomia.lab.docker import Docker
-from eunomia.lab.figures import machine, page, summary
-from eunomia.lab.judge import Judgement, judge
+from eunomia.lab.figures import machine, notes, page, summary
+from eunomia.lab.judge import Judgement
 from eunomia.lab.runner import laboratory
+from eunomia.lab.session import Events, session
 from eunomia.lab.watching import Installed, Watching, watching
 
 _EXAMPLES = """\b
@@ -140,15 +142,16 @@ def run(
     host = values.docker_host()
     with laboratory(Docker(host), jobs) as lab, _watching(host, rule_files, file) as daemon:
         say(f"{len(chosen)} actions, each in a container of its own …")
-        performances = lab.perform(chosen)
-        lab.control(daemon)
-        judgements = judge(performances, daemon.stop())
+        asked = partial(events, daemon.socket) if isinstance(daemon, Watching) else None
+        done = session(lab, daemon, chosen, asked)
         if isinstance(daemon, Installed) and daemon.restless:
             say("note: alerts still came a minute after the last action; what came until then is judged")
-    _print(judgements, fmt)
+    _print(done.judgements, fmt)
+    for one in notes(done):
+        say(f"note: {one}")
     if report is not None:
-        report.write_text(page(judgements, machine()), "utf-8")
-    if not all(one.right for one in judgements):
+        report.write_text(page(done, machine()), "utf-8")
+    if not all(one.right for one in done.judgements):
         context.exit(1)
 
 
@@ -165,12 +168,12 @@ def _with_rules(files: Sequence[Path]) -> list[str]:
     return [word for path in files for word in ("--rules", str(path))]
 
 
-def _events(socket: Path) -> tuple[int, int]:
-    """How many events a daemon was to see, and how many of them it did not."""
+def events(socket: Path) -> Events:
+    """What the daemon that answers there has counted."""
     from eunomia.daemon.status import ask
 
     trackers = ask(socket)["trackers"]
-    return sum(one["emitted"] for one in trackers), sum(sum(one["lost"].values()) for one in trackers)
+    return Events(sum(one["emitted"] for one in trackers), sum(sum(one["lost"].values()) for one in trackers))
 
 
 def _file_of_alerts(socket: Path | None) -> Path:
@@ -227,14 +230,14 @@ def benign(
         before = shop.control("start", daemon)
         done = work(shop, 60 * minutes, say)
         controls = (before, shop.control("end", daemon))
-        seen, lost = _events(daemon.socket)
+        counted = events(daemon.socket)
         found = told(shop, done, daemon.stop())
     print_table(HEADINGS, list(rows(found)))
     for heard in controls:
         click.echo(f"control {heard}")
-    click.echo(f"events: {seen:,}, lost: {lost:,}")
+    click.echo(f"events: {counted.seen:,}, lost: {counted.lost:,}")
     if report is not None:
-        report.write_text(page(found, minutes, machine(), controls, (seen, lost)), "utf-8")
+        report.write_text(page(found, minutes, machine(), controls, counted), "utf-8")
     unwanted = [(one.work.name, alert) for one in found for alert in one.unwanted]
     for name, alert in {(name, alert.rule): (name, alert) for name, alert in unwanted}.values():
         say(f"{name}: {alert.rule}: {alert.message}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from eunomia.lab.action import Kind, elsewhere
 from eunomia.lab.judge import Judgement, Verdict
+from eunomia.lab.session import Session
 
 _INTRODUCTION = """\
 # Detection
@@ -72,12 +73,13 @@ def summary(judgements: Sequence[Judgement]) -> dict[str, str]:
     }
 
 
-def page(judgements: Sequence[Judgement], machine: str) -> str:
+def page(session: Session, machine: str) -> str:
     """The page, in Markdown.
 
     Args:
         machine: what it was, in words.
     """
+    judgements = session.judgements
     parts = (
         _figures(judgements),
         _rules(judgements),
@@ -86,7 +88,16 @@ def page(judgements: Sequence[Judgement], machine: str) -> str:
         _explained(judgements, Verdict.IMPOSSIBLE, "Not possible on this machine"),
         _elsewhere(),
     )
-    return "\n".join((_INTRODUCTION, f"Machine: {machine}.\n", *(line for part in parts for line in part), ""))
+    said = " ".join((f"Machine: {machine}.", *(f"{one[0].upper()}{one[1:]}." for one in notes(session))))
+    return "\n".join((_INTRODUCTION, f"{said}\n", *(line for part in parts for line in part), ""))
+
+
+def notes(session: Session) -> Iterator[str]:
+    """What there is to know of a run besides."""
+    if session.events:
+        yield f"{session.events.seen:,} events, of which {session.events.lost:,} were lost"
+    if session.repeated:
+        yield f"since events were lost, these were done a second time: {', '.join(session.repeated)}"
 
 
 def _figures(judgements: Sequence[Judgement]) -> Iterator[str]:

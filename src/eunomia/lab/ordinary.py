@@ -18,6 +18,7 @@ from eunomia.lab.control import RULE, Control, Watcher, control
 from eunomia.lab.docker import Docker
 from eunomia.lab.labtool import LabError
 from eunomia.lab.seen import Seen, by_container
+from eunomia.lab.session import Events
 
 _FILE = Path(__file__).with_name("ordinary.yaml")
 _INSTALL = """
@@ -265,15 +266,8 @@ def rows(found: Iterable[Told]) -> Iterator[tuple[str, ...]]:
             yield one.work.name, rounds, did, "-", "none", "0", "0", ""
 
 
-def page(
-    found: Sequence[Told], minutes: float, machine: str, controls: Iterable[Control], events: tuple[int, int]
-) -> str:
-    """What was said, in Markdown.
-
-    Args:
-        events: how many there were for the rules, and how many of them were lost.
-    """
-    seen, lost = events
-    heard = {"controls": "; ".join(map(str, controls)), "rule": RULE, "seen": seen, "lost": lost}
+def page(found: Sequence[Told], minutes: float, machine: str, controls: Iterable[Control], events: Events) -> str:
+    """What was said, in Markdown."""
+    heard = {"controls": "; ".join(map(str, controls)), "rule": RULE, "seen": events.seen, "lost": events.lost}
     introduction = _INTRODUCTION.format(minutes=minutes, number=len(found), machine=machine, **heard)
     return introduction + "".join(f"| {' | '.join(row)} |\n" for row in rows(found))

@@ -49,16 +49,17 @@ class Laboratory:
         self.containers: list[str] = []
 
     def perform(
-        self, actions: Sequence[Action], on_done: Callable[[Performance], object] | None = None
+        self, actions: Sequence[Action], on_done: Callable[[Performance], object] | None = None, suffix: str = ""
     ) -> list[Performance]:
         """Performs them, several at a time; gives them in the same order.
 
         Args:
             on_done: told of each as soon as it is over, on any thread.
+            suffix: of the containers' names, where the same actions were performed before.
         """
 
         def one(action: Action) -> Performance:
-            container = f"{self.image}-{action.name}"
+            container = f"{self.image}-{action.name}{suffix}"
             made = Performance(action, container, self._run(action, container))
             if on_done:
                 on_done(made)
@@ -73,7 +74,7 @@ class Laboratory:
         Raises:
             LabError: nothing is heard of it.
         """
-        container = f"{self.image}-control-{when}"
+        container = f"{self.image}-control-{when.replace(' ', '-')}"
         self.containers.append(container)
         return control(self._docker, self.image, container, when, watcher)
 
