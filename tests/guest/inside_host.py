@@ -35,13 +35,14 @@ assert os.getresuid() == (0, 0, 0)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Running]:
-    """With its default rules."""
-    (tmp_path / "daemon.toml").write_text(
-        f'[daemon]\nstate_dir = "{tmp_path}/state"\nsocket = "{tmp_path}/status.sock"\nnode = "guest"\n'
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """With its default rules. It takes long to start where the host is busy with other guests."""
+    directory = tmp_path_factory.mktemp("daemon")
+    (directory / "daemon.toml").write_text(
+        f'[daemon]\nstate_dir = "{directory}/state"\nsocket = "{directory}/status.sock"\nnode = "guest"\n'
     )
-    with running(tmp_path, patience_s=PATIENCE_S) as made:
+    with running(directory, patience_s=2 * PATIENCE_S) as made:
         yield made
         assert made.stop(patience_s=PATIENCE_S) == 0
 
@@ -56,7 +57,7 @@ def test_a_module_on_the_host_is_told(daemon: Running) -> None:
     assert _LIBC.syscall(_INIT_MODULE, content, len(content), b"") == 0, os.strerror(ctypes.get_errno())
     daemon.until(lambda: len(_messages(daemon, LOADED)) > 1, PATIENCE_S)
     assert [str(MODULE) in message for message in _messages(daemon, LOADED)] == [True, False]
-    assert {alert["level"] for alert in daemon.alerts} == {"event"}
+    assert {alert["level"] for alert in daemon.alerts if alert["rule"] == LOADED} == {"event"}
 
 
 def name() -> str:
