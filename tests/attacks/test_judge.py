@@ -91,7 +91,7 @@ def test_figures() -> None:
     }
     written = page(Session(made, Events(1234, 5), ("x", "y")), "a machine")
     assert "Machine: a machine. 1,234 events, of which 5 were lost. Since events were lost, these were" in written
-    assert "done a second time: x, y." in written
+    assert "done again: x, y." in written
     assert "| Rule | 2/3 | - | 1/1 |" in written
     assert "| x | Rule | attack | missed | - |" in written
     assert "| x | Rule | said |" in written

@@ -97,7 +97,7 @@ def notes(session: Session) -> Iterator[str]:
     if session.events:
         yield f"{session.events.seen:,} events, of which {session.events.lost:,} were lost"
     if session.repeated:
-        yield f"since events were lost, these were done a second time: {', '.join(session.repeated)}"
+        yield f"since events were lost, these were done again: {', '.join(session.repeated)}"
 
 
 def _figures(judgements: Sequence[Judgement]) -> Iterator[str]:

@@ -74,7 +74,7 @@ class Laboratory:
         Raises:
             LabError: nothing is heard of it.
         """
-        container = f"{self.image}-control-{when.replace(' ', '-')}"
+        container = f"{self.image}-control-{when}"
         self.containers.append(container)
         return control(self._docker, self.image, container, when, watcher)
 

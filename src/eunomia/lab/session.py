@@ -11,6 +11,8 @@ from eunomia.lab.judge import Judgement, judge
 from eunomia.lab.runner import Laboratory
 from eunomia.lab.seen import Seen
 
+_TIMES = 5  # a machine that loses events each time is too busy for this
+
 
 class Daemon(Protocol):
     """One that is judged."""
@@ -36,7 +38,7 @@ class Session:
 
     Attributes:
         events: none where the daemon was not asked.
-        repeated: names of actions that were performed a second time, and judged by that: events had been lost.
+        repeated: names of actions that were performed again, and judged by the last time: events had been lost.
     """
 
     judgements: Sequence[Judgement]
@@ -51,18 +53,22 @@ def session(
 
     Args:
         events: asks the daemon. Events are lost where a machine is so busy that a ring in the kernel runs full, which
-            says nothing of the rules. So whatever came out wrong while that happened is performed a second time.
+            says nothing of the rules. So whatever came out wrong while that happened is performed again.
 
     Raises:
         LabError: nothing is heard of the control.
     """
     performances = {one.action.name: one for one in lab.perform(actions)}
     lab.control(daemon)
-    wrong: list[Action] = []
-    if events and events().lost:
+    repeated: dict[str, None] = {}
+    lost = 0
+    for number in range(2, _TIMES + 1):
         wrong = [one.action for one in judge(list(performances.values()), daemon.alerts()) if not one.right]
-        performances |= {one.action.name: one for one in lab.perform(wrong, suffix="-again")}
-        lab.control(daemon, "second end")
+        if not wrong or not events or (lost_now := events().lost) == lost:
+            break
+        lost = lost_now
+        repeated |= dict.fromkeys(one.name for one in wrong)
+        performances |= {one.action.name: one for one in lab.perform(wrong, suffix=f"-{number}")}
+        lab.control(daemon, f"end-{number}")
     counted = events() if events else None
-    judgements = judge(list(performances.values()), daemon.stop())
-    return Session(judgements, counted, tuple(one.name for one in wrong))
+    return Session(judge(list(performances.values()), daemon.stop()), counted, tuple(repeated))
