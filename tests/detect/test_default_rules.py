@@ -33,7 +33,7 @@ SHIM = {**RUNC, "exe": "/usr/bin/containerd-shim-runc-v2"}
 """One that seems to run what its parent does, since its own start was lost."""
 OWN_RUNC = {**RUNC, "exe_outside": False}
 POSTINST = {"comm": "sh", "exe": "/usr/bin/dash", "ancestors": [{"pid": 7, "comm": "x", "exe": "/usr/bin/dpkg"}]}
-USER = {"old_uid": 1000, "old_euid": 1000, "uid": 1000}
+USER = {"old_uid": 1000, "old_euid": 1000, "old_suid": 1000, "uid": 1000}
 
 
 @cache
@@ -141,6 +141,7 @@ def read(path: str, **more: Any) -> Event:
         ("Setuid bit set", "files.create", {"path": "/tmp/x", "mode": "6711"}),
         ("Root by a setuid program", "process.credentials", {**USER, "euid": 0, "syscall": "execve", "exe": "/t/su"}),
         ("Root by a call", "process.credentials", {**USER, "euid": 0, "syscall": "setresuid", "old_permitted": 128}),
+        ("Root by a call", "process.credentials", {**USER, "old_suid": 0, "euid": 0, "old_permitted": 0}),
         ("Root without a right to it", "process.credentials", {**USER, "euid": 0, "old_permitted": 0}),
         ("Schedule changed", "files.rename", {"path": "/tmp/x", "new_path": "/etc/cron.d/x"}),
         ("SSH keys admitted", "files.open", write("/root/.ssh/authorized_keys")),
@@ -216,6 +217,7 @@ def test_attacks_are_found(name: str, event: str, row: Event) -> None:
         ("Root by a setuid program", "process.credentials", {**USER, "euid": 0, "syscall": "execve", "exe": "/bin/su"}),
         ("Root by a call", "process.credentials", {**USER, "old_uid": 0, "euid": 0, "old_permitted": 128}),
         ("Root without a right to it", "process.credentials", {**USER, "euid": 0, "old_permitted": 128}),
+        ("Root without a right to it", "process.credentials", {**USER, "old_suid": 0, "euid": 0, "old_permitted": 0}),
         ("Schedule changed", "files.rename", {"path": "/etc/cron.d/x", "new_path": "/etc/cron.d/y", **POSTINST}),
         ("Schedule changed", "files.open", read("/etc/crontab")),
         (
