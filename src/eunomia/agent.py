@@ -382,10 +382,8 @@ class Agent:
 
     def _read_until_stopped(self) -> None:
         with select.epoll() as poll:
-            for tracing in (self._announcer, *(line.tracing for line in self._lines)):
-                if tracing.ring:
-                    poll.register(tracing.ring.fd, select.EPOLLIN)
-            poll.register(self._wake, select.EPOLLIN)
+            for fd in (self._wake, *self._waking()):
+                poll.register(fd, select.EPOLLIN)
             totals = [line.tracing.totals for line in self._lines if line.tracing.totals]
             while True:
                 due_s = min((one.left_s for one in totals), default=_IDLE_S)
@@ -397,6 +395,12 @@ class Agent:
                 while self._cycle():
                     if any(fd == self._wake for fd, _ in poll.poll(0)):
                         return
+
+    def _waking(self) -> Iterator[int]:
+        """Descriptors that are readable when there is something to do."""
+        yield self._announcer.wake_fd
+        yield from (line.tracing.wake_fd for line in self._lines)
+        yield from (watch.kernel.ends_fd for watch in self._watches.values() if watch.kernel.ends_fd is not None)
 
     def _cycle(self, *, final: bool = False) -> bool:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
@@ -419,6 +423,8 @@ class Agent:
                 self._pass_on(line, batch)
                 busy |= len(records.data) > line.tracing.busy_bytes
             list(line.chain.tick())
+        for watch in self._watches.values():
+            watch.kernel.forget_ended()
         return busy
 
     @staticmethod

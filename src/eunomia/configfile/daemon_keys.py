@@ -12,10 +12,6 @@ from eunomia.sinks.alerts.http import Url, header
 from eunomia.sinks.alerts.making import TYPES
 from eunomia.sinks.alerts.syslog import FACILITIES, Address
 
-OF_RUN = ("tracker", "sink", "time_s")
-"""What stands in the file of `eunomia run` only."""
-OF_DAEMON = ("daemon", "alerts", "danger", "rules")
-"""What stands in the file of `eunomia daemon` only."""
 STDOUT = ("text", "json", "none")
 
 

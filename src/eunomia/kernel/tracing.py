@@ -12,7 +12,7 @@ from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.relay import Relay
 from eunomia.kernel.ring import Records, Ring
 from eunomia.kernel.spec import ObjectSpec
-from eunomia.kernel.totals import TABLES, TURN, Totals
+from eunomia.kernel.totals import BELL, BELL_BYTES, FILLS, TABLES, TURN, Totals
 
 _RING = "events"
 
@@ -65,8 +65,24 @@ class Tracing:
     def _open_totals(self, opened: BpfObject, interval_s: float) -> Totals:
         first, second = (opened.map_fd(name) for name in TABLES)
         key_bytes = self.spec.maps[TABLES[0]].key_bytes
-        most_rows = self._size(TABLES[0])
-        return Totals(opened.map_fd(TURN), (first, second), key_bytes, self.layout.size, most_rows, interval_s)
+        bell = Ring(opened.map_fd(BELL), mmap.PAGESIZE, BELL_BYTES)
+        return Totals(
+            opened.map_fd(TURN),
+            opened.map_fd(FILLS),
+            (first, second),
+            bell,
+            key_bytes,
+            self.layout.size,
+            self._size(TABLES[0]),
+            interval_s,
+        )
+
+    @property
+    def wake_fd(self) -> int:
+        """Readable when there is something to drain. Of what is counted only if it should be early."""
+        source = self.totals.bell if self.totals else self.ring
+        assert source is not None
+        return source.fd
 
     def drain(self, *, final: bool = False) -> Records | None:
         """What has come since the last time, or None. What is counted comes at its interval, and the last time."""
@@ -93,16 +109,20 @@ class Tracing:
     def close(self) -> None:
         """Detaches, unmaps and frees everything."""
         self.detach()
-        if self.ring:
-            self.ring.close()
+        for source in (self.ring, self.totals):
+            if source:
+                source.close()
         self._object.close()
 
 
 _BUSY_PART = 8
+_HALF = "totals_half"
 
 
 def _least(spec: ObjectSpec, settings: Settings, *, counts: bool) -> Settings:
     """The same settings; what this run does not use is as small as can be."""
-    unused = {_RING: mmap.PAGESIZE} if counts else dict.fromkeys(TABLES, 1)
-    sizes = {**settings.max_entries, **{name: size for name, size in unused.items() if name in spec.maps}}
-    return Settings(settings.constants, settings.shared_maps, sizes)
+    own = {BELL: mmap.PAGESIZE, **({_RING: mmap.PAGESIZE} if counts else dict.fromkeys(TABLES, 1))}
+    sizes = {**settings.max_entries, **{name: size for name, size in own.items() if name in spec.maps}}
+    rows = sizes.get(TABLES[0])
+    constants = settings.constants if rows is None else {**settings.constants, _HALF: rows // 2}
+    return Settings(constants, settings.shared_maps, sizes)
