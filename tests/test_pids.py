@@ -47,11 +47,11 @@ def again(pid: int, argument: str) -> None:
         assert time.monotonic() < end, done.stderr
 
 
-@pytest.mark.parametrize("options", [{}, {"children": True}], ids=["told", "by program"])
-def test_the_next_process_with_that_pid_is_not_watched(options: dict[str, bool]) -> None:
+@pytest.mark.parametrize("children", [False, True], ids=["told", "by program"])
+def test_the_next_process_with_that_pid_is_not_watched(*, children: bool) -> None:
     shell = ["sh", "-c", "read line; /bin/true child; exec /bin/true last"]
     with subprocess.Popen(shell, stdin=subprocess.PIPE, text=True) as watched:
-        with collecting(watch=FilterConfig(pids=(watched.pid,), **options)) as run:
+        with collecting(watch=FilterConfig(pids=(watched.pid,), children=children)) as run:
             watched.communicate("\n")
             end = time.monotonic() + 10
             for turn in range(1000):  # the reader may need a moment to hear of the end
@@ -62,7 +62,7 @@ def test_the_next_process_with_that_pid_is_not_watched(options: dict[str, bool])
                 assert time.monotonic() < end, "it is watched for ever"
     assert execs(run, f"next-{turn}") == 0
     assert execs(run, "last") == 1
-    assert execs(run, "child") == (1 if options else 0)
+    assert execs(run, "child") == (1 if children else 0)
     assert run.events.filter(event="exit", pid=watched.pid)["args"].len() >= 1
     assert run.summary is not None
     assert run.summary.lost == {}

@@ -147,7 +147,9 @@ def test_children_come_and_go_and_pids_are_given_back() -> None:
 def test_pids_that_stay_are_taken_out_without_a_program() -> None:
     with subprocess.Popen(["sleep", "100"]) as sleeper:
         watched = [sleeper.pid, os.getpid()]
-        kernel_filter = KernelFilter({Kind.PID: watched}, children=False, undecided=False, hierarchy_id=0, roots=Roots())
+        kernel_filter = KernelFilter(
+            {Kind.PID: watched}, children=False, undecided=False, hierarchy_id=0, roots=Roots()
+        )
         try:
             assert kernel_filter.trials == ()
             assert kernel_filter.ends_fd is not None

@@ -10,6 +10,7 @@ from typing import Any
 from eunomia.config import AlertSinkConfig, DaemonConfig
 from eunomia.configfile.daemon_keys import DAEMON, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.document import Document
+from eunomia.configfile.keys import OF_RUN
 from eunomia.configfile.keys import name as check_name
 from eunomia.configfile.lines import Path
 from eunomia.configfile.tables import Tables

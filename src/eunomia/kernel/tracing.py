@@ -31,6 +31,7 @@ class Tracing:
         layout: of what it gives.
         trials: the ways to its hooks that were refused, and those taken.
         ring, totals: where that comes from; one of them is None.
+        wake_fd: readable when there is something to drain; of what is counted only when it should be drained early.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Tracing:
         try:
             if interval_s is None:
                 self.ring = Ring(self._object.map_fd(_RING), self._size(_RING), self.layout.size)
+                self.wake_fd = self.ring.fd
             else:
                 self.totals = self._open_totals(self._object, interval_s)
+                self.wake_fd = self.totals.bell.fd
         except BaseException:
             self._relay.leave(self._object)
             self._object.close()
@@ -76,13 +79,6 @@ class Tracing:
             self._size(TABLES[0]),
             interval_s,
         )
-
-    @property
-    def wake_fd(self) -> int:
-        """Readable when there is something to drain. Of what is counted only if it should be early."""
-        source = self.totals.bell if self.totals else self.ring
-        assert source is not None
-        return source.fd
 
     def drain(self, *, final: bool = False) -> Records | None:
         """What has come since the last time, or None. What is counted comes at its interval, and the last time."""
