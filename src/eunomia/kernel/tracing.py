@@ -43,7 +43,7 @@ class Tracing:
         interval_s: float | None = None,
         relay: Relay | None = None,
     ) -> None:
-        self.spec = spec
+        self.spec = spec.outline
         self._relay = relay or Relay()
         self.layout = spec.event if interval_s is None else spec.total
         self.ring: Ring | None = None
