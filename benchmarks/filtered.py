@@ -1,7 +1,8 @@
 """What is paid for those that nobody asked to see: a process, or a system call, that the filter turns away.
 
-Compared with programs that do nothing on the same hooks, in three ways, since what a few programs take is far below
-what can be seen in the time of a fork and exec:
+Compared with programs that do nothing on the hooks that are really attached (with -p: exec and exit; with --children
+fork and free, too), in three ways, since what a few programs take is far below what can be seen in the time of a fork
+and exec:
 
 - the whole of it, with one set of programs attached: what somebody else's process really pays;
 - what the programs add to it, seen through a hundred copies of each. Every copy has code and constants of its own, so
@@ -29,8 +30,9 @@ from eunomia.trackers import registry
 
 _STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 _MAPS = ("filter", "filter_slots")
-_PROCESS, _FOLLOW = ("exec_btf", "exit_btf"), ("free_btf",)
-_EMPTY = ("empty_exec", "empty_exit", "empty_free")
+_PROCESS, _FOLLOW = ("exec_btf", "exit_btf"), ("fork_btf", "free_btf")
+_PLAIN, _ALL = ("exec", "exit"), ("exec", "exit", "fork", "free")
+"""The hooks of a run with -p, and those with --children, in the order of the programs above."""
 _NOBODY = (1 << 31) - 1  # no such pid, uid or namespace
 _CALLS = {
     "by pid": (Kind.PID, True),
@@ -61,17 +63,17 @@ class _Programs:
         constants = {"filter_kinds": kind, "few_kinds": kind if few else 0, **nobody}
         return Settings(constants, self._maps, sizes)
 
-    def filtered(self, *, few: bool) -> Objects:
-        """What `eunomia run process -p PID` attaches; when not few, what it does with more than four pids."""
+    def filtered(self, *, few: bool, children: bool = False) -> Objects:
+        """What `eunomia run process -p PID` attaches; when not few, with more than four pids; or with --children."""
         small = self._settings(Kind.PID, few=few, ring_bytes=1 << 16)  # nothing ever comes into the ring
-        return (
-            self._load(self._process, _PROCESS, small),
-            self._load(self._follow, _FOLLOW, self._settings(Kind.PID, few=few)),
-        )
+        process = self._load(self._process, _PROCESS, small)
+        if not children:
+            return (process,)
+        return (process, self._load(self._follow, _FOLLOW, self._settings(Kind.PID, few=few)))
 
-    def empty(self) -> Objects:
-        """Programs that do nothing on the same hooks."""
-        return (self._load(flood.spec("empty"), _EMPTY, Settings()),)
+    def empty(self, hooks: Sequence[str]) -> Objects:
+        """Programs that do nothing."""
+        return (self._load(flood.spec("empty"), tuple(f"empty_{hook}" for hook in hooks), Settings()),)
 
     def call(self, program: str, kind: Kind, *, few: bool) -> Objects:
         """One at every system call."""
@@ -115,9 +117,9 @@ def _processes(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterat
     rounds, batches, copies = (2, 10, 10) if quick else (15, 60, 100)
     cases: dict[str, Objects] = {
         "nothing": (),
-        "empty": programs.empty(),
+        "empty": programs.empty(_PLAIN),
         "filtered": programs.filtered(few=True),
-        "empties": [one for _ in range(copies) for one in programs.empty()],
+        "empties": [one for _ in range(copies) for one in programs.empty(_PLAIN)],
         "filters": [one for _ in range(copies) for one in programs.filtered(few=True)],
     }
 
@@ -142,29 +144,31 @@ def _processes(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterat
 
 def _statistics(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
     """All at the same time, in another order each round: whoever comes first finds the colder caches."""
-    cases = {"empty": programs.empty(), "by pid": programs.filtered(few=True), "by slots": programs.filtered(few=False)}
+    cases = {
+        "empty": programs.empty(_ALL),
+        "by pid": programs.filtered(few=True),
+        "by slots": programs.filtered(few=False),
+        "--children": programs.filtered(few=False, children=True),
+    }
     rounds: dict[str, list[Numbers]] = {case: [] for case in cases}
     names = list(cases)
-    for turn in range(3 if quick else 45):
+    for turn in range(4 if quick else 44):
         before = {case: _runs(objects) for case, objects in cases.items()}
         with ExitStack() as attached, _enabled():
-            for case in names[turn % 3 :] + names[: turn % 3]:
+            for case in names[turn % 4 :] + names[: turn % 4]:
                 attached.enter_context(_attached(cases[case]))
             loop.ns("spawn", 20, 2)
         for case, objects in cases.items():
             took = _runs(objects) - before[case]
             rounds[case].append(took[:, 0] / np.maximum(took[:, 1], 1))
-    sums = {case: [float(one.sum()) for one in of_case] for case, of_case in rounds.items()}
     for case, of_case in rounds.items():
-        exec_ns, exit_ns, free_ns = np.median(of_case, axis=0)
-        yield Row(
-            f"{case}: statistics' exec {exec_ns:.0f}, exit {exit_ns:.0f}, free {free_ns:.0f}",
-            float(np.median(sums[case])),
-            "ns",
-        )
+        hooks = len(of_case[0])
+        sums = {name: [float(one[:hooks].sum()) for one in rounds[name]] for name in ("empty", case)}
+        shown = ", ".join(f"{hook} {ns:.0f}" for hook, ns in zip(_ALL, np.median(of_case, axis=0), strict=False))
+        yield Row(f"{case}: statistics' {shown}", float(np.median(sums[case])), "ns")
         if case != "empty":
             ratio = with_bounds(_median_ratio(case, "empty"), sums)
-            yield _row("  to empty, by the statistics", "times", ratio, 1.2)
+            yield _row("  to empty on the same hooks, by the statistics", "times", ratio, 1.2)
 
 
 @contextmanager

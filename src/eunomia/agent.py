@@ -400,10 +400,8 @@ class Agent:
 
     def _read_until_stopped(self) -> None:
         with select.epoll() as poll:
-            for tracing in (self._announcer, *(line.tracing for line in self._lines)):
-                if tracing.ring:
-                    poll.register(tracing.ring.fd, select.EPOLLIN)
-            poll.register(self._wake, select.EPOLLIN)
+            for fd in (self._wake, *self._waking()):
+                poll.register(fd, select.EPOLLIN)
             timed = [one for line in self._lines if (one := line.tracing.totals or line.sampling)]
             while True:
                 due_s = min((one.left_s for one in timed), default=_IDLE_S)
@@ -422,6 +420,12 @@ class Agent:
         for line in self._lines:
             if line.sampling:
                 line.sampling.hear()
+
+    def _waking(self) -> Iterator[int]:
+        """Descriptors that are readable when there is something to do."""
+        yield self._announcer.wake_fd
+        yield from (line.tracing.wake_fd for line in self._lines)
+        yield from (watch.kernel.ends_fd for watch in self._watches.values() if watch.kernel.ends_fd is not None)
 
     def _cycle(self, *, final: bool = False) -> bool:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
@@ -447,6 +451,8 @@ class Agent:
                 line.tracing.forget()
                 self._pass_on(line, batch)
             list(line.chain.tick())
+        for watch in self._watches.values():
+            watch.kernel.forget_ended()
         return busy
 
     @staticmethod

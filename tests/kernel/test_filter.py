@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import struct
 import subprocess
 import time
@@ -20,6 +21,8 @@ from eunomia.kernel.filter import KernelFilter, Kind
 pytestmark = pytest.mark.kernel
 
 SLOTS = 8192
+NOBODY = (1 << 22) + 1
+"""No kernel has such a pid: PID_MAX_LIMIT."""
 KEY = np.dtype([("kind", "<u8"), ("value", "<u8")])
 
 
@@ -139,6 +142,43 @@ def test_children_come_and_go_and_pids_are_given_back() -> None:
             assert kernel_filter.full == 0
         finally:
             kernel_filter.close()
+
+
+def test_pids_that_stay_are_taken_out_without_a_program() -> None:
+    with subprocess.Popen(["sleep", "100"]) as sleeper:
+        watched = [sleeper.pid, os.getpid()]
+        kernel_filter = KernelFilter(
+            {Kind.PID: watched}, children=False, undecided=False, hierarchy_id=0, roots=Roots()
+        )
+        try:
+            assert kernel_filter.trials == ()
+            assert kernel_filter.ends_fd is not None
+            kernel_filter.forget_ended()
+            assert pids(kernel_filter) == set(watched)
+            sleeper.kill()
+            assert select.select([kernel_filter.ends_fd], [], [], 10)[0]
+            kernel_filter.forget_ended()
+            assert pids(kernel_filter) == {os.getpid()}
+            assert sum(slots(kernel_filter).values()) == 1
+            assert not select.select([kernel_filter.ends_fd], [], [], 0)[0]
+        finally:
+            kernel_filter.close()
+        assert kernel_filter.ends_fd is None
+
+
+@pytest.mark.parametrize(
+    "values", [[NOBODY], [os.getpid(), NOBODY], [os.getpid(), *range(NOBODY, NOBODY + 64)]], ids=len
+)
+def test_a_program_takes_out_what_no_descriptor_can_stand_for(values: list[int]) -> None:
+    """Who is waited for has no process yet; and more than a few would take too many descriptors."""
+    kernel_filter = KernelFilter({Kind.PID: values}, children=False, undecided=False, hierarchy_id=0, roots=Roots())
+    try:
+        assert [trial.hook.name for trial in kernel_filter.trials if trial.reason is None] == ["free"]
+        assert kernel_filter.ends_fd is None
+        kernel_filter.forget_ended()
+        assert pids(kernel_filter) == set(values)
+    finally:
+        kernel_filter.close()
 
 
 @pytest.mark.parametrize(

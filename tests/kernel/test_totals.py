@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import threading
 import time
 from collections import Counter
@@ -112,5 +113,37 @@ def test_what_finds_no_room_is_counted() -> None:
         counted = opened.counters()
         assert counted.totals_full == 100 - frame["count"].sum()
         assert counted.emitted == 0
+    finally:
+        opened.close()
+
+
+def early(tally: Tracing, timeout_s: float = 10.0) -> pl.DataFrame:
+    """What comes long before the interval is over."""
+    end = time.monotonic() + timeout_s
+    while (frame := rows(tally)) is None:
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+    return frame
+
+
+@pytest.mark.kernel
+def test_an_interval_ends_early_when_the_table_is_half_full() -> None:
+    opened = tracing(interval_s=600)
+    try:
+        for turn in range(4):  # each of the two tables twice
+            for number in range(127):
+                call(number)
+                call(number)
+            assert rows(opened) is None
+            assert not select.select([opened.wake_fd], [], [], 0)[0]
+            call(1000 + turn)
+            assert select.select([opened.wake_fd], [], [], 0)[0]
+            frame = early(opened)
+            assert frame["count"].sum() == 255
+            assert frame.height == 128
+            assert not select.select([opened.wake_fd], [], [], 0)[0]
+            assert opened.totals is not None
+            assert opened.totals.left_s > 100
+        assert opened.counters() == Counters()
     finally:
         opened.close()

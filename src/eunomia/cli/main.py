@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import click
 
+from eunomia.cli.memory import keep_little
 from eunomia.errors import EunomiaError, LoadError, UsageError
 from eunomia.version import __version__
 
@@ -59,6 +60,7 @@ class _Commands(click.Group):
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(_COMMANDS)}"
             raise click.UsageError(f"there is no command {cmd_name!r}; {hint}", ctx)
         with _undisturbed():
+            keep_little()
             command: click.Command = importlib.import_module(f"eunomia.cli.{cmd_name}").command
         return command
 
@@ -87,9 +89,6 @@ def _undisturbed() -> Iterator[None]:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 used wrongly; ended by a signal before it began."""
-    # A wide machine would give every library a thread and stack per core for nothing.
-    for name in ("OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
-        os.environ.setdefault(name, "1" if name.startswith("OPENBLAS") else "2")
     # Ctrl-C ends us as it ends any program, where a run has not asked for better.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -8,8 +8,9 @@ from pathlib import Path as File
 from typing import Any
 
 from eunomia.config import AlertSinkConfig, DaemonConfig
-from eunomia.configfile.daemon_keys import DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, OF_RUN, RULE, keys_of
+from eunomia.configfile.daemon_keys import DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.document import Document
+from eunomia.configfile.keys import OF_RUN
 from eunomia.configfile.keys import name as check_name
 from eunomia.configfile.lines import Path
 from eunomia.configfile.tables import Tables

@@ -14,10 +14,6 @@ from eunomia.sinks.alerts.making import TYPES
 from eunomia.sinks.alerts.syslog import FACILITIES, Address
 from eunomia.trackers import registry
 
-OF_RUN = ("tracker", "sink", "time_s")
-"""What stands in the file of `eunomia run` only."""
-OF_DAEMON = ("daemon", "alerts", "danger", "rules")
-"""What stands in the file of `eunomia daemon` only."""
 STDOUT = ("text", "json", "none")
 
 

@@ -19,6 +19,10 @@ from eunomia.sinks.metrics import alerts
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option
 
+OF_RUN = ("tracker", "sink", "time_s")
+"""What stands in the file of `eunomia run` only."""
+OF_DAEMON = ("daemon", "alerts", "danger", "rules")
+"""What stands in the file of `eunomia daemon` only."""
 _PID_MAX = 1 << 22  # PID_MAX_LIMIT in include/linux/threads.h, for 64 bits
 _INODE_MAX = (1 << 32) - 1
 _RING_MAX = 1 << 31  # max_entries is a __u32, and a power of two

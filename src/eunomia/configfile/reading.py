@@ -7,9 +7,8 @@ from pathlib import Path as File
 from typing import Any
 
 from eunomia.config import AgentConfig, RunConfig, SinkConfig, TrackerConfig
-from eunomia.configfile.daemon_keys import OF_DAEMON
 from eunomia.configfile.document import ConfigError, Document
-from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, nearest, shown
+from eunomia.configfile.keys import FILTER, OF_DAEMON, SINK, TOP, TRACKER, nearest, shown
 from eunomia.configfile.lines import Path
 from eunomia.configfile.routes import STDOUT, check_routes
 from eunomia.configfile.tables import Tables, within

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from enum import IntFlag
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from eunomia.host.lives import Lives
+from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.kernel import maps
 from eunomia.kernel.hooks import Hook, Trial, load
@@ -22,6 +24,8 @@ _KEY = struct.Struct("<QQ")
 _WATCHED = b"\1"
 _SLOT_BYTES = 8
 _FEW = 4  # IMMEDIATE_FEW_0 and so on, in eunomia.bpf.h
+_MOST_LIVES = 64
+"""More pids than that would take too many descriptors."""
 _NO_COUNTS = np.empty(0, "<u4")
 _GROWING_ENTRIES = 16_384
 """Room for what comes while a run lasts; the object's own size, which fits into a cache, does for fixed values."""
@@ -48,8 +52,24 @@ def _user_counts(fd: int, slots: int) -> npt.NDArray[np.uint32]:
     return np.frombuffer(memory, "<u4").reshape(slots, 2)[:, 1]
 
 
+def _lives(pids: Collection[int], roots: Roots) -> Lives | None:
+    """Who tells of the processes' ends; None where that cannot be had: a program on each end on the machine does it.
+
+    A process may not be there yet (`--wait`); and where our pids are not the kernel's, a pidfd would be of another one.
+    """
+    if not 0 < len(pids) <= _MOST_LIVES or not Procfs(roots).in_initial_pid_namespace():
+        return None
+    try:
+        return Lives(pids)
+    except OSError:
+        return None
+
+
 class KernelFilter:
     """The shared filter. Nothing is loaded when nothing is filtered. It is changed by one thread at a time.
+
+    Processes that are over are taken out of it, since their pids are given to others: where children are watched, too,
+    by a program; else by whoever calls `forget_ended`, so that nobody else on the machine pays for it.
 
     Args:
         values: for each kind that is asked for, the values to start with; a kind with none yet lets nothing pass.
@@ -60,7 +80,7 @@ class KernelFilter:
 
     def __init__(
         self,
-        values: Mapping[Kind, Iterable[int]],
+        values: Mapping[Kind, Collection[int]],
         *,
         children: bool,
         undecided: bool,
@@ -75,20 +95,20 @@ class KernelFilter:
         self._object: BpfObject | None = None
         self.trials: tuple[Trial, ...] = ()
         """The ways to its hooks that were refused, and those taken."""
+        self._lives: Lives | None = None
         self._fd = -1
         self._counts = _NO_COUNTS
         if not self.kinds:
             return
-        hooks = [hook for hook, wanted in self._hooks(children).items() if wanted]
-        spec = ObjectSpec.read(object_file(Path(__file__).parent, "follow"))
         grows = children or Kind.CGROUP in self.kinds
         if not grows:
             self._note_few([number for numbers in values.values() for number in numbers])
+        if not children:
+            self._lives = _lives(values.get(Kind.PID, ()), roots)
         constants = {**self.constants, "undecided_cgroups": undecided, "hierarchy_id": hierarchy_id}
         settings = Settings(constants, max_entries={"filter": _GROWING_ENTRIES} if grows else {})
-        self._object, self.trials = load(spec, hooks, settings, roots)
         try:
-            self._open(self._object, values)
+            self._open(values, settings, roots, children=children)
         except BaseException:
             self.close()
             raise
@@ -99,16 +119,22 @@ class KernelFilter:
             padded = [*numbers, *numbers[:1] * _FEW][:_FEW]
             self.constants |= {"few_kinds": self.kinds, **{f"few_{place}": one for place, one in enumerate(padded)}}
 
-    def _open(self, loaded: BpfObject, values: Mapping[Kind, Iterable[int]]) -> None:
-        self._fd = loaded.map_fd("filter")
-        self._counts = _user_counts(loaded.map_fd("filter_slots"), loaded.spec.maps["filter_slots"].max_entries)
+    def _open(
+        self, values: Mapping[Kind, Collection[int]], settings: Settings, roots: Roots, *, children: bool
+    ) -> None:
+        spec = ObjectSpec.read(object_file(Path(__file__).parent, "follow"))
+        hooks = [hook for hook, wanted in self._hooks(children).items() if wanted]
+        self._object, self.trials = load(spec, hooks, settings, roots)
+        self._fd = self._object.map_fd("filter")
+        self._counts = _user_counts(self._object.map_fd("filter_slots"), spec.maps["filter_slots"].max_entries)
         for kind, numbers in values.items():
             for number in numbers:
                 self.watch(kind, number)
 
     def _hooks(self, children: bool) -> dict[Hook, bool]:
         cgroups, pids = Kind.CGROUP in self.kinds, Kind.PID in self.kinds
-        return {_CHILDREN: pids and children, _FREED: pids, _BELOW: cgroups, _GONE: cgroups}
+        freed = pids and self._lives is None
+        return {_CHILDREN: pids and children, _FREED: freed, _BELOW: cgroups, _GONE: cgroups}
 
     @property
     def shared_maps(self) -> dict[str, int]:
@@ -144,6 +170,16 @@ class KernelFilter:
             self._count(value, -1)
 
     @property
+    def ends_fd(self) -> int | None:
+        """Readable while `forget_ended` has something to do; None where a program does it."""
+        return self._lives.fd if self._lives else None
+
+    def forget_ended(self) -> None:
+        """Takes the processes out that have ended."""
+        for pid in self._lives.ended() if self._lives else ():
+            self.forget(Kind.PID, pid)
+
+    @property
     def full(self) -> int:
         """How many processes and cgroups could not be followed because the filter had no room."""
         return self._object.counters().filter_full if self._object else 0
@@ -151,5 +187,8 @@ class KernelFilter:
     def close(self) -> None:
         """Takes the programs away and frees the maps."""
         self._counts = _NO_COUNTS
+        if self._lives:
+            self._lives.close()
+            self._lives = None
         if self._object:
             self._object.close()

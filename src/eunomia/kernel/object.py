@@ -62,7 +62,7 @@ class BpfObject:
     """
 
     def __init__(self, spec: ObjectSpec, programs: Iterable[str], settings: Settings) -> None:
-        self.spec = spec
+        self.spec = spec.outline
         self.programs = tuple(programs)
         self._lib = libbpf.library()
         self._links: list[int] = []
@@ -70,38 +70,38 @@ class BpfObject:
         self._object: int | None = None
         with libbpf.messages(self._said.append):
             try:
-                self._open(settings.constants)
-                self._prepare(settings)
+                self._open(spec, settings.constants)
+                self._prepare(spec, settings)
                 self._load()
             except BaseException:
                 self.close()
                 raise
 
-    def _open(self, constants: Mapping[str, int | bytes]) -> None:
-        data = self.spec.with_immediates({name: one for name, one in constants.items() if isinstance(one, int)})
+    def _open(self, spec: ObjectSpec, constants: Mapping[str, int | bytes]) -> None:
+        data = spec.with_immediates({name: one for name, one in constants.items() if isinstance(one, int)})
         name = f"eunomia_{self.spec.name}".encode()
         options = libbpf.OpenOptions(ctypes.sizeof(libbpf.OpenOptions), name)
         self._object = self._lib.bpf_object__open_mem(data, len(data), options)
         if not self._object:
             raise self._refused(libbpf.last_error(), "the object could not be opened")
 
-    def _prepare(self, settings: Settings) -> None:
-        for name in self.spec.programs:
+    def _prepare(self, spec: ObjectSpec, settings: Settings) -> None:
+        for name in spec.programs:
             self._lib.bpf_program__set_autoload(self._program(name), name in self.programs)
-        self._set_constants(call_constants(self.spec))
-        self._set_constants(settings.constants)
+        self._set_constants(spec, call_constants(spec))
+        self._set_constants(spec, settings.constants)
         for name, fd in settings.shared_maps.items():
-            if name in self.spec.maps and self._lib.bpf_map__reuse_fd(self._map(name), fd):
+            if name in spec.maps and self._lib.bpf_map__reuse_fd(self._map(name), fd):
                 raise self._refused(libbpf.last_error(), f"map {name} could not be shared")
         for name, size in settings.max_entries.items():
             if self._lib.bpf_map__set_max_entries(self._map(name), size):
                 raise self._refused(libbpf.last_error(), f"map {name} cannot have the size {size}")
 
-    def _set_constants(self, constants: Mapping[str, int | bytes]) -> None:
+    def _set_constants(self, spec: ObjectSpec, constants: Mapping[str, int | bytes]) -> None:
         size = ctypes.c_size_t()
         memory = self._lib.bpf_map__initial_value(self._map(_RODATA.decode()), ctypes.byref(size))
         for name, value in constants.items():
-            variable = self.spec.constants.get(name)
+            variable = spec.constants.get(name)
             if variable is not None:
                 ctypes.memmove(memory + variable.offset, _bytes(name, value, variable.size), variable.size)
 

@@ -31,6 +31,21 @@ class MapSpec:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """What is still asked of an object when it is loaded; its bytes and types, a MB of memory, are not among it.
+
+    Attributes:
+        name: for messages.
+        programs: function name -> section name, such as `tp_btf/sched_process_exec`.
+        maps: the maps, by name.
+    """
+
+    name: str
+    programs: dict[str, str]
+    maps: dict[str, MapSpec]
+
+
+@dataclass(frozen=True)
 class ObjectSpec:
     """A parsed object.
 
@@ -91,6 +106,11 @@ class ObjectSpec:
     def maps(self) -> dict[str, MapSpec]:
         """The maps, by name."""
         return {variable.name: self._map(variable) for variable in self.btf.variables(".maps")}
+
+    @property
+    def outline(self) -> Outline:
+        """What to keep of it."""
+        return Outline(self.name, self.programs, self.maps)
 
     def _map(self, variable: Variable) -> MapSpec:
         definition, _ = self.btf.resolve(variable.type_id)

@@ -17,7 +17,7 @@ from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.relay import Relay
 from eunomia.kernel.ring import Records, Ring
 from eunomia.kernel.spec import ObjectSpec
-from eunomia.kernel.totals import TABLES, TURN, Totals
+from eunomia.kernel.totals import BELL, BELL_BYTES, FILLS, TABLES, TURN, Totals
 from eunomia.schema.layout import Layout
 
 _RING = "events"
@@ -37,6 +37,7 @@ class Tracing:
         layout: of what it gives.
         trials: the ways to its hooks that were refused, and those taken.
         ring, totals: where that comes from; one of them is None.
+        wake_fd: readable when there is something to drain; of what is counted only when it should be drained early.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Tracing:
         interval_s: float | None = None,
         relay: Relay | None = None,
     ) -> None:
-        self.spec = spec
+        self.spec = spec.outline
+        counting = (name for name, one in spec.maps.items() if one.type == _PERCPU_HASH)
+        self._counts = {name: Layout(spec.btf, name).dtype for name in counting}
         self._relay = relay or Relay()
         self.layout = spec.event if interval_s is None else spec.total
         self.ring: Ring | None = None
@@ -58,8 +61,10 @@ class Tracing:
         try:
             if interval_s is None:
                 self.ring = Ring(self._object.map_fd(_RING), self._size(_RING), self.layout.size)
+                self.wake_fd = self.ring.fd
             else:
                 self.totals = self._open_totals(self._object, interval_s)
+                self.wake_fd = self.totals.bell.fd
         except BaseException:
             self._relay.leave(self._object)
             self._object.close()
@@ -71,8 +76,17 @@ class Tracing:
     def _open_totals(self, opened: BpfObject, interval_s: float) -> Totals:
         first, second = (opened.map_fd(name) for name in TABLES)
         key_bytes = self.spec.maps[TABLES[0]].key_bytes
-        most_rows = self._size(TABLES[0])
-        return Totals(opened.map_fd(TURN), (first, second), key_bytes, self.layout.size, most_rows, interval_s)
+        bell = Ring(opened.map_fd(BELL), mmap.PAGESIZE, BELL_BYTES)
+        return Totals(
+            opened.map_fd(TURN),
+            opened.map_fd(FILLS),
+            (first, second),
+            bell,
+            key_bytes,
+            self.layout.size,
+            self._size(TABLES[0]),
+            interval_s,
+        )
 
     def drain(self, *, final: bool = False) -> Records | None:
         """What has come since the last time, or None. What is counted comes at its interval, and the last time."""
@@ -95,7 +109,7 @@ class Tracing:
     def summed(self, name: str) -> tuple[npt.NDArray[np.uint64], dict[str, npt.NDArray[Any]]]:
         """A per-CPU hash from 64-bit keys to a struct of its own name: keys, and by member the sums over all CPUs."""
         cpus = libbpf.library().libbpf_num_possible_cpus()
-        members = Layout(self.spec.btf, name).dtype
+        members = self._counts[name]
         keys, values = maps.entries(self._object.map_fd(name), np.dtype("<u8"), np.dtype((members, (cpus,))))
         return keys, {member: values[member].sum(axis=1) for member in members.names or ()}
 
@@ -111,16 +125,21 @@ class Tracing:
     def close(self) -> None:
         """Detaches, unmaps and frees everything."""
         self.detach()
-        if self.ring:
-            self.ring.close()
+        for source in (self.ring, self.totals):
+            if source:
+                source.close()
         self._object.close()
 
 
 _BUSY_PART = 8
+_PERCPU_HASH = 5  # BPF_MAP_TYPE_PERCPU_HASH
+_HALF = "totals_half"
 
 
 def _least(spec: ObjectSpec, settings: Settings, *, counts: bool) -> Settings:
     """The same settings; what this run does not use is as small as can be."""
-    unused = {_RING: mmap.PAGESIZE} if counts else dict.fromkeys(TABLES, 1)
-    sizes = {**settings.max_entries, **{name: size for name, size in unused.items() if name in spec.maps}}
-    return Settings(settings.constants, settings.shared_maps, sizes)
+    own = {BELL: mmap.PAGESIZE, **({_RING: mmap.PAGESIZE} if counts else dict.fromkeys(TABLES, 1))}
+    sizes = {**settings.max_entries, **{name: size for name, size in own.items() if name in spec.maps}}
+    rows = sizes.get(TABLES[0])
+    constants = settings.constants if rows is None else {**settings.constants, _HALF: rows // 2}
+    return Settings(constants, settings.shared_maps, sizes)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -191,15 +193,39 @@ threads = [threading.Thread(target=read, args=(fd,)) for fd in fds]
     assert rows.height > 1, "one interval only, which shows nothing"
 
 
+_MANY = """
+import os, sys
+for number in range(int(sys.argv[2])):
+    os.close(os.open(f"{sys.argv[1]}/{number}", os.O_WRONLY | os.O_CREAT))
+"""
+
+
+def test_an_interval_ends_early_when_its_table_is_half_full(tmp_path: Path) -> None:
+    files = 5_000
+    with collecting("files", interval=3600.0, include=(f"{tmp_path}/*",)) as run:
+        subprocess.run([sys.executable, "-I", "-S", "-c", _MANY, str(tmp_path), str(files)], check=True)
+        end = time.monotonic() + 20
+        while run.events.is_empty():
+            assert time.monotonic() < end, "no interval has ended"
+            time.sleep(0.02)
+    assert run.summary is not None
+    assert run.summary.lost == {}
+    assert run.events["path"].n_unique() == files
+    assert run.events["opens"].sum() == files
+
+
 def test_a_full_table_is_counted(tmp_path: Path) -> None:
-    """More files in an interval than the table has room for."""
+    """More files than the table has room for, and nobody who comes to empty it."""
     files = 9_000
-    program = f"[os.close(os.open(f'{{args[0]}}/{{n}}', os.O_WRONLY | os.O_CREAT)) for n in range({files})]"
     with collecting("files", interval=3600.0) as run:
-        pid = work(program, str(tmp_path))
+        with subprocess.Popen([sys.executable, "-I", "-S", "-c", _MANY, str(tmp_path), str(files)]) as child:
+            status = ctypes.c_int()
+            ctypes.PyDLL(None).waitpid(child.pid, ctypes.byref(status), 0)  # keeps the interpreter to itself
+            child.returncode = status.value
+        assert child.returncode == 0
     summary = run.summary
     assert summary is not None
-    seen = run.events.filter(pl.col("pid") == pid, pl.col("path").str.starts_with(f"{tmp_path}/")).height
+    seen = run.events.filter(pl.col("pid") == child.pid, pl.col("path").str.starts_with(f"{tmp_path}/")).height
     assert seen < files
     assert files - seen <= summary.lost["table full"]
     assert summary.emitted == summary.delivered + summary.filtered + sum(summary.lost.values())
