@@ -1,4 +1,4 @@
-"""Containers held to a policy by the kernel, from now on and whenever one starts, for as long as somebody asks for it."""
+"""Containers held to a policy by the kernel, now and whenever one starts, for as long as somebody asks for it."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ WRONG = {
     ],
     '[sockets]\ndeny = ["inet4"]\n': [(2, "deny in [sockets]: 'inet4': did you mean inet or inet6?")],
     '[capabilities]\ndeny = ["CAP_SYS_ADMN"]\n': [
-        (2, "deny in [capabilities]: 'CAP_SYS_ADMN': did you mean CAP_SYS_ADMIN or CAP_SYSLOG or CAP_SYS_NICE?")
+        (2, "deny in [capabilities]: 'CAP_SYS_ADMN': did you mean CAP_SYS_ADMIN or CAP_SYS_TIME or CAP_SYS_NICE?")
     ],
     'action = "kill"\n[exec]\ndeny = ["/bin/"]\n': [(1, "action: 'kill': there are: deny, log")],
     'mounts = true\n[sockets]\ndeny = ["packet"]\n': [

@@ -75,7 +75,9 @@ def _privileges(roots: Roots) -> Iterator[Finding]:
 def _policies(roots: Roots) -> Finding:
     """Whether containers can be held to a policy by the kernel."""
     why = reason(roots)
-    detail = "policies can be enforced: eunomia seccomp apply FILE --via lsm" if why is None else f"{why}; --via seccomp"
+    detail = (
+        "policies can be enforced: eunomia seccomp apply FILE --via lsm" if why is None else f"{why}; --via seccomp"
+    )
     return Finding("BPF LSM", "note" if why else "ok", detail)
 
 

@@ -18,7 +18,9 @@ _KEY_BYTES = 256
 _ALL = (1 << 64) - 1
 _IPV4 = 96  # bits in front of an IPv4 address that is mapped into IPv6
 _PEER = struct.Struct("=16s16sHHI")
-_ENTRY = re.compile(r"(?P<address>\*|\[[^\]]*\]|[^:\[\]/]+)(?P<length>/\d{1,3})?(?::(?P<low>\d{1,5})(?:-(?P<high>\d{1,5}))?)?")
+_ENTRY = re.compile(
+    r"(?P<address>\*|\[[^\]]*\]|[^:\[\]/]+)(?P<length>/\d{1,3})?(?::(?P<low>\d{1,5})(?:-(?P<high>\d{1,5}))?)?"
+)
 
 
 class Verdict(IntFlag):
