@@ -16,6 +16,7 @@ from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges.policy import Answer, Policy
 from eunomia.respond.actions import Action, ActionLog
+from eunomia.respond.container import containers
 from eunomia.respond.lsm import denials
 from eunomia.respond.lsm.denier import Denier
 from eunomia.schema.batch import Batch, Schema
@@ -65,6 +66,7 @@ class Denying:
         self._policy = policy
         self._source = source
         self._watch = FilterConfig(containers=watch.containers, wait=True)
+        self._docker_host = docker_host
         self._log = log
         self._tell = tell
         self._roots = Roots()
@@ -87,9 +89,9 @@ class Denying:
             for trial in self._denier.missing:
                 self._tell(f"note: this kernel does not show {trial.hook.description}: {trial.reason}")
             missing = set(self._agent.missing)
-            for name in self._watch.containers:
-                if f"container {name}" not in missing:
-                    self._hold(name)
+            named = [one for one in self._watch.containers if f"container {one}" not in missing]
+            for group in containers(named, self._roots, self._docker_host, stopped=True):
+                self._hold(group.name or "?")
             self._resources = undo.pop_all()
         return self
 

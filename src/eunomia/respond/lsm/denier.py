@@ -86,7 +86,7 @@ def reason(roots: Roots) -> str | None:
             Path("/dev/null").open("rb").close()
             ran = tried.counters().emitted
     except LoadError as error:
-        return f"the kernel does not take BPF programs of security modules: {' '.join(str(error).split())}"
+        return f"the kernel refuses BPF programs on its security hooks ({str(error).splitlines()[0]})"
     return None if ran else "BPF is not among the active security modules (boot with lsm=…,bpf)"
 
 
@@ -109,7 +109,7 @@ class Denier:
     def __init__(self, policy: Policy, sharing: Settings, roots: Roots) -> None:
         why = reason(roots)
         if why is not None:
-            raise UnsupportedError(f"--via lsm does not work on this host: {why}")
+            raise UnsupportedError(f"--via lsm does not work on this host: {why}; a profile by --via seccomp may do")
         entries = {"exec_paths": tables.paths(policy.exec), "write_paths": tables.paths(policy.write)}
         settings = replace(
             sharing,
@@ -136,6 +136,7 @@ class Denier:
                 maps.update(self._object.map_fd(name), tables.path_key(beginning), value)
         for place, peer in enumerate(tables.peers(policy.connect)):
             maps.update(self._object.map_fd("peers"), place.to_bytes(4, "little"), peer.packed())
+        maps.update(self._object.map_fd("in_force"), bytes(4), (1).to_bytes(4, "little"))
 
     @property
     def schema(self) -> Schema:

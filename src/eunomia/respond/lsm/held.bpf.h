@@ -23,6 +23,14 @@ struct {
 	__type(value, u8);
 } entering SEC(".maps");
 
+/* Set when all tables are filled: until then nobody is held, lest an empty list of what is allowed deny everything. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} in_force SEC(".maps");
+
 static __always_inline u64 current_cgroup_id(void)
 {
 	return CURRENT_IS_TYPED ? typed_task_cgroup_id(bpf_get_current_task_btf()) : task_cgroup_id(current_task());
@@ -36,8 +44,12 @@ static __always_inline bool is_entering(u32 tgid)
 static __always_inline bool is_inside(void)
 {
 	u8 *state = filter_find(FILTER_CGROUP, current_cgroup_id());
+	u32 zero = 0, *filled;
 
-	return state && *state == WATCHED;
+	if (!state || *state != WATCHED)
+		return false;
+	filled = bpf_map_lookup_elem(&in_force, &zero);
+	return filled && *filled;
 }
 
 static __always_inline bool is_held(void)

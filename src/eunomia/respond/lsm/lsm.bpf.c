@@ -240,7 +240,8 @@ static __always_inline bool is_lent(const struct cred *cred)
 {
 	struct task_struct___lsm *task = (void *)current_task();
 
-	if (BPF_CORE_READ(task, real_cred) == cred || BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+	if (BPF_CORE_READ(task, real_cred) == cred || BPF_CORE_READ(task, cred) != cred ||
+	    BPF_CORE_READ(task, flags) & PF_IO_WORKER)
 		return false;
 	return !bpf_core_field_exists(task->io_uring) || !BPF_CORE_READ(task, io_uring);
 }

@@ -26,7 +26,8 @@ struct mount___lsm {
 
 struct task_struct___lsm {
 	unsigned int flags;
-	const struct cred *real_cred; /* its own; `cred` may be lent to it */
+	const struct cred *real_cred; /* its own */
+	const struct cred *cred;      /* may be lent to it */
 	void *io_uring;
 };
 
