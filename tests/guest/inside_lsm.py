@@ -19,11 +19,13 @@ import pytest
 from eunomia.containers.inspection import container_hierarchy
 from eunomia.host.roots import Roots
 from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment
+from tests.daemon import running as daemons
 
 pytestmark = pytest.mark.kernel
 
 ID = "fedcba9876543210" * 4
 DENIED = "EPERM"
+PATIENCE_S = 180
 
 _WORKER = """
 import ctypes, errno, os, socket, subprocess, sys
@@ -291,6 +293,26 @@ def test_who_is_put_in_is_held_from_its_first_program_on(place: Path, inside: Pa
         assert not (place / "above/kept/held").exists()
         told, _ = run.end()
     assert [one["object"] for one in told] == [f"{place}/above/kept/file", f"{place}/above/kept/held"]
+
+
+def test_a_daemon_holds_who_starts_later(place: Path) -> None:
+    """And tells of it; when it ends all is as before."""
+    daemons.write_config(place)
+    policy = _policy(place, f'[write]\ndeny = ["{place}/above/kept/"]\n')
+    options = ("-c", ID[:12], "--seccomp", policy, "--via", "lsm", "--log", place / "log")
+    with daemons.running(place, *options, patience_s=PATIENCE_S) as daemon:
+        daemon.said(f"lsm: waiting for container {ID[:12]}")
+        with container() as inside:
+            daemon.said(f"lsm: {ID[:12]} is held to the policy now", PATIENCE_S)
+            made = Worker(inside)
+            try:
+                assert made.does(_in(place, "write('{kept}/file')")) == DENIED
+                daemon.said(f"lsm: denied: write {place}/above/kept/file, ", PATIENCE_S)
+                assert daemon.stop(patience_s=PATIENCE_S) == 0
+                assert "1 times something was not allowed" in daemon.stderr
+                assert made.does(_in(place, "write('{kept}/file')")) == "done"
+            finally:
+                made.end()
 
 
 def test_programs(place: Path, worker: Worker, outsider: Worker) -> None:
