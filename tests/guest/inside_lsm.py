@@ -137,7 +137,7 @@ class Applied:
         told, said = self._process.communicate(timeout=120)
         assert self._process.returncode == 0, said
         states = [json.loads(line)["state"] for line in self._log.read_text().splitlines()]
-        assert states == ["held", "released"]
+        assert states[-2:] == ["held", "released"]
         return [json.loads(line) for line in told.splitlines()], said
 
 
@@ -350,7 +350,7 @@ def test_only_those_programs(place: Path, worker: Worker) -> None:
         assert worker.does("subprocess.run(['env'], check=True)") == DENIED
         assert worker.does(in_memory) == DENIED
         told, _ = run.end()
-    assert [one["object"].rpartition("/")[2] for one in told] == ["env", "memfd:m"]
+    assert {one["object"].rpartition("/")[2] for one in told} == {"env", "memfd:m"}
     with applied(_policy(place, f'[exec]\nallow = [{allowed}, "memfd:"]\n')) as run:
         assert worker.does(in_memory) == "done"
         run.end()

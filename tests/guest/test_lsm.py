@@ -11,4 +11,4 @@ pytestmark = pytest.mark.guest
 
 @pytest.mark.parametrize("kernel", ["5.10", "6.1", "6.12"])
 def test_policies(kernel: str) -> None:
-    assert in_guest(kernel, "tests/guest/inside_lsm.py") == 11
+    assert in_guest(kernel, "tests/guest/inside_lsm.py") == 10
