@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from eunomia.cli.doctor import examine
 from eunomia.host.roots import Roots
 from eunomia.respond.lsm.denier import reason
 from tests.cli.command import eunomia, refused
@@ -43,11 +44,10 @@ def test_used_wrongly(policy: Path, tmp_path: Path) -> None:
 
 
 def test_doctor_tells_whether_it_can_be_done() -> None:
-    done = eunomia("doctor", "--fmt", "json")
-    (found,) = (one for one in map(json.loads, done.stdout.splitlines()) if one["subject"] == "BPF LSM")
+    found = next(one for one in examine(Roots()) if one.subject == "BPF LSM")
     why = reason(Roots())
-    assert found["state"] == ("ok" if why is None else "note")
-    assert why is None or why in found["detail"]
+    assert found.state == ("ok" if why is None else "note")
+    assert why is None or why in found.detail
 
 
 @pytest.mark.docker
