@@ -123,13 +123,13 @@ class Applied:
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
         )
-        said = []
+        self.said = ""
         assert self._process.stderr
         for line in self._process.stderr:
-            said.append(line)
+            self.said += line
             if "is held to the policy now" in line:
                 return
-        pytest.fail("".join(said))
+        pytest.fail(self.said)
 
     def end(self) -> tuple[list[dict[str, Any]], str]:
         """Ends it; what it told, and what it said in the end."""
@@ -242,6 +242,8 @@ def test_files(place: Path, worker: Worker, outsider: Worker) -> None:
     with applied(policy) as run:
         for what, line in _BY_ANY_WAY.items():
             assert worker.does(_in(place, line)) == DENIED, what
+        owner = worker.does(_in(place, "os.chown('{kept}/file', 1, 1)"))
+        assert owner == ("done" if "does not show owners changed" in run.said else DENIED)
         for line in _LEFT_ALONE:
             assert worker.does(_in(place, line)) == "done", line
         assert outsider.does(_in(place, _BY_ANY_WAY["by its path"])) == "done"
