@@ -312,6 +312,9 @@ def test_a_daemon_holds_who_starts_later(place: Path) -> None:
                 daemon.said(f"lsm: denied: write {place}/above/kept/file, ", PATIENCE_S)
                 assert daemon.stop(patience_s=PATIENCE_S) == 0
                 assert "1 times something was not allowed" in daemon.stderr
+                (alert,) = daemon.alerts
+                assert (alert["rule"], alert["level"], alert["pid"]) == ("Policy", "warning", made.pid)
+                assert alert["message"].startswith(f"denied: write of {place}/above/kept/file by ")
                 assert made.does(_in(place, "write('{kept}/file')")) == "done"
             finally:
                 made.end()

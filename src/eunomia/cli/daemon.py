@@ -20,7 +20,6 @@ from eunomia.cli.terminal import coloured, say
 from eunomia.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
-    from eunomia.config import AgentConfig
     from eunomia.daemon.daemon import Daemon, Loaded
     from eunomia.daemon.enforcing import Enforcing
     from eunomia.pipeline.handler import Handler
@@ -191,7 +190,7 @@ class _Held(Protocol):
         """To be called now and then; raises EunomiaError when it does not go on."""
 
 
-_Holding = Callable[["AgentConfig"], AbstractContextManager[_Held]]
+_Holding = Callable[["Daemon"], AbstractContextManager[_Held]]
 
 
 def _holding(file: str, log: Path | None) -> _Holding:
@@ -204,7 +203,8 @@ def _holding(file: str, log: Path | None) -> _Holding:
     program = program_of(read_profile(file), None)
 
     @contextmanager
-    def hold(config: AgentConfig) -> Iterator[Enforcing]:
+    def hold(daemon: Daemon) -> Iterator[Enforcing]:
+        config = daemon.agent.config
         with (
             ActionLog(log or LOG) as actions,
             Enforcing(config.filter, config.docker_host, program, file, actions, say) as enforcing,
@@ -224,11 +224,12 @@ def _denying(file: str, log: Path | None) -> _Holding:
     policy = read_policy(file)
 
     @contextmanager
-    def hold(config: AgentConfig) -> Iterator[Telling]:
+    def hold(daemon: Daemon) -> Iterator[Telling]:
+        config = daemon.agent.config
         with (
             ActionLog(log or LOG) as actions,
             Denying(policy, file, config.filter, config.docker_host, actions, say) as denying,
-            Telling(denying) as telling,
+            Telling(denying, daemon.node, daemon.alert) as telling,
         ):
             yield telling
 
@@ -246,7 +247,7 @@ def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holdi
     with ExitStack() as resources:
         stop = resources.enter_context(Stop(reader=False, reloads=True))
         daemon = resources.enter_context(Daemon(loaded, say, _stdout, notifier, beside))
-        enforcing = None if hold is None else resources.enter_context(hold(daemon.agent.config))
+        enforcing = None if hold is None else resources.enter_context(hold(daemon))
         if verbose:
             say_ways(daemon.agent.ways())
         say(f"watching: {daemon.summary}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -143,10 +144,18 @@ class _Printing:
 
 
 class Telling:
-    """Tells a person what was not allowed, in lines that sum it up: for who prints something else. To be entered."""
+    """Tells what was not allowed by alerts, and a person in lines that sum it up. To be entered.
 
-    def __init__(self, denying: Denying) -> None:
+    Args:
+        denying: what is held to a policy.
+        node: what this machine is called.
+        put: takes alerts.
+    """
+
+    def __init__(self, denying: Denying, node: str, put: Callable[[Batch], None]) -> None:
         self._denying = denying
+        self._node = node
+        self._put = put
 
     def check(self) -> None:
         """To be called now and then.
@@ -158,10 +167,14 @@ class Telling:
         self._denying.check()
 
     def _take(self) -> None:
+        from eunomia.respond.lsm.denials import alerts
+
         batch = self._denying.read()
-        if batch is not None:
-            for line in _lines(batch):
-                say(line)
+        if batch is None:
+            return
+        self._put(alerts(batch, self._node))
+        for line in _lines(batch):
+            say(line)
 
     def __enter__(self) -> Telling:
         for name in self._denying.missing:

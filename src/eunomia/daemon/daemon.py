@@ -25,6 +25,7 @@ from eunomia.detect.rule import RuleSet
 from eunomia.errors import EunomiaError
 from eunomia.pipeline.accounts import Account, merged
 from eunomia.pipeline.handler import Handler
+from eunomia.schema.batch import Batch
 from eunomia.sinks.alerts.several import STDOUT, AlertSinks
 from eunomia.version import __version__
 
@@ -153,6 +154,15 @@ class Daemon:
     def agent(self) -> Agent:
         """The agent that runs."""
         return self._watching.agent
+
+    @property
+    def node(self) -> str:
+        """What this machine is called."""
+        return self._node
+
+    def alert(self, alerts: Batch) -> None:
+        """Hands over alerts that are none of a rule's. Any thread may call it."""
+        self._sinks.put(alerts)
 
     def containers(self) -> list[dict[str, str | None]]:
         """What is known of every container that was met."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import polars as pl
 
 from eunomia.privileges.policy import FAMILIES
+from eunomia.schema.alert import ALERT
+from eunomia.schema.alert import SOURCE as ALERTS
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.capabilities import NAMES
 from eunomia.schema.semantic import Column
@@ -73,3 +75,32 @@ def batch(events: pl.DataFrame, given: Schema, container_of: Callable[[int], tup
     )
     frame = events.with_columns(_object()).join(ids, on="cgroup_id", how="left", maintain_order="left")
     return Batch(SOURCE, made, frame.select(column.name for column in made))
+
+
+_RULE, _ADVICE = "Policy", "see who it is and what it wants; allow it in the policy if it has to"
+_SAME = ("container_id", "container_name", "pid", "comm", "uid", "event", "object", "denied")
+
+
+def alerts(told: Batch, node: str) -> Batch:
+    """The same as alerts; equal ones are one."""
+    what = pl.format("{} of {} by {}", pl.col("event").cast(pl.String), pl.col("object").fill_null("?"), "comm")
+    columns = {
+        "time": pl.col("last"),
+        "rule": pl.lit(_RULE),
+        "level": pl.lit("warning"),
+        "message": pl.when("denied").then(pl.lit("denied: ")).otherwise(pl.lit("not in the policy: ")) + what,
+        "tags": pl.lit([], pl.List(pl.String)),
+        "advice": pl.lit(_ADVICE),
+        "tracker": pl.lit(SOURCE),
+        "event": pl.struct("event", "object", "denied").struct.json_encode(),
+        "node": pl.lit(node),
+    }
+    kept = ("count", "first", "last", *_SAME[:5])
+    rows = told.frame.group_by(_SAME, maintain_order=True).agg(
+        pl.len().alias("count"), pl.col("time").min().alias("first"), pl.col("time").max().alias("last")
+    )
+    made = rows.select(
+        columns.get(one.name, pl.col(one.name) if one.name in kept else pl.lit(None)).cast(one.dtype).alias(one.name)
+        for one in ALERT
+    )
+    return Batch(ALERTS, ALERT, made)
