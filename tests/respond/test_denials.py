@@ -13,7 +13,7 @@ from eunomia.respond.lsm.denier import _spec
 from eunomia.schema.alert import ALERT
 
 _EVENT = _spec().event
-_ASKED = {
+_ASKED: dict[str, tuple[dict[str, object], str | None]] = {
     "exec": ({"path": "/bin/nc"}, "/bin/nc"),
     "capability": ({"capability": 21}, "CAP_SYS_ADMIN"),
     "socket": ({"family": 17}, "packet"),
