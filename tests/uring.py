@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 SETUP, ENTER = 425, 426
 """Numbers of the two system calls, on every architecture."""
-NOP, CONNECT, OPENAT, RENAMEAT, UNLINKAT, MKDIRAT, SYMLINKAT, LINKAT, SOCKET, FTRUNCATE = (
-    *(0, 16, 18, 35, 36, 37, 38, 39, 45, 55),
+NOP, POLL_ADD, CONNECT, OPENAT, RENAMEAT, UNLINKAT, MKDIRAT, SYMLINKAT, LINKAT, SOCKET, FTRUNCATE = (
+    *(0, 6, 16, 18, 35, 36, 37, 38, 39, 45, 55),
 )
 """Operations: include/uapi/linux/io_uring.h."""
 SILENT = 1 << 6
 """Flag of a request: nothing is said of it when it succeeds."""
+LINK = 1 << 2
+"""Flag of a request: the next one is done when it has succeeded, and not at all when it fails."""
 AT_FDCWD = -100
 _GETEVENTS = 1
 _CQE_SKIP = 1 << 11
@@ -44,12 +46,13 @@ class Request:
     operation_flags: int = 0
     flags: int = 0
     file_index: int = 0
+    number: int = 0
     second: bytes | None = None
     """An address that goes where the offset does."""
 
 
 class Ring:
-    """A ring with room for eight requests at a time, all with the same number of the caller's.
+    """A ring with room for eight requests at a time, and for sixteen answers.
 
     Attributes:
         may_be_silent: whether the kernel knows `SILENT`.
@@ -74,8 +77,8 @@ class Ring:
         self.submit(*requests)
         return self._answers()
 
-    def submit(self, *requests: Request) -> None:
-        """The same, but leaves what is answered in the ring."""
+    def submit(self, *requests: Request, wait: bool = True) -> None:
+        """The same, but leaves what is answered in the ring, and waits for no answer if asked not to."""
         kept = []
         tail = self._number(self._sq[1])
         for request in requests:
@@ -89,13 +92,21 @@ class Ring:
             packed = struct.pack(
                 "<BBHiQQIIQHHi",
                 *(request.operation, request.flags, 0, request.fd, second or request.offset),
-                *(first or request.address, request.length, request.operation_flags, 0, 0, 0, request.file_index),
+                *(
+                    first or request.address,
+                    request.length,
+                    request.operation_flags,
+                    request.number,
+                    0,
+                    0,
+                    request.file_index,
+                ),
             )
             self._entries[slot * _ENTRY_BYTES : (slot + 1) * _ENTRY_BYTES] = packed.ljust(_ENTRY_BYTES, b"\0")
             struct.pack_into("I", self._ring, self._sq[6] + 4 * slot, slot)
             tail += 1
         struct.pack_into("I", self._ring, self._sq[1], tail)
-        expected = sum(not request.flags & SILENT for request in requests)
+        expected = sum(not request.flags & SILENT for request in requests) if wait else 0
         _call(ENTER, self._fd, len(requests), expected, _GETEVENTS, None, 0)
 
     def _answers(self) -> list[int]:
@@ -114,9 +125,11 @@ class Ring:
         os.close(self._fd)
 
 
-def open_at(path: str | os.PathLike[str], how: int = os.O_RDONLY, mode: int = 0o644, flags: int = 0) -> Request:
+def open_at(
+    path: str | os.PathLike[str], how: int = os.O_RDONLY, mode: int = 0o644, flags: int = 0, number: int = 0
+) -> Request:
     """An open by a path."""
-    return Request(OPENAT, address=os.fsencode(path), length=mode, operation_flags=how, flags=flags)
+    return Request(OPENAT, address=os.fsencode(path), length=mode, operation_flags=how, flags=flags, number=number)
 
 
 def knows(request: Request) -> bool:

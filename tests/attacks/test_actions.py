@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 
 from eunomia.errors import UsageError
-from eunomia.lab.action import Kind, actions, read, select
+from eunomia.lab.action import Kind, actions, elsewhere, read, select
+from tests.detect.rule_pages import rules
 
 RULES = dict.fromkeys(one.rule for one in actions())
 
@@ -25,6 +26,21 @@ def test_rule_has_all_kinds(rule: str) -> None:
     assert {one.kind for one in actions() if one.rule == rule} == set(Kind)
 
 
+def test_each_default_rule_is_put_to_the_test() -> None:
+    assert {*RULES, *elsewhere()} == set(rules())
+    assert not {*RULES} & {*elsewhere()}
+
+
+def test_what_cannot_be_done_says_why() -> None:
+    assert [one.name for one in actions() if "exit 77" in one.script] == []
+
+
+def test_only_attacks_have_limits() -> None:
+    limited = [one for one in actions() if one.limit]
+    assert limited
+    assert not [one.name for one in limited if one.kind is Kind.BENIGN]
+
+
 def test_scripts_are_shell() -> None:
     for one in actions():
         checked = subprocess.run(["sh", "-n", "-c", one.script], capture_output=True, text=True, check=False)
@@ -36,19 +52,24 @@ def test_rules_named_besides_are_known() -> None:
 
 
 def test_a_group_speaks_for_its_actions() -> None:
-    (attack, benign) = read("""
+    (attack, evasion, benign) = read("""
 - rule: A rule
   options: [--cap-add=SYS_ADMIN]
   before: "cd /tmp\\n"
   also: [Another]
   attack:
     plain: ls
+  evasion:
+    blind:
+      script: ls -l
+      limit: nobody sees it
   benign:
     more:
       options: [--tty]
       script: pwd
 """)
     assert (attack.name, attack.kind, attack.script, attack.also) == ("plain", Kind.ATTACK, "cd /tmp\nls", ("Another",))
+    assert (evasion.script, evasion.limit, attack.limit) == ("cd /tmp\nls -l", "nobody sees it", "")
     assert (benign.kind, benign.options, benign.script) == (
         Kind.BENIGN,
         ("--cap-add=SYS_ADMIN", "--tty"),

@@ -7,8 +7,10 @@ from dataclasses import replace
 from eunomia.lab.action import Action, Kind
 from eunomia.lab.docker import Done
 from eunomia.lab.figures import page, share, summary
-from eunomia.lab.judge import Judgement, Seen, Verdict, judge
+from eunomia.lab.judge import Judgement, Verdict, judge
 from eunomia.lab.runner import IMPOSSIBLE, Performance
+from eunomia.lab.seen import Seen
+from eunomia.lab.session import Events, Session
 
 
 def performed(kind: Kind = Kind.ATTACK, code: int = 0, *, also: str = "Brought along") -> Performance:
@@ -36,6 +38,16 @@ def test_attack_found_in_a_container_whose_name_nobody_told() -> None:
 def test_attack_missed() -> None:
     made = verdict(performed(), ("Brought along", "alert"))
     assert (made.verdict, made.right) == (Verdict.MISSED, False)
+
+
+def test_what_is_known_to_be_missed_may_be() -> None:
+    blind = replace(performed(Kind.EVASION), action=replace(performed(Kind.EVASION).action, limit="nobody sees it"))
+    missed, found = verdict(blind), verdict(blind, ("Rule", "alert"))
+    assert (missed.verdict, missed.right, missed.why) == (Verdict.LIMIT, True, "nobody sees it")
+    assert (found.verdict, found.right, found.why) == (Verdict.DETECTED, True, "")
+    assert not verdict(blind, ("Other", "alert")).right
+    assert str(share([missed, found], Kind.EVASION)) == "1/2"
+    assert "| x | Rule | nobody sees it |" in page(Session([missed]), "a machine")
 
 
 def test_evasion_found_by_a_rule_as_good() -> None:
@@ -72,12 +84,16 @@ def test_figures() -> None:
         "attacks detected": "2/3 (66.7 %)",
         "evasions detected": "- (-)",
         "benign actions without their rule": "1/1 (100.0 %)",
+        "missed, and known to be": "0",
         "actions with another rule's alert": "1",
         "not possible on this machine": "1",
         "not done": "0",
     }
-    written = page(made, "a machine")
-    assert "Machine: a machine." in written
+    written = page(Session(made, Events(1234, 5), ("x", "y")), "a machine")
+    assert "Machine: a machine. 1,234 events, of which 5 were lost. Since events were lost, these were" in written
+    assert "done again: x, y." in written
     assert "| Rule | 2/3 | - | 1/1 |" in written
     assert "| x | Rule | attack | missed | - |" in written
+    assert "| x | Rule | said |" in written
+    assert "| Module loaded on the host | On guest kernels" in written
     assert "| x | Rule | attack | detected | Other (alert) |" in written

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from eunomia.lab.action import Action, Kind, select
+from eunomia.cli.lab import events
+from eunomia.lab.action import Action, actions, select
+from eunomia.lab.control import RULE, control
 from eunomia.lab.docker import Docker
-from eunomia.lab.judge import Judgement, Verdict, judge
+from eunomia.lab.judge import Judgement, Verdict
+from eunomia.lab.labtool import LabError
 from eunomia.lab.runner import laboratory
+from eunomia.lab.session import session
 from eunomia.lab.watching import watching
 from tests.attacks.benign import BUSYBOX, unwanted, work
 from tests.cli.command import EUNOMIA, environment, eunomia
 from tests.daemon.running import running
-from tests.dockerd import IMAGE, DockerDaemon
+from tests.dockerd import DockerDaemon
 
 pytestmark = [pytest.mark.docker, pytest.mark.kernel]
-
-RULES = (
-    *("Block device made", "Core pattern written", "File opened by handle", "Module loaded from a container"),
-    *("Password hashes read", "Program run from shared memory", "SSH keys admitted", "Setuid bit set"),
-    *("Root by a call", "Log cleared", "Packet socket opened", "Port scan", "Files encrypted"),
-)
-"""Of each tracker and each kind of rule some: one event, counted events, events of several trackers."""
 
 
 @pytest.fixture(scope="module")
 def judgements(dockerd: DockerDaemon) -> dict[str, Judgement]:
-    docker = Docker(dockerd.host)
-    with laboratory(docker) as lab, watching(dockerd.host) as daemon:
-        performances = lab.perform(select(RULES))
-        return {one.action.name: one for one in judge(performances, daemon.stop())}
+    """All that there is, one daemon over it."""
+    with laboratory(Docker(dockerd.host)) as lab, watching(dockerd.host) as daemon:
+        done = session(lab, daemon, actions(), partial(events, daemon.socket))
+        return {one.action.name: one for one in done.judgements}
 
 
-@pytest.mark.parametrize("action", select(RULES), ids=lambda one: one.name)
+@pytest.mark.parametrize("action", actions(), ids=lambda one: one.name)
 def test_action(action: Action, judgements: dict[str, Judgement]) -> None:
     found = judgements[action.name]
     if found.verdict is Verdict.IMPOSSIBLE:
@@ -44,13 +44,29 @@ def test_action(action: Action, judgements: dict[str, Judgement]) -> None:
 
 
 def test_ordinary_work_is_left_alone(dockerd: DockerDaemon) -> None:
-    with watching(dockerd.host) as daemon:
+    with laboratory(Docker(dockerd.host)) as lab, watching(dockerd.host) as daemon:
         try:
-            work(dockerd, IMAGE, "ordinary", BUSYBOX, 3)
+            lab.control(daemon, "start")
+            done = work(dockerd, lab.image, "ordinary", BUSYBOX, 3)
+            lab.control(daemon)
             alerts = daemon.stop()
         finally:
             dockerd.remove(*(f"ordinary-{name}" for name in BUSYBOX))
+    assert [name for name, one in done.items() if one.failed] == []
     assert unwanted(alerts, "ordinary") == []
+
+
+def test_a_run_over_a_daemon_that_hears_nothing_says_nothing(dockerd: DockerDaemon, tmp_path: Path) -> None:
+    rules = tmp_path / "off.yaml"
+    rules.write_text(f"- rule: {RULE}\n  enabled: false\n")
+    docker = Docker(dockerd.host)
+    with laboratory(docker) as lab, watching(dockerd.host, ["--rules", str(rules)]) as daemon:
+        lab.containers.append("deaf-control")
+        with pytest.raises(LabError, match=r"this run says nothing: at the end .* no alert 'Password hashes read'"):
+            control(docker, lab.image, "deaf-control", "end", daemon, patience_s=5)
+        os.kill(daemon.pid, signal.SIGKILL)
+        with pytest.raises(LabError, match="eunomia daemon ended with exit code -9"):
+            lab.control(daemon)
 
 
 def test_command_tells_and_writes_the_figures(dockerd: DockerDaemon, tmp_path: Path) -> None:
@@ -91,7 +107,3 @@ def test_a_daemon_that_runs_already_is_judged(dockerd: DockerDaemon, tmp_path: P
     assert "does a daemon run?" in done.stderr
     done = lab(*asked, env=env)
     assert (done.returncode, "--socket goes with --installed" in done.stderr) == (2, True)
-
-
-def test_each_kind_is_there() -> None:
-    assert {one.kind for one in select(RULES)} == set(Kind)

@@ -87,7 +87,7 @@ class Running:
         """Makes it read all again; what it says then."""
         before = len(self.stderr)
         self.process.send_signal(signal.SIGHUP)
-        self.until(lambda: "reload" in self.stderr[before:])
+        self.until(lambda: "reload" in self.stderr[before:], 60)
         return self.stderr[before:]
 
     def status(self) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,7 @@ from eunomia.pipeline.chain import Chain
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from tests.sinks.alerts.samples import batch
+from tests.sinks.alerts.servers import until
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "eunomia.service"
 
@@ -104,12 +107,58 @@ def test_the_socket(tmp_path: Path) -> None:
         ask(path)
 
 
+def test_a_socket_whose_path_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"give socket in .daemon. a path of at most 107 bytes"):
+        StatusServer(tmp_path / ("x" * 108), dict)
+
+
 def test_a_socket_that_was_left(tmp_path: Path) -> None:
     path = tmp_path / "status.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
     server = StatusServer(path, lambda: {"pid": 1})
     assert ask(path) == {"pid": 1}
+    server.close()
+
+
+def test_a_status_that_fails_is_told_and_others_are_answered(tmp_path: Path) -> None:
+    path, told = tmp_path / "s", list[str]()
+    answers: list[Any] = [ValueError("a bug"), OSError(5, "another"), {"x": object()}, {"pid": 1}, ValueError("a bug")]
+
+    def status() -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    server = StatusServer(path, status, told.append)
+    for wrong in ("ValueError: a bug", "OSError: .*another", "TypeError: .*not JSON serializable"):
+        with pytest.raises(EunomiaError, match=f"cannot say how it goes: a bug in eunomia, please report it: {wrong}"):
+            ask(path)
+    assert ask(path) == {"pid": 1}
+    with pytest.raises(EunomiaError, match="a bug"):
+        ask(path)
+    assert len(told) == 3  # each once
+    assert told[0].startswith("note: cannot say how it goes: a bug in eunomia")
+    server.close()
+
+
+def test_a_status_is_given_again_when_there_are_descriptors_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    server = StatusServer(tmp_path / "s", lambda: {"pid": 1}, told.append)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(20)
+        taken = [os.dup(asking.fileno())]  # the lowest number that is free, and all below it are taken
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, hard))
+        try:
+            asking.connect(str(tmp_path / "s"))
+            until(lambda: told)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            os.close(taken[0])
+        assert json.loads(asking.recv(100)) == {"pid": 1}
+    assert told == ["note: nobody can ask how it goes: Too many open files"]
     server.close()
 
 
@@ -145,6 +194,24 @@ def test_systemd_is_told(tmp_path: Path, abstract: bool) -> None:
         notifier.stopping()
         assert manager.recv(1000) == b"STOPPING=1"
     notifier.alive("nobody listens any more")
+
+
+def test_systemd_hears_of_what_takes_its_time_but_not_for_ever(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        notifier = Notifier(str(tmp_path / "notify"), 0.03)
+        with notifier.busy("reloading"):
+            assert [manager.recv(1000) for _ in range(5)] == [b"STATUS=reloading\nWATCHDOG=1"] * 5
+        before = threading.active_count()
+        with notifier.busy("reloading", most_s=0.05):
+            until(lambda: threading.active_count() == before)
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            for _ in range(100):
+                manager.recv(1000)
+    with Notifier().busy("nobody listens"):
+        assert threading.active_count() == before
 
 
 def test_without_systemd() -> None:
@@ -209,7 +276,6 @@ def test_the_unit_runs_what_there_is() -> None:
     assert "ExecStart=/usr/bin/env eunomia daemon $OPTIONS" in text
     assert "Type=notify\n" in text
     assert "StateDirectory=eunomia\n" in text
-    # A reload may take some seconds, in which nobody says that all is well.
     assert int(re.findall(r"WatchdogSec=(\d+)", text)[0]) >= 60
 
 

@@ -12,14 +12,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from eunomia.detect.loading import load
 from eunomia.detect.rule import Rule
+from eunomia.lab.action import actions, elsewhere
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "rules"
 INDEX = PAGES / "README.md"
-ACTIONS = Path(__file__).resolve().parents[2] / "src" / "eunomia" / "lab" / "actions"
 OURS = "## Known false positives"
 """The part that people write."""
 _MADE = re.compile(r"\A.*?(?=^## Known false positives$)", re.DOTALL | re.MULTILINE)
@@ -112,20 +110,23 @@ def _written(rule: Rule) -> str:
 
 @cache
 def _actions() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    """Rule -> kind -> names of what the laboratory does."""
+    """Rule -> kind, or `limit`, -> names of what the laboratory does."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(ACTIONS.glob("*.yaml")):
-        for group in yaml.safe_load(path.read_text()):
-            for kind in ("attack", "evasion", "benign"):
-                found[group["rule"]][kind] += group.get(kind, {})
+    for one in actions():
+        found[one.rule]["limit" if one.limit else one.kind].append(one.name)
     return found
 
 
 def _tested(rule: Rule) -> str:
+    if rule.name in elsewhere():
+        return _filled(elsewhere()[rule.name])
     done = _actions()[rule.name]
-    if not done:
-        return "By a test of its condition: `tests/detect/test_default_rules.py`."
-    said = {"attack": "What it must find", "evasion": "The same done otherwise", "benign": "What must stay silent"}
+    said = {
+        "attack": "What it must find",
+        "evasion": "The same done otherwise",
+        "limit": "What is known to be missed",
+        "benign": "What must stay silent",
+    }
     lines = [
         _filled(f"- {said[kind]}: {', '.join(f'`{name}`' for name in done[kind])}", "  ") for kind in said if done[kind]
     ]

@@ -27,9 +27,13 @@ Event = dict[str, Any]
 BUSYBOX = {"comm": "cat", "exe": "/bin/busybox"}
 DPKG = {"comm": "dpkg", "exe": "/usr/bin/dpkg"}
 RUNC = {"comm": "runc:[2:INIT]", "exe": "/usr/bin/runc", "exe_outside": True}
+LOST = {"comm": "runc:[2:INIT]", "exe": None, "exe_outside": None}
+"""A runtime's process of which nobody knows what it runs, since events were lost."""
+SHIM = {**RUNC, "exe": "/usr/bin/containerd-shim-runc-v2"}
+"""One that seems to run what its parent does, since its own start was lost."""
 OWN_RUNC = {**RUNC, "exe_outside": False}
 POSTINST = {"comm": "sh", "exe": "/usr/bin/dash", "ancestors": [{"pid": 7, "comm": "x", "exe": "/usr/bin/dpkg"}]}
-USER = {"old_uid": 1000, "old_euid": 1000, "uid": 1000}
+USER = {"old_uid": 1000, "old_euid": 1000, "old_suid": 1000, "uid": 1000}
 
 
 @cache
@@ -96,6 +100,9 @@ def read(path: str, **more: Any) -> Event:
         ("Core pattern written", "files.open", write("/host/proc/sys/kernel/core_pattern", error="EROFS")),
         ("Core pattern written", "files.open", write("/proc/sys/kernel/core_pattern", **OWN_RUNC)),
         ("Core pattern written", "files.open", write("/proc/sys/kernel/core_pattern", **{**RUNC, "exe_outside": None})),
+        ("Namespace joined", "sensitive.setns", {"text": "mnt", "flags": "0", "exe": None}),
+        ("Root directory exchanged", "sensitive.pivot_root", {"path": "/", **OWN_RUNC}),
+        ("Root directory exchanged", "sensitive.pivot_root", {"path": "/", **SHIM, "exe_outside": False}),
         ("SysRq key pressed", "files.open", write("/proc/sysrq-trigger", flags="O_RDWR")),
         ("Block device made", "files.mknod", {"path": "/tmp/x", "mode": "60600"}),
         ("Raw disk opened", "files.open", read("/dev/vda1")),
@@ -134,6 +141,7 @@ def read(path: str, **more: Any) -> Event:
         ("Setuid bit set", "files.create", {"path": "/tmp/x", "mode": "6711"}),
         ("Root by a setuid program", "process.credentials", {**USER, "euid": 0, "syscall": "execve", "exe": "/t/su"}),
         ("Root by a call", "process.credentials", {**USER, "euid": 0, "syscall": "setresuid", "old_permitted": 128}),
+        ("Root by a call", "process.credentials", {**USER, "old_suid": 0, "euid": 0, "old_permitted": 0}),
         ("Root without a right to it", "process.credentials", {**USER, "euid": 0, "old_permitted": 0}),
         ("Schedule changed", "files.rename", {"path": "/tmp/x", "new_path": "/etc/cron.d/x"}),
         ("SSH keys admitted", "files.open", write("/root/.ssh/authorized_keys")),
@@ -170,6 +178,9 @@ def test_attacks_are_found(name: str, event: str, row: Event) -> None:
         ("Root of another process used", "files.open", read("/x", name="x", foreign=True)),
         ("Root of another process used", "files.open", write("/x", name="x", foreign=False)),
         ("Namespace joined", "sensitive.setns", {"text": "mnt", "flags": "0", **RUNC}),
+        ("Namespace joined", "sensitive.setns", {"text": "mnt", "flags": "0", **LOST}),
+        ("Root directory exchanged", "sensitive.pivot_root", {"path": "/", **LOST}),
+        ("Root directory exchanged", "sensitive.pivot_root", {"path": "/", **SHIM}),
         (
             "Root directory exchanged",
             "sensitive.pivot_root",
@@ -206,6 +217,7 @@ def test_attacks_are_found(name: str, event: str, row: Event) -> None:
         ("Root by a setuid program", "process.credentials", {**USER, "euid": 0, "syscall": "execve", "exe": "/bin/su"}),
         ("Root by a call", "process.credentials", {**USER, "old_uid": 0, "euid": 0, "old_permitted": 128}),
         ("Root without a right to it", "process.credentials", {**USER, "euid": 0, "old_permitted": 128}),
+        ("Root without a right to it", "process.credentials", {**USER, "old_suid": 0, "euid": 0, "old_permitted": 0}),
         ("Schedule changed", "files.rename", {"path": "/etc/cron.d/x", "new_path": "/etc/cron.d/y", **POSTINST}),
         ("Schedule changed", "files.open", read("/etc/crontab")),
         (

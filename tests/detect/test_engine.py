@@ -253,6 +253,32 @@ def test_what_is_remembered_survives_a_restart() -> None:
     assert second.names("process", {"event": "exec", "at": 3}) == ["dropped"]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_that_was_ahead_holds_no_alert_back(restart: bool) -> None:
+    """Neither equal ones nor those of a rule over time, in the same run or in the next one."""
+    day = 86_400
+    now = [NOON_NS + day * S]
+    many = rule("many", "fd.name = /x", "files.open", count=Count(2, 3600))
+    run = Run(SHADOW, many, clock=lambda: now[0])
+
+    def provoke(at: int) -> list[str]:
+        several = ({"event": "open", "path": path, "at": at} for path in ("/etc/shadow", "/x", "/x"))
+        return sorted(run.names("files", *several))
+
+    assert provoke(day) == ["Password hashes read", "many"]
+    assert provoke(day + 1) == []
+    run.detector.flush()
+    state = json.loads(json.dumps(run.detector.state()))
+    now[0] = NOON_NS + 5 * S
+    if restart:
+        run = Run(SHADOW, many, clock=lambda: now[0])
+        run.detector.restore(state)
+    else:
+        run.sinks["files"].tick()
+    assert run.detector.counters.ahead == {"Password hashes read": 2, "many": 3}
+    assert provoke(5) == ["Password hashes read", "many"]
+
+
 def test_other_rules_are_taken_up_from_the_next_batch_and_state_that_stays_is_kept() -> None:
     run = Run(SHELL, DROPPED)
     run.give("files", {"event": "create", "path": "/tmp/x", "at": 1}, {"event": "chmod", "path": "/tmp/x", "at": 2})

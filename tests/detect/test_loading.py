@@ -483,3 +483,10 @@ def test_the_default_rules_come_first(files: Files) -> None:
     changed = load(files.write(f"- {{rule: {first}, enabled: false}}"))
     assert list(changed.rules) == list(default.rules)
     assert not changed.rules[first].enabled
+
+
+def test_a_directory_without_rules_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "rules.txt").write_text(WHOLE)
+    (tmp_path / "directory.yaml").mkdir()
+    (told,) = load([tmp_path], default=False).warnings
+    assert told == f"{tmp_path}:1:1: no rules: a directory without .yaml or .yml files"

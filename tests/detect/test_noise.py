@@ -92,6 +92,22 @@ def test_without_a_tick_the_events_end_the_window_themselves() -> None:
     assert told.out[1:] == [(5, "shell", 1), (100, "shell", 1)]
 
 
+def test_windows_of_a_clock_that_was_ahead_hold_nothing_back() -> None:
+    told, again = Told(), Told()
+    rate = Rate(1, 50)
+    told.alert(90_000, rate=rate)
+    told.alert(90_001, rate=rate)
+    told.alert(90_002, "other", rate=rate)  # over its rate
+    again.noise.restore(json.loads(json.dumps(told.noise.state())))
+    for one in (told, again):
+        one.due(10)
+        assert one.noise.ahead == {"rule": 2}
+        assert [count for _, _, count in one.out[-2:]] == [1, 1]  # what they held is told
+        assert one.alert(11, rate=rate)
+        assert not one.alert(12, "other", rate=rate)
+    assert told.out[-1] == (11, "shell", 1)
+
+
 def test_other_alerts_are_not_held() -> None:
     told = Told()
     assert told.alert(0, "one")
@@ -160,7 +176,7 @@ def test_a_restart_changes_nothing(moments: list[tuple[int, str, str]], cut: int
     for told, some in ((through, moments), (first, moments[:cut])):
         for second_of, key, container in some:
             told.alert(second_of, key, container=container, rate=rate)
-    first.due(-1)  # what has ended already; nothing else has by then
+    first._take(first.noise._take())  # what has ended already
     second.noise.restore(json.loads(json.dumps(first.noise.state())))
     for second_of, key, container in moments[cut:]:
         second.alert(second_of, key, container=container, rate=rate)

@@ -84,7 +84,7 @@ def test_counts_as_a_plain_account_does(
             for place, (key, at, value) in enumerate(matches[start : start + size])
         ]
         found += [(finding.what, finding.first_ns) for finding in store.add(asked, batch)]
-        store.expire()
+        store.expire(20 * S)
     assert found == reference_count(count, matches)
 
 
@@ -186,8 +186,26 @@ def test_what_is_over_is_forgotten() -> None:
     store.add(asked, [((number,), match(1)) for number in range(100)])
     assert store.held == 200
     store.add(asked, [(("later",), match(100))])
-    store.expire()
+    store.expire(100 * S)
     assert store.held == 2
+
+
+@pytest.mark.parametrize("over", [Count(2, 10), Count(2, 10, (), "fd.name"), Sequence((STEP,), 10, ("container.id",))])
+def test_what_lies_in_the_future_is_given_up(over: Count | Sequence) -> None:
+    """A clock that was ahead would keep rules from firing until it has come there again."""
+    asked = rule(over)
+    store, again = over_time(asked), over_time(asked)
+    two = [[(("a",), match(second, value, step=step))] for second, value, step in ((1, "x", 0), (2, "y", 1))]
+    store.add(asked, [(("a",), match(5000, "x")), (("b",), match(0.5))])
+    if isinstance(over, Count):
+        store.add(asked, [(("a",), match(5000.5, "y"))])  # quiet from here on, for as long as the window
+    again.restore(json.loads(json.dumps(store.state())))
+    for one in (store, again):
+        one.expire(round(0.9 * S))
+        assert one.ahead == {"rule": 1}
+        assert not one.add(asked, two[0])
+        one.expire(round(1.5 * S))  # which goes by the clock as it is now
+        assert len(one.add(asked, two[1])) == 1
 
 
 @settings(max_examples=100, deadline=None)

@@ -3,6 +3,7 @@
 Debian's cloud kernels hold all that a guest needs (serial ports, initramfs, ext4, BPF with BTF) without a module.
 """
 
+import lzma
 import shutil
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ _SOURCES: dict[str, tuple[str, tuple[Suite, ...]]] = {
     ),
 }
 KERNELS = tuple(_SOURCES)
+_MODULE = "kernel/fs/nls/nls_iso8859-1.ko"
+"""One that needs no other and does nothing by itself."""
 
 
 def kernel_image(kernel: str, cache: Path) -> Path:
@@ -38,22 +41,49 @@ def kernel_image(kernel: str, cache: Path) -> Path:
     return folder / "vmlinuz"
 
 
+def kernel_module(kernel: str, cache: Path) -> Path:
+    """A module that this very kernel takes, of the same package."""
+    package = (kernel_image(kernel, cache).parent / "package").read_text()
+    folder = cached(cache, f"module-{kernel}", f"{package}{_MODULE}", partial(_build_module, kernel, package))
+    return folder / "module.ko"
+
+
 def _build(kernel: str, folder: Path) -> None:
-    need("dpkg-deb", "tar")
-    package = _newest(kernel)
-    deb, tree = folder / "kernel.deb", folder / "tree"
-    download(package, deb)
-    run("dpkg-deb", "--extract", deb, tree)
+    package = max(_packages(kernel), key=lambda package: package.order)
+    tree = _extract(package, folder)
     (image,) = tree.glob("boot/vmlinuz-*")
     image.rename(folder / "vmlinuz")
     shutil.rmtree(tree)
+    (folder / "package").write_text(_told(package))
+
+
+def _build_module(kernel: str, wanted: str, folder: Path) -> None:
+    package = next((one for one in _packages(kernel) if _told(one) == wanted), None)
+    if package is None:
+        raise GuestError(f"no mirror has {wanted.strip()} any more: delete the folder kernel-{kernel}-* of the cache")
+    tree = _extract(package, folder)
+    (found,) = tree.rglob(f"{_MODULE}*")
+    content = found.read_bytes()
+    (folder / "module.ko").write_bytes(lzma.decompress(content) if found.suffix == ".xz" else content)
+    shutil.rmtree(tree)
+
+
+def _extract(package: Package, folder: Path) -> Path:
+    need("dpkg-deb", "tar")
+    deb, tree = folder / "kernel.deb", folder / "tree"
+    download(package, deb)
+    run("dpkg-deb", "--extract", deb, tree)
     deb.unlink()
-    (folder / "package").write_text(f"{package.name} {package.version}\n")
+    return tree
 
 
-def _newest(kernel: str) -> Package:
+def _told(package: Package) -> str:
+    return f"{package.name} {package.version}\n"
+
+
+def _packages(kernel: str) -> list[Package]:
     pattern, suites = _SOURCES[kernel]
     found = [package for suite in suites for package in packages(suite, pattern)]
     if not found:
         raise GuestError(f"no mirror has a package {pattern} in {', '.join(suite.name for suite in suites)}")
-    return max(found, key=lambda package: package.order)
+    return found

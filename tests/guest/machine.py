@@ -65,6 +65,7 @@ def run_in_guest(
     files: Mapping[str, Path] | None = None,
     cgroup: str = "v2",
     tracefs: bool = True,
+    devices: Sequence[str] = (),
     timeout_s: float = 900,
     cache: Path | None = None,
 ) -> GuestResult:
@@ -76,6 +77,7 @@ def run_in_guest(
         files: further files or folders, by their path in the guest.
         cgroup: how cgroups are mounted: "v2", "v1" or "hybrid" (version 2 at /sys/fs/cgroup/unified).
         tracefs: whether tracefs is mounted.
+        devices: that the machine has besides, as QEMU's -device.
         timeout_s: for the guest as a whole, from power on to power off.
         cache: where kernels and images are kept; by default in the user's cache directory.
 
@@ -92,7 +94,7 @@ def run_in_guest(
         run = _Run(Path(folder))
         _write_initrd(initrd, bases, command, files or {})
         options = f"eunomia.cgroup={cgroup} eunomia.tracefs={'yes' if tracefs else 'no'} eunomia.token={run.token}"
-        with _powered_on(run, image, initrd, options) as machine:
+        with _powered_on(run, image, initrd, options, devices) as machine:
             try:
                 machine.wait(timeout_s)
             except subprocess.TimeoutExpired as error:
@@ -120,10 +122,13 @@ def _of_use(path: Path) -> bool:
 
 
 @contextmanager
-def _powered_on(run: _Run, image: Path, initrd: BinaryIO, options: str) -> Iterator[subprocess.Popen[bytes]]:
+def _powered_on(
+    run: _Run, image: Path, initrd: BinaryIO, options: str, devices: Sequence[str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """The emulator, which outlives neither this block nor, whatever ends it, this process."""
     command = ["setpriv", "--pdeathsig", "KILL", *_MACHINE]
     command += ["-serial", f"file:{run.folder / 'console'}", "-serial", f"file:{run.folder / 'output'}"]
+    command += [word for device in devices for word in ("-device", device)]
     command += [
         "-kernel",
         str(image),

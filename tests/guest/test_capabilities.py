@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from eunomia.lab.workloads.asking import SOURCE
 from tests.guest.kernels import KERNELS
 from tests.guest.machine import run_in_guest
-from tests.privileges.programs import COMPILED, SOURCE
+from tests.privileges.test_capability_programs import COMPILED
 
 pytestmark = pytest.mark.guest
 

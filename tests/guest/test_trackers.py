@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -22,11 +23,15 @@ def in_guest(
     cgroup: str = "v2",
     tracefs: bool = True,
     environment: Mapping[str, str] | None = None,
+    files: Mapping[str, Path] | None = None,
+    devices: Sequence[str] = (),
 ) -> int:
     """Runs tests in the guest; gives how many passed. None may fail, none may be skipped."""
     settings = [f"{name}={value}" for name, value in (environment or {}).items()]
     command = ["env", *settings, "python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    result = run_in_guest(kernel, command, cgroup=cgroup, tracefs=tracefs, timeout_s=_TIMEOUT_S)
+    result = run_in_guest(
+        kernel, command, cgroup=cgroup, tracefs=tracefs, files=files, devices=devices, timeout_s=_TIMEOUT_S
+    )
     passed = re.search(r"(\d+) passed", result.output)
     assert result.exit_code == 0, result.output
     assert passed, result.output

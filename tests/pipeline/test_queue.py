@@ -369,3 +369,15 @@ assert [one.delivered for one in losses] == [150, 150]
 def test_several_threads_have_the_same_batch() -> None:
     """One that writes a frame into a file of Python's and one that looks at it once waited for each other for ever."""
     subprocess.run([sys.executable, "-c", _TWO_QUEUES], check=True, timeout=60)
+
+
+def test_whether_its_thread_moves(make: Make) -> None:
+    stuck = Stuck()
+    queue, _ = make(stuck)
+    assert queue.moves(0)
+    queue.handle(batch(1))
+    stuck.entered.wait(10)
+    queue.handle(batch(2))
+    assert not queue.moves(0.05)
+    stuck.go.set()
+    assert queue.moves(10)

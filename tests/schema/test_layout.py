@@ -245,12 +245,12 @@ def test_the_fixture_has_every_meaning() -> None:
 
 
 def test_numbers_or_none() -> None:
-    form = struct.Struct("<IIQqqQQIIiB3x")
-    some = form.pack(9, 1, 2, 0, -5, 3, 0, 0, 4, 0, 0)
-    none = form.pack(9, 0, 0, -1, -(2**63), 2**64 - 1, 2**64 - 1, 2**32 - 1, 0, -1, 2)
+    form = struct.Struct("<IIQqqQQQIIiB3x")
+    some = form.pack(9, 1, 2, 0, -5, 3, 0, 0, 0, 4, 0, 0)
+    none = form.pack(9, 0, 0, -1, -(2**63), 2**64 - 1, 2**64 - 1, 2**64 - 1, 2**32 - 1, 0, -1, 2)
     frame = decode(shape("numbers_or_none"), some, none)
-    assert frame.rows() == [(1, 2, 0, -5, 3, 0, 0, 4, 0, False), (None,) * 10]
-    assert one("numbers_or_none", form.pack(9, 1, 2, 0, -5, 3, 0, 0, 4, 0, 1))["m_optional_bool_t"] is True
+    assert frame.rows() == [(1, 2, 0, -5, 3, 0, 0, 0, 4, 0, False), (None,) * 11]
+    assert one("numbers_or_none", form.pack(9, 1, 2, 0, -5, 3, 0, 0, 0, 4, 0, 1))["m_optional_bool_t"] is True
 
 
 MEANINGS = struct.Struct("@QQQIiHHHQqQB7x")

@@ -23,15 +23,20 @@ ALL_WAYS = "EUNOMIA_TEST_ALL_WAYS"
 """Set where every way has to work: in the guest kernels."""
 
 KERNEL = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
+_SINCE_5_11 = ("insert_btf", "issue_btf", "insert_raw", "issue_raw", "bio_btf", "bio_raw")
 NEWER = {
     **dict.fromkeys(("last_count_end", "last_end"), (5, 15)),
+    **dict.fromkeys(_SINCE_5_11, (5, 11)),
     "uring_overflow": (5, 19),
     "submit_req": (6, 4),
     **dict.fromkeys(("asked_count_btf", "asked_check_btf"), (6, 14)),
 }
 """Programs that need a newer kernel than the oldest we run on, because of a helper or a tracepoint."""
-OLDER = {"submit_sqe": (6, 4)}
-"""Programs whose tracepoint has another name since."""
+OLDER = {
+    "submit_sqe": (6, 4),
+    **dict.fromkeys(("insert_of_queue_raw", "issue_of_queue_raw", "bio_of_queue_raw"), (5, 11)),
+}
+"""Programs whose tracepoint has another name, or other arguments, since."""
 VERIFIER = ("refused it: Permission denied", "refused it: Invalid argument")
 """How a kernel refuses a program that it does not believe."""
 

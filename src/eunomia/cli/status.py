@@ -54,6 +54,8 @@ def _print(told: dict[str, Any]) -> None:
         what = "done" if reload["ok"] else "refused"
         click.echo(f"last reload: {_time(reload['time_s'])}, {what}: {plain(reload['message'])}")
     click.echo(f"rules: {rules['enabled']} in use of {rules['loaded']}")
+    for what, times in told["missed"].items():
+        click.echo(f"{plain(what)}: {times:,}")
     for warning in rules["warnings"]:
         click.echo(f"  {plain(warning)}")
     for headings, rows in (

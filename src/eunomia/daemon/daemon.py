@@ -15,21 +15,23 @@ from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import DaemonConfig
+from eunomia.containers.registry import OnChange
 from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
 from eunomia.daemon.status import StatusServer
-from eunomia.daemon.watching import QUEUE, Watching
+from eunomia.daemon.watching import QUEUE, HangingError, Watching
 from eunomia.detect.needs import needs
 from eunomia.detect.rule import RuleSet
 from eunomia.errors import EunomiaError
 from eunomia.pipeline.accounts import Account, merged
 from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.insight import Insight
 from eunomia.schema.batch import Batch
 from eunomia.sinks.alerts.several import STDOUT, AlertSinks
 from eunomia.version import __version__
 
-_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes")
+_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes", "prometheus")
 """What stays as it is until the daemon is started anew."""
 
 
@@ -65,6 +67,8 @@ class Daemon:
         stdout: makes what prints alerts, by how they are printed; None for nothing.
         notifier: the service manager.
         beside: makes sinks that events go to as well, as for a record.
+        on_container: told of each container that runs, starts, stops or gets a name.
+        on_alerts: given alerts as well.
 
     Raises (on entering):
         UsageError, EunomiaError: it cannot run; nothing is left behind.
@@ -77,7 +81,11 @@ class Daemon:
         stdout: Callable[[str], Handler | None] = lambda _how: None,
         notifier: Notifier | None = None,
         beside: Callable[[SinkFactory], SinkFactory] | None = None,
+        on_container: OnChange = lambda _kind, _container: None,
+        on_alerts: Callable[[Batch], None] = lambda _alerts: None,
     ) -> None:
+        self._on_container = on_container
+        self._on_alerts = on_alerts
         self._load = load
         self._tell = tell
         self._make_stdout = stdout
@@ -91,6 +99,7 @@ class Daemon:
         self._past: Summary | None = None  # of agents that have ended
         self._met: dict[str | None, dict[str, str | None]] = {}  # containers that these knew
         self._health = Health()
+        self._ahead = 0  # windows that lay in the future, as far as that has been told
 
     def __enter__(self) -> Daemon:
         self._started_s = time.time()
@@ -113,7 +122,7 @@ class Daemon:
         self._watching = self._recalled()
         self._watching.start()
         self._resources.callback(self._stop_watching)
-        self._server = StatusServer(Path(config.socket), self.status)
+        self._server = StatusServer(Path(config.socket), self.status, self._tell)
         self._resources.callback(self._server.close)
         self._warn()
         for name, size in self._sinks.strays().items():
@@ -130,7 +139,11 @@ class Daemon:
 
     def _watch(self, rules: RuleSet, before: Watching | None = None) -> Watching:
         beside = self._beside or (lambda make: make)
-        return Watching(self._loaded.config, rules, self._node, self._sinks.put, beside, before)
+        return Watching(self._loaded.config, rules, self._node, self._put, beside, before, self._on_container)
+
+    def _put(self, alerts: Batch) -> None:
+        self._sinks.put(alerts)
+        self._on_alerts(alerts)
 
     def _stop_watching(self) -> None:
         self._watching.stop()  # whichever it is by then
@@ -162,7 +175,7 @@ class Daemon:
 
     def alert(self, alerts: Batch) -> None:
         """Hands over alerts that are none of a rule's. Any thread may call it."""
-        self._sinks.put(alerts)
+        self._put(alerts)
 
     def containers(self) -> list[dict[str, str | None]]:
         """What is known of every container that was met."""
@@ -178,11 +191,20 @@ class Daemon:
         if not watching.agent.alive:
             failure = watching.agent.failure
             raise EunomiaError(f"the reader ended: {type(failure).__name__}: {failure}") from failure
+        self._tell_of_the_clock(watching.detector.counters.ahead.total())
         self._health.look(self._accounts(), watching.agent.queues[QUEUE])
         for news in self._health.news(self._reasons(self._sinks.status())):
             self._tell(news)
         if not self._health.is_stuck:
             self._notifier.alive(self.summary)
+
+    def _tell_of_the_clock(self, ahead: int) -> None:
+        if ahead > self._ahead:
+            self._tell(
+                f"note: the clock has been set back: {ahead - self._ahead:,} windows of rules and of held alerts lay in"
+                " the future and begin anew"
+            )
+        self._ahead = ahead
 
     def _accounts(self) -> tuple[Account, ...]:
         """What has become of the events, those of agents that have ended among them."""
@@ -207,19 +229,29 @@ class Daemon:
     # Reload.
 
     def reload(self) -> Reload:
-        """Reads configuration and rules again and works by them, by all of it or by none."""
+        """Reads configuration and rules again and works by them, by all of it or by none.
+
+        Raises:
+            HangingError: it can do neither, and is to end.
+        """
         self._notifier.reloading()
-        try:
-            done = Reload(time.time(), True, self._apply(self._load()))
-        except EunomiaError as error:
-            done = Reload(time.time(), False, str(error))
-        except Exception as error:  # noqa: BLE001 (a bug: told, and no reason to leave the machine unwatched)
-            told = f"a bug in eunomia, please report it: {type(error).__name__}: {error}"
-            done = Reload(time.time(), False, told)
+        with self._notifier.busy("reloading"):
+            done = self._reload()
         self._tell(f"{'reloaded' if done.ok else 'reload: all stays as it was'}: {done.message}")
         self._reloaded = done
         self._notifier.ready(self.summary)
         return done
+
+    def _reload(self) -> Reload:
+        try:
+            return Reload(time.time(), True, self._apply(self._load()))
+        except HangingError:
+            raise
+        except EunomiaError as error:
+            return Reload(time.time(), False, str(error))
+        except Exception as error:  # noqa: BLE001 (a bug: told, and no reason to leave the machine unwatched)
+            told = f"a bug in eunomia, please report it: {type(error).__name__}: {error}"
+            return Reload(time.time(), False, told)
 
     def _apply(self, loaded: Loaded) -> str:
         before = self._loaded
@@ -230,17 +262,24 @@ class Daemon:
         try:
             self._use(loaded.rules)
         except Exception:
-            self._sinks.replace(before.config.alerts)
+            self._put_back(before.config)
             raise
         self._loaded = loaded
         self._warn()
         later = f"; {', '.join(fixed)}: at the next start only" if fixed else ""
         return f"{len(loaded.rules.enabled)} rules, {len(loaded.config.alerts)} places for alerts{later}"
 
+    def _put_back(self, config: DaemonConfig) -> None:
+        try:
+            self._sinks.replace(config.alerts)
+        except EunomiaError as error:
+            self._tell(f"note: the places for alerts are the new ones all the same: {error}")
+
     def _use(self, rules: RuleSet) -> None:
         if needs(rules) == self._watching.needs:
             self._watching.use(rules)
             return
+        self._watching.check_moving()
         new = self._watch(rules, before=self._watching)
         with self._lock:
             old = self._watching
@@ -266,6 +305,7 @@ class Daemon:
             counters, queues, accounts = watching.detector.counters, watching.agent.queues, self._accounts()
             alerts = self._sinks.status()
             reasons = self._reasons(alerts)
+            missed = Counter(watching.agent.missed()) + Counter(self._past.missed if self._past else {})
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -278,6 +318,7 @@ class Daemon:
                 for one in accounts
                 if one.sink == QUEUE
             ],
+            "missed": dict(missed),
             "queues": [
                 {
                     "name": name,
@@ -298,12 +339,22 @@ class Daemon:
                 "merged": _copy(counters.merged),
                 "rate_limited": _copy(counters.rate_limited),
                 "evicted": _copy(counters.evicted),
+                "ahead": _copy(counters.ahead),
                 "failed": dict(counters.failed),
                 "seconds": dict(counters.seconds),
             },
             "alerts": alerts,
             "last_reload": None if self._reloaded is None else asdict(self._reloaded),
         }
+
+    def insight(self) -> Insight:
+        """The same of what runs and of what has run before it, in numbers. Any thread may ask."""
+        with self._lock:
+            now, accounts = self.agent.insight(), self._accounts()
+            past = self._past.missed if self._past else {}
+            spent = {**now.spent, **self._watching.spent}
+        missed = {what: times + past.get(what, 0) for what, times in now.missed.items()}
+        return replace(now, accounts=accounts, missed=missed, spent=spent)
 
     # The end.
 
@@ -313,12 +364,17 @@ class Daemon:
         self._server.close()  # it asks what is about to go
         summary = self._watching.stop()
         try:
-            self._state.remember(self._watching.state())
+            self._remember()
         except EunomiaError as error:
             self._tell(f"note: the next daemon will not know what this one does: {error}")
         self._told += self._watching.detector.counters.told
         self._resources.close()
         return summary.after(self._past) if self._past else summary
+
+    def _remember(self) -> None:
+        if not self._watching.is_over:
+            raise EunomiaError("the rules did not come to an end in time")
+        self._state.remember(self._watching.state())
 
     @property
     def told(self) -> Counter[str]:

@@ -6,7 +6,12 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event, Thread
+
+BUSY_S = 120.0
+"""How long at most something may take that is known to take its time: who takes longer hangs."""
 
 
 class Notifier:
@@ -39,6 +44,28 @@ class Notifier:
     def alive(self, status: str) -> None:
         """All is well."""
         self._tell(f"STATUS={status}", *(["WATCHDOG=1"] if self.watchdog_s else []))
+
+    @contextmanager
+    def busy(self, status: str, most_s: float = BUSY_S) -> Iterator[None]:
+        """Says that all is well, on a thread of its own and no longer than `most_s`, while something takes its time."""
+        if not (self._address and self.watchdog_s):
+            yield
+            return
+        done = Event()
+        thread = Thread(target=self._beat, args=(done, status, self.watchdog_s / 3, most_s), name="eunomia-beat")
+        thread.daemon = True
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _beat(self, done: Event, status: str, every_s: float, most_s: float) -> None:
+        end_s = time.monotonic() + most_s
+        while time.monotonic() < end_s and not done.is_set():
+            self.alive(status)
+            done.wait(every_s)
 
     def stopping(self) -> None:
         """It is about to end."""

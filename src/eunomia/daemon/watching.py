@@ -11,6 +11,7 @@ from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.containers.processes import running
+from eunomia.containers.registry import ChangeKind, Container, OnChange
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.daemon.turn import InTurn, Turn
 from eunomia.detect.context import Context
@@ -20,20 +21,27 @@ from eunomia.detect.noise import Noise
 from eunomia.detect.over_time import OverTime
 from eunomia.detect.processes import Lineage, Processes, read_lineage
 from eunomia.detect.rule import RuleSet
-from eunomia.errors import UsageError
+from eunomia.errors import EunomiaError, UsageError
 from eunomia.host.clock import BootClock
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
+from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
 QUEUE = "detect"
 """All trackers share it: events come to the rules in their order, on one thread."""
 _FIRST = "process"
+MOVES_S = 20.0
+"""How long the rules may take for what they have in hand before a reload is refused: they hang, then."""
 _LAST_S = 30.0
 _RING_BYTES = {"files": 32 << 20}
 """A burst of calls on files comes faster than anybody can take it, and each record has room for four paths."""
 Needs = Mapping[str, dict[str, Any]]
+
+
+class HangingError(EunomiaError):
+    """Rules hang in the middle of a take-over: what they work with is neither theirs nor anybody else's any more."""
 
 
 class _Present(Handler):
@@ -128,6 +136,7 @@ class Watching:
         put: takes alerts.
         beside: makes sinks that the events go to as well.
         before: whom it is to take over from, with all that is remembered there; `start_beside` does it.
+        on_container: told of each container that runs, starts, stops or gets a name.
 
     Raises (on start):
         UsageError: no rule is in use.
@@ -142,6 +151,7 @@ class Watching:
         put: Callable[[Batch], None],
         beside: Callable[[SinkFactory], SinkFactory] = lambda make: make,
         before: Watching | None = None,
+        on_container: OnChange = lambda _kind, _container: None,
     ) -> None:
         self.rules = rules
         self.needs = needs(rules)
@@ -162,9 +172,16 @@ class Watching:
         )
         self._make_sinks = beside(self._sinks)
         asked = agent_config(config, self.needs)
-        self.agent = Agent(asked, self._sinks_in_turn, on_container=memory.known.note, clock=memory.clock)
+
+        def noted(kind: ChangeKind, container: Container) -> None:
+            memory.known.note(kind, container)
+            on_container(kind, container)
+
+        self.agent = Agent(asked, self._sinks_in_turn, on_container=noted, clock=memory.clock)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
+        if config.name:  # runs for the metrics' sake
+            return {}
         memory = self._memory
         steps = [memory.present, *([memory.processes] if config.tracker == _FIRST else []), self._context]
         rules = self.detector.sink(config.tracker, self._context.columns(schema))
@@ -204,6 +221,8 @@ class Watching:
     def start(self) -> None:
         """Begins."""
         for one in self.agent.config.trackers:
+            if one.name:
+                continue
             self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
         self.agent.__enter__()
 
@@ -217,17 +236,38 @@ class Watching:
             other: the one that this was made for, as `before`.
 
         Raises:
+            HangingError: the other one came to no end: both have ended, and the process is to.
             EunomiaError: it cannot; the other one goes on.
         """
         self.start()
         at_ns = time.time_ns()
         other._turn.end(at_ns)
-        try:
-            summary = other.stop()
-            other.agent.queues[QUEUE].done(_LAST_S)  # its thread: a slow one has what we are to work with
-        finally:
-            self._turn.begin(at_ns)
+        summary = other.stop()
+        if not other.agent.queues[QUEUE].done(_LAST_S):  # his thread is at what we are to work with: two would spoil it
+            self.agent.stop()
+            raise HangingError(
+                f"the rules from before the reload did not end within {_LAST_S:g} s, so those after it cannot begin:"
+                " the daemon ends, to be started anew"
+            )
+        self._turn.begin(at_ns)
         return summary
+
+    def check_moving(self) -> None:
+        """Waits until its rules come to the end of what they have in hand.
+
+        Raises:
+            EunomiaError: they do not.
+        """
+        if not self.agent.queues[QUEUE].moves(MOVES_S):
+            raise EunomiaError(
+                f"the rules have been at the same events for more than {MOVES_S:g} s, so others cannot take over:"
+                " start the daemon anew if `eunomia status` goes on saying so"
+            )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and nothing is at work any more with what it remembers."""
+        return not self.agent.alive and self.agent.queues[QUEUE].done(0)
 
     def use(self, rules: RuleSet) -> None:
         """Goes on with other rules that need the same.
@@ -250,7 +290,14 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
         UsageError: nothing.
     """
     if not needed:
-        raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
+        raise UsageError(
+            "no rule is in use, so there is nothing to watch for: give --rules with a file, or a directory of them"
+        )
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
+    if (metrics := config.prometheus) is not None:
+        trackers += [
+            TrackerConfig(name, registry.get(name).metrics_options, name=metrics.label_of(name))
+            for name in metrics.trackers
+        ]
     return AgentConfig(tuple(trackers), config.filter, config.docker_host)

@@ -42,6 +42,7 @@ class Counters:
         merged: alerts held because they equal one that was told.
         rate_limited: alerts held because the rule had told too many.
         evicted: keys forgotten over time for want of room.
+        ahead: what was forgotten, of those and of held alerts, because it lay in the future: the clock was set back.
         failed: rules put out of use, and why.
         events: events seen, by tracker.
         seconds: time spent, by tracker.
@@ -54,6 +55,7 @@ class Counters:
     merged: Counter[str] = field(default_factory=Counter)
     rate_limited: Counter[str] = field(default_factory=Counter)
     evicted: Counter[str] = field(default_factory=Counter)
+    ahead: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -212,6 +214,8 @@ class Detector:
         self._take_up()
         self._over_time.restore(state["over_time"])
         self._noise.restore(state["noise"])
+        if self._clock is not None:  # it may have been ahead when this was remembered
+            self._tidy(self._clock())
 
     # On the thread of the batches.
 
@@ -294,11 +298,15 @@ class Detector:
     def tick(self) -> None:
         """Lets sums of held alerts go when they are due."""
         now_ns = self._event_ns if self._clock is None else self._clock()
-        if now_ns >= self._due_ns:
-            self._due_ns = now_ns + _DUE_NS
-            self._over_time.expire()
-            self._out += self._noise.due(now_ns)
+        if not self._due_ns - _DUE_NS <= now_ns < self._due_ns:  # it may also have been set back
+            self._tidy(now_ns)
             self._emit()
+
+    def _tidy(self, now_ns: int) -> None:
+        self._due_ns = now_ns + _DUE_NS
+        self._over_time.expire(now_ns)
+        self._out += self._noise.due(now_ns)
+        self._counters.ahead = self._over_time.ahead + self._noise.ahead
 
     def flush(self) -> None:
         """Lets all that is held go."""

@@ -10,7 +10,7 @@ from eunomia.detect.checking import Checks
 from eunomia.detect.drafts import Drafts
 from eunomia.detect.mistakes import Mistakes, nearest
 from eunomia.detect.nodes import read
-from eunomia.detect.rule import Rule, RuleSet
+from eunomia.detect.rule import Place, Rule, RuleSet
 from eunomia.schema.batch import Schema
 
 DEFAULT = Path(__file__).parent / "rules"
@@ -44,7 +44,10 @@ def load(
         for file in _files(DEFAULT):
             drafts.add(read(file, mistakes), OURS)
     for path in paths:
-        for file in _files(path) if path.is_dir() else [path]:
+        files = _files(path) if path.is_dir() else [path]
+        if not files:
+            mistakes.warn(Place(str(path), 1, 1), f"no rules: a directory without {' or '.join(_ENDINGS)} files")
+        for file in files:
             drafts.add(read(file, mistakes), str(file))
     builder = Builder(drafts, Checks(schemas or {}, mistakes), mistakes)
     made = (builder.rule(draft) for draft in drafts.rules.values())

@@ -31,6 +31,8 @@ MOST = 10_000
 TIME = ALERT["time"].dtype
 Name = tuple[str, str]
 _NO_TIME_NS = 1 << 62
+AHEAD_NS = _NS
+"""What lies so far in the future was remembered by a clock that was ahead and has been set back since."""
 
 _ONE = ("pid", "comm", "exe", "args", "ancestors", "uid", "user", "event")
 
@@ -71,6 +73,11 @@ class _Held:
         self.first_ns = min(self.first_ns, alerts.first_ns) if self.count else alerts.first_ns
         self.last_ns = max(self.last_ns, alerts.last_ns)
         self.count += alerts.count
+
+    @property
+    def begun_ns(self) -> int:
+        """When its window began."""
+        return self.until_ns - self.window_ns
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -128,6 +135,8 @@ class Noise:
         """Rule -> alerts that were held because they equal one that was told."""
         self.rate_limited: Counter[str] = Counter()
         """Rule -> alerts that were held because the rule had told too many."""
+        self.ahead: Counter[str] = Counter()
+        """Rule -> windows and periods ended because they lay in the future: the clock has been set back."""
 
     @property
     def remembered(self) -> int:
@@ -193,7 +202,8 @@ class Noise:
             self._due.append(alert)
 
     def due(self, now_ns: int) -> list[pl.DataFrame]:
-        """The sums of what was held in windows that are over."""
+        """The sums of what was held in windows that are over, or that lie in the future."""
+        self._end_ahead(now_ns + AHEAD_NS)
         for name, equal in list(self._equal.items()):
             if equal.until_ns <= now_ns:
                 self._end(name, equal, now_ns)
@@ -202,6 +212,15 @@ class Noise:
                 del self._periods[name]
                 self._tell(period.sum_up())
         return self._take()
+
+    def _end_ahead(self, after_ns: int) -> None:
+        """What begins later would hold alerts back until the clock has come there again."""
+        for name in [name for name, equal in self._equal.items() if equal.begun_ns > after_ns]:
+            self.ahead[name[0]] += 1
+            self._tell(self._equal.pop(name).sum_up())
+        for name in [name for name, period in self._periods.items() if period.held.begun_ns > after_ns]:
+            self.ahead[name[0]] += 1
+            self._tell(self._periods.pop(name).sum_up())
 
     def flush(self) -> list[pl.DataFrame]:
         """The sums of all that is held."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eunomia.detect.noise import AHEAD_NS
 from eunomia.detect.rule import Count, Rule, Sequence
 
 Key = tuple[Any, ...]
@@ -258,6 +259,8 @@ class OverTime:
         """About how much memory they take."""
         self.evicted: Counter[str] = Counter()
         """Rule -> keys that were given up for want of room."""
+        self.ahead: Counter[str] = Counter()
+        """Rule -> keys that were given up because they lay in the future: the clock has been set back."""
 
     def use(self, rules: Iterable[Rule]) -> None:
         """Goes on with these rules; what was remembered for others, or for another form of them, is gone."""
@@ -297,18 +300,33 @@ class OverTime:
 
     def _evict(self) -> None:
         """Makes room, a sixteenth of it at a time, so that this is seldom done."""
-        self.expire()
+        self._forget_past()
         while self.held > self._max_matches * 15 / 16 or self.bytes > self._max_bytes * 15 / 16:
             name = max(self._windows, key=self._size.__getitem__)
             self._forget_oldest(name)
             self.evicted[name] += 1
 
     def _forget_oldest(self, name: str) -> None:
-        key, window = self._windows[name].popitem(last=False)
+        self._forget(name, *self._windows[name].popitem(last=False))
+
+    def _forget(self, name: str, key: Key, window: _Window) -> None:
         self._account(name, -window.held - 1, -window.size - _key_size(key))
 
-    def expire(self) -> None:
-        """Forgets keys whose windows have passed; called now and then."""
+    def expire(self, now_ns: int) -> None:
+        """Forgets keys whose windows have passed, or lie in the future; called now and then."""
+        if self._latest_ns > now_ns + AHEAD_NS:
+            self._forget_ahead(now_ns)
+        self._forget_past()
+
+    def _forget_ahead(self, now_ns: int) -> None:
+        """What is there would keep later matches from being counted until the clock has come there again."""
+        for name, windows in self._windows.items():
+            for key in [key for key, window in windows.items() if window.latest_ns > now_ns + AHEAD_NS]:
+                self._forget(name, key, windows.pop(key))
+                self.ahead[name] += 1
+        self._latest_ns = now_ns
+
+    def _forget_past(self) -> None:
         for name, windows in self._windows.items():
             quiet_ns = 2 * _within_ns(self._rules[name])  # a count is quiet for as long again
             past_ns = self._latest_ns - quiet_ns - _LATE_NS

@@ -20,6 +20,7 @@ class Counters:
         ring_full: of these, events for which the ring had no room.
         filter_full: processes, cgroups or sockets that could not be followed, because there was no room for them.
         totals_full: what could not be counted in the kernel, because the table had no room.
+        unanswered: requests of io_uring told without what came of them, because there was no room to wait for it.
         nested: calls of programs that the kernel left out because the same program was running on that CPU just then.
     """
 
@@ -27,13 +28,15 @@ class Counters:
     ring_full: int = 0
     filter_full: int = 0
     totals_full: int = 0
+    unanswered: int = 0
     nested: int = 0
 
 
 def read(counters_fd: int, program_fds: list[int]) -> Counters:
     """Reads the counters map, and the kernel's own count of programs it left out."""
-    emitted, ring_full, filter_full, totals_full = maps.per_cpu_sums(counters_fd, 4).tolist()
-    return Counters(emitted, ring_full, filter_full, totals_full, sum(_recursion_misses(fd) for fd in program_fds))
+    emitted, ring_full, filter_full, totals_full, unanswered = maps.per_cpu_sums(counters_fd, 5).tolist()
+    nested = sum(_recursion_misses(fd) for fd in program_fds)
+    return Counters(emitted, ring_full, filter_full, totals_full, unanswered, nested)
 
 
 def _recursion_misses(program_fd: int) -> int:

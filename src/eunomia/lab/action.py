@@ -36,6 +36,7 @@ class Action:
         options: of `docker run`.
         also: other rules that rightly speak of it.
         instead: other rules that find it just as well, when its own does not.
+        limit: why no rule finds it, where that is known and told of; such an action may be missed.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Action:
     options: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()
+    limit: str = ""
 
 
 @cache
@@ -53,10 +55,18 @@ def actions() -> tuple[Action, ...]:
     return tuple(action for path in sorted(ACTIONS.glob("*.yaml")) for action in read(path.read_text("utf-8")))
 
 
+@cache
+def elsewhere() -> dict[str, str]:
+    """Rules for which containers of the laboratory can do nothing -> where they are put to the test instead."""
+    groups = (group for path in sorted(ACTIONS.glob("*.yaml")) for group in yaml.safe_load(path.read_text("utf-8")))
+    return {group["rule"]: group["elsewhere"].strip() for group in groups if "elsewhere" in group}
+
+
 def read(text: str) -> Iterator[Action]:
     """The actions of one file: a list of rules; what is said of a rule holds for all of its actions.
 
-    An action is its name and its script, or more than a script when it needs that.
+    An action is its name and its script, or more than a script when it needs that. A rule that is tried `elsewhere`
+    has none.
     """
     for group in yaml.safe_load(text):
         for kind in Kind:
@@ -69,7 +79,8 @@ def _action(name: str, kind: Kind, group: dict[str, Any], own: dict[str, Any]) -
         return (*group.get(key, ()), *own.get(key, ()))
 
     script = group.get("before", "") + own["script"]
-    return Action(name, group["rule"], kind, script, both("options"), both("also"), both("instead"))
+    limit = own.get("limit", "").strip()
+    return Action(name, group["rule"], kind, script, both("options"), both("also"), both("instead"), limit)
 
 
 def select(names: Sequence[str], among: Iterable[Action] | None = None) -> list[Action]:

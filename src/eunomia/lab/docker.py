@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from eunomia.lab.labtool import LabError
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 180.0  # nothing of what is done takes more than seconds, but a machine may be very busy
 _PATIENCE_S = 600.0  # hundreds of containers are removed at once
 
 
@@ -59,8 +59,8 @@ class Docker:
             try:
                 done = self._ask(*command, "/bin/sh", "-euc", script, timeout_s=timeout_s)
             except subprocess.TimeoutExpired:
-                return Done(-1, f"not over after {timeout_s:g} seconds")
-            container_id = noted.read_text() if noted.exists() else ""
+                return Done(-1, f"not over after {timeout_s:g} seconds", _text(noted))
+            container_id = _text(noted)
         said = (done.stderr + done.stdout).decode(errors="replace").strip()
         return Done(done.returncode, said[-1000:], container_id)
 
@@ -132,3 +132,7 @@ class Docker:
             )
         except FileNotFoundError as error:
             raise LabError("there is no command `docker`, which the laboratory needs; install docker.io") from error
+
+
+def _text(file: Path) -> str:
+    return file.read_text() if file.exists() else ""

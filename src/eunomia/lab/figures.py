@@ -7,8 +7,9 @@ import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from eunomia.lab.action import Kind
+from eunomia.lab.action import Kind, elsewhere
 from eunomia.lab.judge import Judgement, Verdict
+from eunomia.lab.session import Session
 
 _INTRODUCTION = """\
 # Detection
@@ -19,7 +20,8 @@ Made by `eunomia lab run --report docs/detection.md`: real actions in real conta
 An **attack** is to trigger its rule and no other rule at level `alert`. An **evasion** is the same attack in disguise:
 another system call for the same effect (openat2, renameat2, execveat, io_uring, 32-bit calls), a renamed program, a way
 through a link or a relative path. A **benign** action is much like the attack and harmless; its rule must stay silent.
-An action that finds no room for itself on a machine (a kernel without modules, say) is left out.
+An action that finds no room for itself on a machine (a kernel without modules, say) is left out, and told of below.
+After the last action a control, the reading of /etc/shadow, was heard.
 """
 
 
@@ -52,6 +54,10 @@ def share(judgements: Iterable[Judgement], kind: Kind) -> Share:
     return Share(sum(one.verdict in (Verdict.DETECTED, Verdict.SILENT) for one in done), len(done))
 
 
+def _number(judgements: Iterable[Judgement], verdict: Verdict) -> str:
+    return str(sum(one.verdict is verdict for one in judgements))
+
+
 def summary(judgements: Sequence[Judgement]) -> dict[str, str]:
     """The figures, by what they are called."""
     attacks, evasions, benign = (share(judgements, kind) for kind in Kind)
@@ -60,20 +66,38 @@ def summary(judgements: Sequence[Judgement]) -> dict[str, str]:
         "attacks detected": f"{attacks} ({attacks.percent})",
         "evasions detected": f"{evasions} ({evasions.percent})",
         "benign actions without their rule": f"{benign} ({benign.percent})",
+        "missed, and known to be": _number(judgements, Verdict.LIMIT),
         "actions with another rule's alert": f"{beside}",
-        "not possible on this machine": f"{sum(one.verdict is Verdict.IMPOSSIBLE for one in judgements)}",
-        "not done": f"{sum(one.verdict is Verdict.BROKEN for one in judgements)}",
+        "not possible on this machine": _number(judgements, Verdict.IMPOSSIBLE),
+        "not done": _number(judgements, Verdict.BROKEN),
     }
 
 
-def page(judgements: Sequence[Judgement], machine: str) -> str:
+def page(session: Session, machine: str) -> str:
     """The page, in Markdown.
 
     Args:
         machine: what it was, in words.
     """
-    parts = (_figures(judgements), _rules(judgements), _wrong(judgements))
-    return "\n".join((_INTRODUCTION, f"Machine: {machine}.\n", *(line for part in parts for line in part), ""))
+    judgements = session.judgements
+    parts = (
+        _figures(judgements),
+        _rules(judgements),
+        _wrong(judgements),
+        _explained(judgements, Verdict.LIMIT, "Known limits"),
+        _explained(judgements, Verdict.IMPOSSIBLE, "Not possible on this machine"),
+        _elsewhere(),
+    )
+    said = " ".join((f"Machine: {machine}.", *(f"{one[0].upper()}{one[1:]}." for one in notes(session))))
+    return "\n".join((_INTRODUCTION, f"{said}\n", *(line for part in parts for line in part), ""))
+
+
+def notes(session: Session) -> Iterator[str]:
+    """What there is to know of a run besides."""
+    if session.events:
+        yield f"{session.events.seen:,} events, of which {session.events.lost:,} were lost"
+    if session.repeated:
+        yield f"since events were lost, these were done again: {', '.join(session.repeated)}"
 
 
 def _figures(judgements: Sequence[Judgement]) -> Iterator[str]:
@@ -100,3 +124,17 @@ def _wrong(judgements: Sequence[Judgement]) -> Iterator[str]:
         action = one.action
         beside = (*(f"{rule} (alert)" for rule in one.others), *one.mentions)
         yield f"| {action.name} | {action.rule} | {action.kind} | {one.verdict} | {', '.join(beside) or '-'} |"
+
+
+def _explained(judgements: Sequence[Judgement], verdict: Verdict, title: str) -> Iterator[str]:
+    found = [one for one in judgements if one.verdict is verdict]
+    yield f"\n## {title}\n"
+    yield "| action | rule | why |\n| --- | --- | --- |" if found else "None."
+    for one in found:
+        yield f"| {one.action.name} | {one.action.rule} | {' '.join(one.why.split())} |"
+
+
+def _elsewhere() -> Iterator[str]:
+    yield "\n## Rules that are tried elsewhere\n\n| rule | where |\n| --- | --- |"
+    for rule, where in elsewhere().items():
+        yield f"| {rule} | {where} |"

@@ -8,20 +8,7 @@ from enum import StrEnum
 
 from eunomia.lab.action import Action, Kind
 from eunomia.lab.runner import IMPOSSIBLE, Performance
-
-_SHORT = 12  # digits of an id, as alerts have it
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What matters here of an alert. The container's name may be missing where its runtime was slow to tell."""
-
-    container: str
-    rule: str
-    level: str
-    message: str = ""
-    count: int = 1
-    container_id: str = ""
+from eunomia.lab.seen import Seen, by_container
 
 
 class Verdict(StrEnum):
@@ -29,6 +16,7 @@ class Verdict(StrEnum):
 
     DETECTED = "detected"
     MISSED = "missed"
+    LIMIT = "known limit"
     SILENT = "silent"
     FALSE_ALARM = "false alarm"
     IMPOSSIBLE = "not possible here"
@@ -52,26 +40,21 @@ class Judgement:
     said: str = ""
 
     @property
+    def why(self) -> str:
+        """Why it came out like this, where there is something to say."""
+        return self.action.limit if self.verdict is Verdict.LIMIT else self.said
+
+    @property
     def right(self) -> bool:
         """Whether that is how it should be. What this machine cannot do says nothing."""
         if self.verdict is Verdict.IMPOSSIBLE:
             return True
-        return self.verdict in (Verdict.DETECTED, Verdict.SILENT) and not self.others
+        return self.verdict in (Verdict.DETECTED, Verdict.SILENT, Verdict.LIMIT) and not self.others
 
 
 def judge(performances: Sequence[Performance], alerts: Iterable[Seen]) -> list[Judgement]:
     """Holds what was done against what was said."""
-    of: dict[str, list[Seen]] = {}
-    for one in performances:
-        told: list[Seen] = []
-        of[one.container] = told
-        if one.done.container_id:
-            of[one.done.container_id[:_SHORT]] = told
-    for alert in alerts:
-        for name in (alert.container_id, alert.container):
-            if name in of:
-                of[name].append(alert)
-                break
+    of = by_container({one.container: one.done.container_id for one in performances}, alerts)
     return [_judge(one, of[one.container]) for one in performances]
 
 
@@ -88,7 +71,8 @@ def _judge(performance: Performance, alerts: Sequence[Seen]) -> Judgement:
     mentions = _rules(alert for alert in alerts if alert.rule not in expected and alert.level != "alert")
     if action.kind is Kind.BENIGN:
         return Judgement(action, Verdict.FALSE_ALARM if fired else Verdict.SILENT, others, mentions)
-    return Judgement(action, Verdict.DETECTED if fired else Verdict.MISSED, others, mentions)
+    missed = Verdict.LIMIT if action.limit else Verdict.MISSED
+    return Judgement(action, Verdict.DETECTED if fired else missed, others, mentions)
 
 
 def _rules(alerts: Iterable[Seen]) -> tuple[str, ...]:

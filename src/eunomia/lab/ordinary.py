@@ -1,10 +1,10 @@
-"""Ordinary work in containers, all of it side by side, on which no rule may cry `alert`."""
+"""Ordinary work in containers, all of it side by side, on which no rule may cry `alert`. It shows that it was done."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,20 +14,38 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from eunomia.lab.control import RULE, Control, Watcher, control
 from eunomia.lab.docker import Docker
-from eunomia.lab.judge import Seen
 from eunomia.lab.labtool import LabError
+from eunomia.lab.seen import Seen, by_container
+from eunomia.lab.session import Events
 
 _FILE = Path(__file__).with_name("ordinary.yaml")
 _INSTALL = """
 mkdir -p /var/log/apt
+before=$(dpkg-query -W | wc -l)
 apt-get update
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {}
+did $(($(dpkg-query -W | wc -l) - before)) packages installed
 """
 _NO_SERVICES = "#!/bin/sh\nexit 101\n"
 _INSTALL_S = 900.0
 _LAST_ROUND_S = 180.0
 _PAUSE_S = 1
+_NOTES = "${TMPDIR:-/tmp}/.eunomia-lab-did"
+_ROUNDS = "eunomia-lab-rounds"
+_DID = f"""
+did() {{
+    [ "$1" -gt 0 ] || {{ echo "not done: $*"; exit 1; }}
+    echo "$*" >>{_NOTES}
+}}
+"""
+"""`did NUMBER WHAT` is how a script shows what it has done; nothing done is a failure."""
+_SUM = '{number = $1; $1 = ""; sum[$0] += number} END {for (what in sum) print sum[what] what}'
+_TELL = f"""
+echo {_ROUNDS} $n
+awk '{_SUM}' {_NOTES}
+"""
 
 _INTRODUCTION = """\
 # Ordinary work
@@ -35,12 +53,16 @@ _INTRODUCTION = """\
 Made by `eunomia lab benign --minutes {minutes:g} --report docs/benign.md`: {number} pieces of work as servers do them,
 each again and again in a container of its own, all side by side, watched by `eunomia daemon` with the default rules.
 Nothing of it may be told of at level `alert` but what is meant to be; what is told of at lower levels stands here with
-the reason.
+the reason. Each piece of work shows what it has done; one that cannot has failed, and so has the run.
+
+That the daemon could hear is shown by a control, a container in which /etc/shadow is read: {controls}. Without the
+alert `{rule}` for each the run says nothing, and no page is written. {seen:,} events came of all that, of which
+{lost:,} were lost.
 
 Machine: {machine}.
 
-| work | rounds | level | rule | alerts | equal ones among them | why |
-| --- | --- | --- | --- | --- | --- | --- |
+| work | rounds | what was done | level | rule | alerts | equal ones among them | why |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -79,18 +101,37 @@ def ordinary() -> tuple[Work, ...]:
 
 
 def again_and_again(script: str, seconds: float) -> str:
-    """A script that does one round of work after the other for a time, and says how many those were."""
-    begin = f"n=0\nend=$(($(date +%s) + {seconds:.0f}))\nwhile [ $(date +%s) -lt $end ]; do\n"
+    """A script that does one round of work after the other for a time, and says how many, and what they did."""
+    begin = f"n=0\n: >{_NOTES}\nend=$(($(date +%s) + {seconds:.0f}))\nwhile [ $(date +%s) -lt $end ]; do\n"
     # A shell of its own, for `set -e` to hold in it: no command of it may fail.
-    return f"{begin}(\nset -e\n{script}\n) >&2\nn=$((n + 1))\nsleep {_PAUSE_S}\ndone\necho $n"
+    return f"{_DID}{begin}(\nset -e\n{script}\n) >&2\nn=$((n + 1))\nsleep {_PAUSE_S}\ndone{_TELL}"
 
 
 @dataclass(frozen=True)
 class Done:
-    """What has become of a piece of work: how often it was done, and why it was not to the end."""
+    """What has become of a piece of work.
 
-    rounds: int
+    Attributes:
+        container_id: empty when there is none.
+        rounds: how often it was done.
+        did: what was done -> how often, as the work itself found afterwards.
+        failed: why it was not done to the end; empty when it was.
+    """
+
+    container_id: str = ""
+    rounds: int = 0
+    did: Mapping[str, int] = field(default_factory=dict)
     failed: str = ""
+
+
+def read_done(said: str, container_id: str = "") -> Done:
+    """What a script of `again_and_again` has said at its end."""
+    _, found, told = said.rpartition(f"{_ROUNDS} ")
+    if not found:
+        return Done(container_id, failed=f"it does not say what it did: {said}")
+    rounds, *lines = told.splitlines()
+    did = {what: int(number) for number, _, what in sorted(line.partition(" ") for line in lines)}
+    return Done(container_id, int(rounds), did, "" if did else "nothing shows that it was done")
 
 
 @dataclass(frozen=True)
@@ -98,14 +139,11 @@ class Told:
     """What was said of a piece of work.
 
     Attributes:
-        rounds: how often it was done.
-        failed: why it was not done to the end; empty when it was.
         alerts: one for each time that it was told.
     """
 
     work: Work
-    rounds: int
-    failed: str
+    done: Done
     alerts: tuple[Seen, ...]
 
     @property
@@ -129,6 +167,16 @@ class Workshop:
         """What its container is called, by which alerts are told apart."""
         return f"{self.image}-{work.name}"
 
+    def control(self, when: str, watcher: Watcher) -> Control:
+        """The positive control, in a container of its own.
+
+        Raises:
+            LabError: nothing is heard of it.
+        """
+        container = f"{self.image}-control-{when}"
+        self.containers.append(container)
+        return control(self._docker, self._base, container, when, watcher)
+
     def install(self, work: Work) -> Done:
         """Installs programs with apt-get, as any image is made, and keeps what has come of it. No service is started.
 
@@ -140,25 +188,24 @@ class Workshop:
             policy.write_text(_NO_SERVICES, "utf-8")
             policy.chmod(0o755)
             options = ("--network", self._network, "--volume", f"{policy}:/usr/sbin/policy-rc.d:ro")
-            self._run(work, self._base, _INSTALL.format(work.installs), options, _INSTALL_S)
+            script = f"{_DID}n=1\n: >{_NOTES}\n{_INSTALL.format(work.installs)}{_TELL}"
+            done = self._run(work, self._base, script, options, _INSTALL_S)
+        if done.failed:
+            raise LabError(done.failed)
         self._docker.commit(self.container(work), self.image)
         self.made = True
-        return Done(1)
+        return done
 
     def do(self, work: Work, seconds: float) -> Done:
-        """Does a piece of work for a time."""
-        try:
-            said = self._run(work, self.image, again_and_again(work.script, seconds), (), seconds + _LAST_ROUND_S)
-        except LabError as error:  # one that fails is told of, and the others go on
-            return Done(0, str(error))
-        return Done(int(said.split()[-1]))
+        """Does a piece of work for a time. One that fails is told of, and the others go on."""
+        return self._run(work, self.image, again_and_again(work.script, seconds), (), seconds + _LAST_ROUND_S)
 
-    def _run(self, work: Work, image: str, script: str, options: Sequence[str], timeout_s: float) -> str:
+    def _run(self, work: Work, image: str, script: str, options: Sequence[str], timeout_s: float) -> Done:
         self.containers.append(self.container(work))
         done = self._docker.run(self.container(work), image, script, options, timeout_s)
         if done.code != 0:
-            raise LabError(f"{work.name}: exit code {done.code}: {done.said}")
-        return done.said
+            return Done(done.container_id, failed=f"exit code {done.code}: {done.said}")
+        return read_done(done.said, done.container_id)
 
 
 @contextmanager
@@ -195,35 +242,32 @@ def work(shop: Workshop, seconds: float, say: Callable[[str], None]) -> dict[str
         return done | dict(pool.map(lambda one: (one.name, shop.do(one, seconds)), pieces))
 
 
-def told(shop: Workshop, done: dict[str, Done], alerts: Iterable[Seen]) -> list[Told]:
+def told(shop: Workshop, done: Mapping[str, Done], alerts: Iterable[Seen]) -> list[Told]:
     """What was said of each piece of work."""
-    of: dict[str, list[Seen]] = {}
-    for alert in alerts:
-        of.setdefault(alert.container, []).append(alert)
-    return [
-        Told(one, done[one.name].rounds, done[one.name].failed, tuple(of.get(shop.container(one), ())))
-        for one in ordinary()
-        if one.name in done
-    ]
+    pieces = [one for one in ordinary() if one.name in done]
+    of = by_container({shop.container(one): done[one.name].container_id for one in pieces}, alerts)
+    return [Told(one, done[one.name], tuple(of[shop.container(one)])) for one in pieces]
 
 
-HEADINGS = ("work", "rounds", "level", "rule", "alerts", "equal", "why")
+HEADINGS = ("work", "rounds", "done", "level", "rule", "alerts", "equal", "why")
 
 
 def rows(found: Iterable[Told]) -> Iterator[tuple[str, ...]]:
     """A line for each rule that spoke of a piece of work; one that says so where none did."""
     for one in found:
-        rounds = "failed" if one.failed else f"{one.rounds:,}"
+        rounds = "failed" if one.done.failed else f"{one.done.rounds:,}"
+        did = ", ".join(f"{number:,} {what}" for what, number in one.done.did.items())
         times = Counter((alert.level, alert.rule) for alert in one.alerts)
         for (level, rule), number in sorted(times.items()):
             equal = sum(alert.count for alert in one.alerts if alert.rule == rule) - number
             why = one.work.why.get(rule, "?")
-            yield one.work.name, rounds, level, rule, f"{number:,}", f"{equal:,}", why
+            yield one.work.name, rounds, did, level, rule, f"{number:,}", f"{equal:,}", why
         if not times:
-            yield one.work.name, rounds, "-", "none", "0", "0", ""
+            yield one.work.name, rounds, did, "-", "none", "0", "0", ""
 
 
-def page(found: Sequence[Told], minutes: float, machine: str) -> str:
+def page(found: Sequence[Told], minutes: float, machine: str, controls: Iterable[Control], events: Events) -> str:
     """What was said, in Markdown."""
-    introduction = _INTRODUCTION.format(minutes=minutes, number=len(found), machine=machine)
+    heard = {"controls": "; ".join(map(str, controls)), "rule": RULE, "seen": events.seen, "lost": events.lost}
+    introduction = _INTRODUCTION.format(minutes=minutes, number=len(found), machine=machine, **heard)
     return introduction + "".join(f"| {' | '.join(row)} |\n" for row in rows(found))

@@ -11,12 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from eunomia.lab.action import Action
+from eunomia.lab.control import Control, Watcher, control
 from eunomia.lab.docker import Docker, Done
 from eunomia.lab.image import image_tar
 from eunomia.lab.labtool import compile_labtool
 
 IMPOSSIBLE = 77
 """Exit code of a script that this machine cannot perform."""
+
+_CANNOT = f'cannot() {{ echo "$*"; exit {IMPOSSIBLE}; }}\n'
+"""What scripts say it with, and why."""
 
 SOCKET = "{socket}"
 """Stands in an action's options for the path of Docker's own socket."""
@@ -44,17 +48,22 @@ class Laboratory:
         self._jobs = jobs
         self.containers: list[str] = []
 
+    def container(self, action: Action) -> str:
+        """What the container is called that an action is performed in."""
+        return f"{self.image}-{action.name}"
+
     def perform(
-        self, actions: Sequence[Action], on_done: Callable[[Performance], object] | None = None
+        self, actions: Sequence[Action], on_done: Callable[[Performance], object] | None = None, suffix: str = ""
     ) -> list[Performance]:
         """Performs them, several at a time; gives them in the same order.
 
         Args:
             on_done: told of each as soon as it is over, on any thread.
+            suffix: of the containers' names, where the same actions were performed before.
         """
 
         def one(action: Action) -> Performance:
-            container = f"{self.image}-{action.name}"
+            container = self.container(action) + suffix
             made = Performance(action, container, self._run(action, container))
             if on_done:
                 on_done(made)
@@ -62,6 +71,16 @@ class Laboratory:
 
         with ThreadPoolExecutor(self._jobs) as pool:
             return list(pool.map(one, actions))
+
+    def control(self, watcher: Watcher, when: str = "end") -> Control:
+        """Does what every daemon has to speak of, and waits for the alert: what was done before is told of by then.
+
+        Raises:
+            LabError: nothing is heard of it.
+        """
+        container = f"{self.image}-control-{when}"
+        self.containers.append(container)
+        return control(self._docker, self.image, container, when, watcher)
 
     def clear(self) -> None:
         """Removes the containers, so that the same actions can be performed again."""
@@ -75,7 +94,7 @@ class Laboratory:
                 return Done(IMPOSSIBLE, "Docker is not reached through a socket of this machine")
             options = tuple(option.replace(SOCKET, self._docker.socket) for option in options)
         self.containers.append(container)
-        return self._docker.run(container, self.image, action.script, options)
+        return self._docker.run(container, self.image, _CANNOT + action.script, options)
 
 
 @contextmanager

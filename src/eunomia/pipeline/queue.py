@@ -17,6 +17,7 @@ from eunomia.schema.batch import Batch
 
 _TICK_S = 0.1
 _CLOSE_S = 1.0
+_LOOK_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class _Inlet(Handler):
 
     def __init__(self, put: Callable[[Batch], None]) -> None:
         self._put = put
+
+    @property
+    def label(self) -> str:
+        """As the queue's own: it makes no difference who came first."""
+        return Queue.__name__
 
     def handle(self, batch: Batch) -> None:
         """Puts a batch; never waits."""
@@ -70,9 +76,25 @@ class Queue(Handler):
         return len(self._waiting)
 
     @property
+    def waiting_events(self) -> int:
+        """The events in them."""
+        with self._changed:
+            return sum(len(batch) for batch, _, _ in self._waiting)
+
+    @property
     def waiting_bytes(self) -> int:
         """The memory that they take."""
         return self._bytes
+
+    def moves(self, timeout_s: float) -> bool:
+        """Waits until its thread has nothing in hand or comes to the end of it, no longer than that; says whether."""
+        end_s = time.monotonic() + timeout_s
+        busy_s = self._busy_s
+        while self._in_hand is not None and self._busy_s == busy_s:
+            if time.monotonic() >= end_s:
+                return False
+            time.sleep(_LOOK_S)
+        return True
 
     @property
     def busy_s(self) -> float:

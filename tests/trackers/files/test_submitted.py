@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,13 @@ import polars as pl
 import pytest
 
 from tests.collect import Run
+from tests.sinks.alerts.servers import until
 from tests.trackers.files.test_events import events
 from tests.trackers.files.work import watching
-from tests.uring import NOP, SILENT, Request, knows
+from tests.uring import AT_FDCWD, FTRUNCATE, NOP, SILENT, Request, knows
 
 pytestmark = pytest.mark.kernel
+NOT_WAITED_FOR = "io_uring's answers not waited for"
 _ROOT = Path(__file__).resolve().parents[3]
 _HEAD = """
 import os, sys, errno
@@ -41,9 +44,11 @@ def work(program: str, folder: Path) -> int:
 
 
 @contextmanager
-def seen(program: str, folder: Path, *columns: str, **options: Any) -> Iterator[list[tuple[Any, ...]]]:
+def seen(
+    program: str, folder: Path, *columns: str, missed: str | None = None, **options: Any
+) -> Iterator[list[tuple[Any, ...]]]:
     """What a program was seen to do below a folder; its own imports lie elsewhere."""
-    with watching(events=True, **options) as run:
+    with watching(events=True, missed=missed, **options) as run:
         pid = work(program, folder)
     yield events(run, pid, folder, *columns)
 
@@ -135,8 +140,130 @@ for _ in range(500):
         assert rows == (told if knows(Request(NOP, flags=SILENT)) else [])
 
 
+def test_one_that_is_silent_says_when_it_fails(tmp_path: Path) -> None:
+    """A worker of the kernel's may come to that after the call: then it has been told as having succeeded, too."""
+    program = """
+import time
+if not ring.may_be_silent:
+    sys.exit()
+answers = []
+ring.submit(open_at("none", os.O_WRONLY, flags=SILENT), path(MKDIRAT, "made", length=0o700, flags=SILENT))
+while not (answers and os.path.exists("made")):
+    answers += ring._answers()
+    time.sleep(0.001)
+"""
+    there = knows(Request(NOP, flags=SILENT))
+    with seen(program, tmp_path, "event", "path", "error") as rows:
+        assert rows.count(("open", "none", "ENOENT")) == rows.count(("mkdir", "made", None)) == there
+        assert len(rows) <= 3 * there
+        assert rows[-1:] != [("open", "none", None)]
+    if there:
+        (tmp_path / "made").rmdir()
+    with seen(program, tmp_path, "event", "path", "error", failed=False) as rows:
+        assert rows.count(("mkdir", "made", None)) == there
+        assert not [row for row in rows if row[2]]
+
+
+def test_a_silent_one_is_told_before_its_caller_waits(tmp_path: Path) -> None:
+    """Else it could wait for ever, and nobody would know."""
+    program = """
+if not ring.may_be_silent:
+    sys.exit()
+read, write = os.pipe()
+poll = Request(POLL_ADD, fd=read, operation_flags=1)
+if not os.fork():
+    import signal
+    ring.submit(path(MKDIRAT, "one", length=0o700, flags=SILENT), poll)  # which nobody ends
+import time
+while not os.path.isdir("one"):
+    time.sleep(0.01)
+sys.stdout.write("made")
+sys.stdout.flush()
+os.read(0, 1)
+os.kill(0, 15)
+"""
+    command = [sys.executable, "-c", _HEAD + program, str(_ROOT), str(tmp_path)]
+    with watching(events=True) as run:
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        try:
+            assert child.stdout is not None
+            if child.stdout.read(4) == b"made":
+                until(lambda: (tmp_path / "one").name in "".join(run.events["path"].drop_nulls().to_list()))
+        finally:
+            child.communicate()
+    assert (tmp_path / "one").is_dir() == knows(Request(NOP, flags=SILENT))
+
+
+def test_what_follows_in_a_chain_that_breaks_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """Nothing is said of it where the first one was to be silent, so that it would take the room of others."""
+    program = """
+import time
+if not ring.may_be_silent:
+    sys.exit()
+for number in range(100):
+    requests = [open_at(name, os.O_WRONLY | os.O_CREAT, flags=LINK) for name in ("a", "b")]
+    first, last = open_at("none", os.O_WRONLY, flags=SILENT | LINK), path(MKDIRAT, "c", length=0o700)
+    ring.submit(first, *requests, last, wait=False)
+    while not ring._answers():
+        time.sleep(0.001)
+assert ask(open_at("one", os.O_WRONLY | os.O_CREAT))[0] > 2
+"""
+    program = program.replace("os.O_CREAT, flags=LINK)", "os.O_CREAT, flags=LINK, number=len(name) + ord(name))")
+    with seen(program, tmp_path, "event", "path", "error", "fd") as rows:
+        if not knows(Request(NOP, flags=SILENT)):
+            assert rows == []
+            return
+        assert (rows[-1][:3], rows[-1][3] is not None) == (("create", "one", None), True)
+        told = Counter(row[:3] for row in rows[:-1])
+        assert told.pop(("open", "none", None), 0) <= 100  # before it has failed
+        assert told == {
+            ("open", "none", "ENOENT"): 100,
+            ("open", "a", "ECANCELED"): 100,
+            ("open", "b", "ECANCELED"): 100,
+            ("mkdir", "c", "ECANCELED"): 100,
+        }
+
+
+def test_those_that_wait_longest_make_room(tmp_path: Path) -> None:
+    """They are told without what came of them, which is counted; those that come later are told with it."""
+    program = """
+read, write = os.pipe()
+for number in range(60):
+    poll = Request(POLL_ADD, fd=read, operation_flags=1, flags=LINK, number=10 * number)
+    opens = [open_at("one", number=10 * number + place, flags=LINK if place < 6 else 0) for place in range(1, 7)]
+    ring.submit(poll, *opens, wait=False)
+assert ask(open_at("none", os.O_WRONLY, number=9999)) == [-errno.ENOENT]
+"""
+    with seen(program, tmp_path, "event", "path", "error", missed=NOT_WAITED_FOR) as rows:
+        assert len(rows) == 361
+        given_up = rows.index(("open", "none", "ENOENT"))
+        assert rows[:given_up] == [("open", "one", None)] * given_up
+        assert 360 - 256 <= given_up <= 360
+        assert rows[given_up + 1 :] == [("open", "one", "ECANCELED")] * (360 - given_up)  # the ring has gone
+
+
+def test_a_truncated_file_is_told_by_its_descriptor(tmp_path: Path) -> None:
+    """Whatever becomes of it; it has no name, and the working directory is none of its business."""
+    program = """
+fd = os.open("one", os.O_RDONLY | os.O_CREAT)
+if ask(Request(NOP), Request(FTRUNCATE, fd=-1)) == [0, -errno.EBADF]:
+    assert ask(Request(FTRUNCATE, fd=fd, offset=5)) == [-errno.EINVAL]
+    write = os.open("one", os.O_WRONLY)
+    ring.submit(Request(FTRUNCATE, fd=write, offset=7, flags=SILENT))
+"""
+    with seen(program, tmp_path, "event", "path", "error", "size") as rows:
+        expected = [
+            ("create", "one", None, None),
+            ("truncate", "one", "EINVAL", 5),
+            ("open", "one", None, None),
+            ("truncate", "one", None, 7),
+        ]
+        assert rows == (expected if knows(Request(FTRUNCATE, fd=AT_FDCWD)) else expected[:1])
+
+
 def test_several_of_the_same_number(tmp_path: Path) -> None:
-    """The caller may call all of its requests the same, and have them done in any order.
+    """The caller may call all of its requests the same, and have them done in any order. What came of those that
+    another one of the same number was waiting beside is not known, which is counted.
 
     Before 5.18 answers are told apart by that number alone; what came with 5.19 tells whether it is such a kernel.
     """
@@ -146,7 +273,7 @@ for n in range(8):
     first = (Request(NOP),) if knows(Request(SOCKET, 99, 1)) else ()
     assert len(ask(*first, open_at(f"file {n}"))) == len(first) + 1
 """
-    with seen(program, tmp_path, "path", "error") as rows:
+    with seen(program, tmp_path, "path", "error", missed=NOT_WAITED_FOR) as rows:
         assert sorted(rows) == sorted((f"file {n}", None) for n in (*range(8), *range(8)))
 
 

@@ -279,6 +279,24 @@ assert answers == ([] if flags else [0])
         assert connected["type"] == "stream"
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_silent_connection_that_fails_says_so_and_nothing_else(failed: bool, tmp_path: Path) -> None:
+    with collecting("ipc", failed=failed) as done:
+        pid = run(f"""
+import struct, sys
+sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})
+from tests.uring import *
+client = socket.socket(socket.AF_UNIX)
+name = struct.pack("H", 1) + {str(tmp_path / "nobody")!r}.encode() + bytes(1)
+ring = Ring()
+if ring.may_be_silent:
+    ring.submit(Request(CONNECT, client.fileno(), len(name), name, flags=SILENT))
+""")
+    seen = of(done, pid).filter(event="unix_connect").select("name", "error").rows()
+    there = knows(Request(NOP, flags=SILENT)) and knows(Request(SOCKET, _NO_FAMILY, socket.SOCK_STREAM))
+    assert seen == ([(str(tmp_path / "nobody"), "ENOENT")] if there and failed else [])
+
+
 @pytest.mark.parametrize("abstract", [False, True])
 @pytest.mark.parametrize("how", ["sendto", "sendmsg", "connect"])
 def test_datagrams(how: str, abstract: bool, tmp_path: Path) -> None:

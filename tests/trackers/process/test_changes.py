@@ -74,6 +74,7 @@ os.setuid(9)
         (0, 0, 8, 0, 5, 5, 6, 6),
         (0, 9, 0, 9, 5, 5, 6, 6),
     ]
+    assert events["old_suid"].to_list() == [0, 0, 0, 8, 8]
     if has_calls(events):
         assert events["syscall"].to_list() == ["setgroups", "setresgid", "setreuid", "setresuid", "setuid"]
     assert events["change"].to_list()[1].startswith("gid 0 -> 5, egid 0 -> 6")

@@ -400,6 +400,24 @@ answers = Ring().ask(*(Request(SOCKET, 17, 3, length=0x300, flags=flags, file_in
         assert second[1] in ("ENXIO", "ENFILE")
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_silent_socket_that_fails_says_so_and_nothing_else(failed: bool) -> None:
+    with watching(only=("socket",), failed=failed) as run:
+        run_calls(
+            """
+sys.path.insert(0, sys.argv[2])
+from tests.uring import *
+ring = Ring()
+if ring.may_be_silent:
+    ring.submit(Request(SOCKET, 99, 1, flags=SILENT), Request(SOCKET, 17, 3, length=0x300, flags=SILENT))
+""",
+            str(Path(__file__).resolve().parents[3]),
+        )
+    seen = run.events.filter(event="socket").select("family", "type", "error").rows()
+    there = knows(Request(SOCKET, _NO_FAMILY, socket.SOCK_STREAM, flags=SILENT))
+    assert [row[2] for row in seen] == ([*(["EAFNOSUPPORT"] if failed else []), None] if there else [])
+
+
 def test_a_socket_becomes_stdio() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

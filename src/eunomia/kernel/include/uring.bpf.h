@@ -24,13 +24,20 @@ enum uring_operation { /* include/uapi/linux/io_uring.h */
 		       URING_FTRUNCATE = 55,
 };
 
+#define URING_FIXED_FILE (1 << 0)    /* IOSQE_FIXED_FILE: its file is of the ring's own table */
 #define URING_NO_COMPLETION (1 << 6) /* IOSQE_CQE_SKIP_SUCCESS: nothing is said of it when it succeeds */
+#define URING_POLLED (1 << 1)	     /* IORING_SETUP_SQPOLL: a thread of the kernel's takes the ring's requests */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct io_cqe {
 	u64 user_data;
 	s32 res;
+	s32 fd; /* until it completes: the descriptor that it is about, since 5.19 */
+};
+
+struct io_ring_ctx {
+	u32 flags;
 };
 
 /* Its first member shares its place with what an operation keeps of its arguments. */
@@ -38,7 +45,7 @@ struct io_kiocb {
 	void *file;
 	u8 opcode;
 	u32 flags; /* the lower half, since 6.8 */
-	void *ctx;
+	struct io_ring_ctx *ctx;
 	struct io_cqe cqe;
 };
 
@@ -104,6 +111,55 @@ static __always_inline struct io_kiocb *uring_submitted(u64 first, u64 second)
 	u32 told = bpf_core_field_offset(struct trace_event_raw_io_uring_submit_sqe___since_5_15, req);
 
 	return told && BPF_CORE_READ(request, ctx) == (void *)first ? request : (void *)first;
+}
+
+/*
+ * Requests that say nothing when they succeed do say when they fail, which nearly all do before the call that submits
+ * them returns, or begins to wait: until then they are kept, by task and number. How many a task has:
+ */
+#define URING_SILENT 16
+
+struct uring_silent {
+	u64 task;
+	u64 number;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, u64);
+	__type(value, u32);
+} uring_silents SEC(".maps");
+
+/* Whether such a request can be kept, and as which. Where a thread of the kernel's submits it, no call returns. */
+static __always_inline bool uring_keep(struct io_kiocb *asked, struct uring_silent *silent)
+{
+	u32 *asks, none = 0;
+
+	if (!URING_KNOWS_REQUEST || BPF_CORE_READ(asked, ctx, flags) & URING_POLLED)
+		return false;
+	silent->task = bpf_get_current_pid_tgid();
+	bpf_map_update_elem(&uring_silents, &silent->task, &none, BPF_NOEXIST);
+	asks = bpf_map_lookup_elem(&uring_silents, &silent->task);
+	if (!asks || *asks >= URING_SILENT) {
+		count(COUNTER_UNANSWERED);
+		return false;
+	}
+	silent->number = (*asks)++; /* the task's own: nobody else counts there */
+	return true;
+}
+
+/* How many the current task has; none has it from now on. */
+static __always_inline u32 uring_silent_end(struct uring_silent *silent)
+{
+	u32 *asks, number;
+
+	silent->task = bpf_get_current_pid_tgid();
+	asks = bpf_map_lookup_elem(&uring_silents, &silent->task);
+	number = asks ? *asks : 0;
+	if (number)
+		bpf_map_delete_elem(&uring_silents, &silent->task);
+	return number;
 }
 
 /* The arguments of io_uring_complete: (ring, user_data, result) until 5.17, then (ring, request, …). */

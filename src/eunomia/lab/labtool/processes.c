@@ -281,6 +281,8 @@ static long run_regain_root(char **words)
 	static char *root[] = {"0", NULL};
 
 	(void)words;
+	if (way("saved")) /* what a setuid program may do for whom it keeps as its saved user, without a capability */
+		return syscall(SYS_setresuid, -1, 1000, -1) < 0 ? -1 : syscall(SYS_setresuid, -1, 0, -1);
 	prctl(PR_SET_KEEPCAPS, 1);
 	if (syscall(SYS_setresuid, 1000, 1000, 1000) < 0 || syscall(SYS_capget, &header, kept) < 0)
 		return -1;
@@ -332,7 +334,7 @@ const struct command PROCESS_COMMANDS[] = {
 	{"pivot-root", "NEW OLD", NULL, 2, run_pivot_root},
 	{"setuid", "UID", "setuid setresuid setreuid int80", 1, run_setuid},
 	{"capset", "same|all", NULL, 1, run_capset},
-	{"regain-root", "", "setuid setresuid setreuid int80", 0, run_regain_root},
+	{"regain-root", "", "setuid setresuid setreuid int80 saved", 0, run_regain_root},
 	{"as-user", "UID PROGRAM ARGUMENT...", NULL, 2, run_as_user},
 	{"file-capability", "FILE", NULL, 1, run_file_capability},
 	{"personality", "", NULL, 0, run_personality},

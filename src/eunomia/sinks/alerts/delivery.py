@@ -24,6 +24,10 @@ LEVELS = ("event", "warning", "alert")
 _FIRST_S = 0.5
 _LONGEST_S = 60.0
 _ROUND_S = 1.0
+_FULL_S = 2.0
+"""How often a spool that had no room is tried while no alert comes."""
+_QUIET_S = 60.0
+"""How long a failure is told of while nothing waits that could show whether it is over."""
 SYNC_S = 0.1
 """How often at most the disk is waited for."""
 
@@ -87,6 +91,8 @@ class Delivery(Handler):
         self._clock = clock
         self._first_s = first_s
         self._again_s = 0.0
+        self._failed_s = 0.0
+        self._try_spool_s = 0.0
         self._failures = 0
         self._at_once = destination.at_once
         self._keep = Event()
@@ -108,12 +114,14 @@ class Delivery(Handler):
         return batch
 
     def _append(self, added: Sequence[bytes]) -> None:
+        if not added:  # which says nothing of the room that there is
+            return
         try:
             self._drop("spool full", self._spool.append(added))
             self._tell(full="")
         except NotSpooledError as error:
             self._drop("spool full", error.dropped)
-            self._tell(full=f"alerts cannot wait on disk: {error.strerror}")
+            self._no_room(error)
             self._send_at_once(added[error.written :], f"spool: {error.strerror}")
         self.counts.spooled = self._spool.pending
 
@@ -131,8 +139,9 @@ class Delivery(Handler):
                 self._drop(otherwise, len(part) - error.taken)
                 self.counts.delivered += error.taken
                 self._failed(error)
-            except Refused:
-                self._drop(otherwise, len(part))
+            except Refused as error:
+                self._drop("refused", len(part))
+                self._complain(error)
             else:
                 self.counts.delivered += len(part)
                 self._succeeded()
@@ -146,6 +155,22 @@ class Delivery(Handler):
             self._spool.sync()
         except OSError as error:
             self._tell(full=f"the disk may lose alerts that wait: {error.strerror}")
+
+    def _no_room(self, error: OSError) -> None:
+        self._tell(full=f"alerts cannot wait on disk: {error.strerror}")
+        self._try_spool_s = self._clock() + _FULL_S
+
+    def _recover(self) -> None:
+        """Finds out that all is well again though no alert comes that would show it."""
+        now_s = self._clock()
+        if self._full and now_s >= self._try_spool_s:
+            try:
+                self._spool.try_room()
+                self._tell(full="")
+            except OSError as error:
+                self._no_room(error)
+        if self._away and not self._spool.pending and now_s >= self._failed_s + _QUIET_S:
+            self._succeeded()
 
     def _tell(self, *, away: str | None = None, full: str | None = None) -> None:
         self._away = self._away if away is None else away
@@ -163,6 +188,7 @@ class Delivery(Handler):
         elif self._due():
             self._try(self._destination.remind)
         self._sync()
+        self._recover()
         return ()
 
     def _due(self) -> bool:
@@ -172,14 +198,19 @@ class Delivery(Handler):
         """Sends for a while: alerts that come meanwhile are not to wait in memory for a long backlog."""
         end = self._clock() + _ROUND_S
         while self._spool.pending and self._due() and self._clock() < end:
-            self._send_some(self._spool.peek(self._at_once))
+            try:
+                some = self._spool.peek(self._at_once)
+            except OSError as error:  # somebody removed the file, or the disk fails
+                self._drop(f"spool: {error.strerror}", self._spool.give_up_oldest())
+            else:
+                self._send_some(some)
             self.counts.spooled = self._spool.pending
 
     def _send_some(self, some: list[bytes]) -> None:
         alerts = list(takewhile(lambda alert: alert is not None, map(read, some)))
         if not alerts:
             self._drop("damaged on disk", 1)
-            self._spool.advance(some[:1])
+            self._let_go(some[:1])
             return
         some = some[: len(alerts)]
         try:
@@ -195,17 +226,23 @@ class Delivery(Handler):
             self._succeeded()
 
     def _taken(self, some: list[bytes]) -> None:
-        self._spool.advance(some)
         self.counts.delivered += len(some)
+        self._let_go(some)
+
+    def _let_go(self, some: list[bytes]) -> None:
+        try:
+            self._spool.advance(some)
+        except OSError as error:
+            self._no_room(error)
 
     def _refused(self, error: Refused, some: list[bytes]) -> None:
         """Of several it may be one that was refused, so they are sent one by one."""
-        self._tell(away=str(error))
+        self._complain(error)
         if len(some) > 1:
             self._at_once = 1
             return
-        self._spool.advance(some)
         self._drop("refused", len(some))
+        self._let_go(some)
 
     def _try(self, what: Callable[[], None]) -> None:
         try:
@@ -213,11 +250,15 @@ class Delivery(Handler):
         except Unavailable as error:
             self._failed(error)
         except Refused as error:
-            self._tell(away=str(error))
+            self._complain(error)
+
+    def _complain(self, error: Unavailable | Refused) -> None:
+        self._tell(away=str(error))
+        self._failed_s = self._clock()
 
     def _failed(self, error: Unavailable) -> None:
         self.counts.retried += 1
-        self._tell(away=str(error))
+        self._complain(error)
         self.counts.since = self.counts.since or time.time()
         wait_s = min(self._first_s * 2**self._failures, _LONGEST_S)
         self._failures = min(self._failures + 1, 16)

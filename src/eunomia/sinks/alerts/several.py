@@ -38,12 +38,14 @@ class _Place:
         delivery: what sends it alerts; None for stdout, which takes them at once or never.
         losses: what its queue has lost and delivered.
         failure: the last error that was none of the place being away.
+        delivered_before: what had been delivered when it happened: more since then shows that it is over.
     """
 
     config: AlertSinkConfig | None
     delivery: Delivery | None
     losses: Losses = field(default_factory=Losses)
     failure: str = ""
+    delivered_before: int = 0
     queue: Queue = field(init=False)
 
     def start(self, name: str, handler: Handler) -> None:
@@ -52,6 +54,7 @@ class _Place:
 
     def _failed(self, _handler: Handler, error: Exception) -> None:
         self.failure = f"{type(error).__name__}: {error}"
+        self.delivered_before = self.losses.delivered
 
     def status(self, name: str) -> dict[str, Any]:
         counts = self.delivery.counts if self.delivery else Delivered(self.losses.delivered)
@@ -63,9 +66,43 @@ class _Place:
             "file": self.config.options.get("file") if self.config else None,
             **asdict(counts),
             "dropped": dict(dropped),
-            "error": counts.error or self.failure,
+            "error": counts.error or ("" if self.losses.delivered > self.delivered_before else self.failure),
             "waiting": self.queue.depth,
         }
+
+
+class _Nowhere(Handler):
+    """In the stead of a place that could not be made again: what is meant for it is lost, counted and told."""
+
+    label = "making it again"
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def handle(self, _batch: Batch) -> Batch:
+        raise EunomiaError(str(self._error)) from self._error
+
+
+class _Held:
+    """Alerts that come while places are made: as many bytes of them as would have had room in a queue."""
+
+    def __init__(self) -> None:
+        self._batches: list[Batch] = []
+        self._bytes = 0
+        self.lost = 0
+
+    def add(self, batch: Batch) -> None:
+        size = int(batch.frame.estimated_size())
+        if self._batches and self._bytes + size > _QUEUE_BYTES:
+            self.lost += len(batch)
+            return
+        self._batches.append(batch)
+        self._bytes += size
+
+    def hand_to(self, place: _Place) -> None:
+        for batch in self._batches:
+            place.queue.handle(batch)
+        place.losses.lose("came while it was made", self.lost)
 
 
 def _end(places: Iterable[_Place]) -> None:
@@ -94,7 +131,7 @@ class AlertSinks:
     def __init__(self, spools: Path, stdout: Handler | None = None) -> None:
         self._spools = spools
         self._lock = Lock()
-        self._held: list[Batch] | None = None  # for places that are being made
+        self._held: _Held | None = None  # for places that are being made
         self._places: dict[str, _Place] = {}
         if stdout is not None:
             self._places[STDOUT] = _Place(None, None)
@@ -106,14 +143,14 @@ class AlertSinks:
             for place in self._places.values():
                 place.queue.handle(batch)
             if self._held is not None:
-                self._held.append(batch)
+                self._held.add(batch)
 
     def replace(self, configs: Iterable[AlertSinkConfig]) -> None:
         """Makes the places those of a configuration, all or none. Those that have not changed go on undisturbed.
 
         Raises:
             UsageError: a place cannot be made.
-            EunomiaError: there is no room for a spool.
+            EunomiaError: there is no room for a spool, or it cannot be read. The places are those from before.
         """
         asked = {config.name: config for config in configs}
         stay = {
@@ -123,15 +160,53 @@ class AlertSinks:
         }
         made = self._make([config for name, config in asked.items() if name not in stay])
         with self._lock:
-            gone = [place for name, place in self._places.items() if name not in stay]
-            self._places, self._held = stay, []
-        _end(gone)  # its spool may be that of a new one
-        new = {config.name: self._start(config, destination) for config, destination in made}
+            gone = {name: place for name, place in self._places.items() if name not in stay}
+            self._places, self._held = stay, _Held()
+        _end(gone.values())  # its spool may be that of a new one
+        try:
+            new = self._start_all(made)
+        except BaseException:
+            self._take_up(stay, {name: self._again(place) for name, place in gone.items()})
+            raise
+        self._take_up(stay, new)
+
+    def _take_up(self, stay: dict[str, _Place], new: dict[str, _Place]) -> None:
         with self._lock:
+            held, self._held = self._held, None
             for place in new.values():
-                for batch in self._held:
-                    place.queue.handle(batch)
-            self._places, self._held = {**stay, **new}, None
+                if held is not None:
+                    held.hand_to(place)
+            self._places = {**stay, **new}
+
+    def _start_all(self, made: Iterable[tuple[AlertSinkConfig, Destination]]) -> dict[str, _Place]:
+        """All of them, or none."""
+        new: dict[str, _Place] = {}
+        waiting = list(made)
+        try:
+            while waiting:
+                config, destination = waiting[0]
+                new[config.name] = self._start(config, destination)
+                del waiting[0]
+        except OSError as error:
+            for _, destination in waiting:
+                destination.close()
+            _end(new.values())
+            spool = self._spools / waiting[0][0].name
+            raise EunomiaError(f"cannot keep alerts in {spool}: {error.strerror}; {advice(error)}") from error
+        return new
+
+    def _again(self, place: _Place) -> _Place:
+        """A place that was ended, as it was."""
+        config = place.config
+        if config is None:
+            raise ValueError("stdout is never replaced")
+        try:
+            return self._start(config, make(config))
+        except (OSError, EunomiaError) as error:
+            broken = _Place(config, None)
+            broken.failure = f"it could not be made again: {error}"
+            broken.start(config.name, _Nowhere(error))
+            return broken
 
     def _make(self, configs: Iterable[AlertSinkConfig]) -> list[tuple[AlertSinkConfig, Destination]]:
         made = []
@@ -151,6 +226,7 @@ class AlertSinks:
             raise EunomiaError(f"cannot keep alerts in {spool}: {error.strerror}; {advice(error)}") from error
 
     def _start(self, config: AlertSinkConfig, destination: Destination) -> _Place:
+        """A place, with a spool, a queue and a thread. Raises OSError when the spool cannot be used."""
         delivery = Delivery(destination, self._spools / config.name, config.spool_bytes, config.level)
         place = _Place(config, delivery)
         place.start(config.name, delivery)

@@ -18,6 +18,8 @@ from eunomia.sinks.durable import sync_directory
 
 _ENDING = ".jsonl"
 _POSITION = "position"
+_TRIAL = "trial"
+_TRIAL_BYTES = 4096
 _SEGMENTS = 8
 _LARGEST = 1 << 20
 
@@ -205,6 +207,27 @@ class Spool:
             os.pwrite(fd, position, 0)
         finally:
             os.close(fd)
+
+    def try_room(self) -> None:
+        """Finds out whether there is room for a few lines, by writing as much.
+
+        Raises:
+            OSError: there is not.
+        """
+        path = self._directory / _TRIAL
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            if os.write(fd, bytes(_TRIAL_BYTES)) < _TRIAL_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+
+    def give_up_oldest(self) -> int:
+        """Lets go of the oldest lines, which cannot be read; how many."""
+        return self._drop_oldest()
 
     def _drop_oldest(self) -> int:
         gone = self._segments.popleft()

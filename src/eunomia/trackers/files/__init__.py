@@ -6,6 +6,7 @@ from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.files.metrics import METRICS
 from eunomia.trackers.files.reads import check_name, table
 from eunomia.trackers.paths import check_pattern
 
@@ -77,7 +78,15 @@ TRACKER = Tracker(
         Hook(
             "submitted",
             "such a call is asked of io_uring, and is done",
-            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            (("submit_req", "uring_done", "uring_wait"), ("submit_sqe", "uring_done", "uring_wait")),
+            lambda options: options["events"],
+            events=_SUBMITTED,
+            optional=True,
+        ),
+        Hook(
+            "cancelled",
+            "a chain of what is asked of io_uring breaks, and the rest of it is not done",
+            (("uring_fail_link",),),
             lambda options: options["events"],
             events=_SUBMITTED,
             optional=True,
@@ -121,4 +130,5 @@ TRACKER = Tracker(
     settings=_settings,
     fold=_fold,
     shown_with={"total_latency": "latency", "max_latency": "latency"},
+    metrics=METRICS,
 )

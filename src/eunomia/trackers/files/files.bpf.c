@@ -8,7 +8,10 @@
 #define S_IFDIR 0040000
 #define S_IFCHR 0020000
 #define S_IFBLK 0060000
-#define S_PRIVATE 0x200	       /* include/linux/fs.h: inodes inside the kernel, such as those of eventfd and epoll */
+#define S_PRIVATE 0x200 /* include/linux/fs.h: inodes inside the kernel, such as those of eventfd and epoll */
+#define FMODE_READ 0x1	/* include/linux/fs.h */
+#define FMODE_WRITE 0x2
+#define STREAMS 3
 #define FMODE_CREATED 0x100000 /* include/linux/fs.h */
 #define FMODE_STREAM 0x200000  /* pipes, sockets; since 5.1 */
 #define O_ACCMODE 03
@@ -71,6 +74,7 @@ enum call {
 	CALL_TRUNCATE64,
 	CALL_FTRUNCATE,
 	CALL_FTRUNCATE64,
+	CALL_IO_URING_ENTER, /* what it has asked for: submitted.bpf.h */
 };
 
 CALLS(enum call);
@@ -650,6 +654,29 @@ static __always_inline void fill_place(struct event *event, const struct place *
 	bpf_probe_read_kernel(event->host_path, sizeof(event->host_path), place->host_path);
 }
 
+/*
+ * Whether an open file is one that the process had already, for the same: /dev/stdout leads there, as do the links to
+ * it that images have in place of logs, and what a runtime gave a process may well be of the host's mounts.
+ */
+static __always_inline bool is_own_stream(struct file___files *file, const struct path *path)
+{
+	u32 access = BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE);
+	struct file___files *stream;
+	struct path other;
+
+#pragma clang loop unroll(disable)
+	for (s32 fd = 0; fd < STREAMS; fd++) {
+		stream = file_of(fd);
+		if (!stream || stream == file)
+			continue;
+		path_of(stream, &other);
+		if (other.dentry == path->dentry && other.mnt == path->mnt &&
+		    (BPF_CORE_READ(stream, f_mode) & access) == access)
+			return true;
+	}
+	return false;
+}
+
 /* The path of an open file; if its opening made it, the event says so. */
 static __always_inline void fill_opened(struct event *event, struct place *place, struct file___files *file)
 {
@@ -657,6 +684,8 @@ static __always_inline void fill_opened(struct event *event, struct place *place
 
 	path_of(file, &path);
 	place_path(place, &path);
+	if (place->foreign && event->event == KIND_OPEN && is_own_stream(file, &path))
+		place->foreign = 0;
 	if (event->event == KIND_OPEN &&
 	    ((BPF_CORE_READ(file, f_mode) & FMODE_CREATED) || (event->flags & __O_TMPFILE)))
 		event->event = KIND_CREATE;
@@ -763,6 +792,8 @@ static __always_inline void start(struct request *request)
 	request->group = NONE;
 }
 
+#include "submitted.bpf.h"
+
 static __always_inline int report_call(struct pt_regs *regs, long result, bool followed)
 {
 	struct returned call;
@@ -771,8 +802,11 @@ static __always_inline int report_call(struct pt_regs *regs, long result, bool f
 	struct event *event;
 	u32 zero = 0;
 
-	if (!read_call(&call, regs, result, followed) || call.call < CALL_OPEN || (result < 0 && !failed) ||
-	    !filter_pass_current())
+	if (!read_call(&call, regs, result, followed) || call.call < CALL_OPEN)
+		return 0;
+	if (call.call == CALL_IO_URING_ENTER)
+		return on_call_over();
+	if ((result < 0 && !failed) || !filter_pass_current())
 		return 0;
 	start(&request);
 	if (!read_request(&call, &request))
@@ -806,5 +840,3 @@ int BPF_PROG(report_raw, struct pt_regs *regs, long result)
 {
 	return report_call(regs, result, false);
 }
-
-#include "submitted.bpf.h"

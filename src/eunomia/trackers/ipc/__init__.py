@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from eunomia.errors import UsageError
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.ipc.metrics import METRICS
 
 _KINDS = ("sysv_shm", "sysv_sem", "sysv_msg", "posix_mq", "posix_shm", "pipe", "unix", "signal")
 """In the order of enum kind in event.bpf.h."""
@@ -50,7 +51,7 @@ TRACKER = Tracker(
         Hook(
             "submitted",
             "a connection of a Unix socket is asked of io_uring, and is done",
-            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            (("submit_req", "uring_done", "uring_wait"), ("submit_sqe", "uring_done", "uring_wait")),
             _reports("unix"),
             ("unix_connect",),
             optional=True,
@@ -116,4 +117,5 @@ TRACKER = Tracker(
         *("operations", "sent", "sent_bytes", "received", "received_bytes", "inode", "name"),
     ),
     settings=_settings,
+    metrics=METRICS,
 )

@@ -11,6 +11,7 @@ enum call {
 	CALL_BIND,
 	CALL_CONNECT,
 	CALL_CREAT,
+	CALL_IO_URING_ENTER,
 	CALL_IPC,
 	CALL_MQ_OPEN,
 	CALL_MQ_TIMEDRECEIVE,
@@ -219,6 +220,8 @@ static __always_inline int on_exit(bool typed, struct pt_regs *regs, u32 code, l
 	case CALL_MQ_TIMEDRECEIVE:
 	case CALL_MQ_TIMEDRECEIVE_TIME64:
 		return on_mq_use(OPERATION_MQ_RECEIVE, ARG(0), result, result);
+	case CALL_IO_URING_ENTER:
+		return on_call_over();
 	case CALL_IPC:
 		return on_ipc(typed, regs, code, result);
 	case CALL_SEMTIMEDOP:

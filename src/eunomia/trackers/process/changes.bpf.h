@@ -103,6 +103,7 @@ static __noinline int report_credentials(const struct credentials *old, const st
 	event->error = error;
 	event->old_uid = old->uid;
 	event->old_euid = old->euid;
+	event->old_suid = old->suid;
 	event->euid = new->euid;
 	event->old_gid = old->gid;
 	event->old_egid = old->egid;

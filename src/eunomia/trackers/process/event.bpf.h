@@ -74,6 +74,7 @@ struct event {
 	char old_comm[16] DOC("comm: the name before");
 	optional_id_t old_uid DOC("credentials: real user id before");
 	optional_id_t old_euid DOC("credentials: effective user id before");
+	optional_id_t old_suid DOC("credentials: saved user id before");
 	optional_id_t euid DOC("credentials: effective user id now");
 	optional_id_t old_gid DOC("credentials: real group id before");
 	optional_id_t old_egid DOC("credentials: effective group id before");
@@ -127,6 +128,7 @@ static __always_inline void clear(struct event *event, enum kind kind)
 	event->old_comm[0] = 0;
 	event->old_uid = NO_ID;
 	event->old_euid = NO_ID;
+	event->old_suid = NO_ID;
 	event->euid = NO_ID;
 	event->old_gid = NO_ID;
 	event->old_egid = NO_ID;

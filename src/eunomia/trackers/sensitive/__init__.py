@@ -48,7 +48,7 @@ TRACKER = Tracker(
         Hook(
             "submitted",
             "a socket is asked of io_uring",
-            (("submit_req", "uring_done"), ("submit_sqe", "uring_done")),
+            (("submit_req", "uring_done", "uring_wait"), ("submit_sqe", "uring_done", "uring_wait")),
             lambda options: "socket" in (options["only"] or ("socket",)) and "socket" not in options["exclude"],
             events=("socket",),
             optional=True,

@@ -70,6 +70,7 @@ enum call {
 	CALL_MMAP2,
 	CALL_MPROTECT,
 	CALL_PKEY_MPROTECT,
+	CALL_IO_URING_ENTER, /* what it has asked for: submitted.bpf.h */
 };
 
 CALLS(enum call);
@@ -125,7 +126,7 @@ enum kind {
 	KIND_MPROTECT_EXEC,
 };
 
-_Static_assert(CALL_PKEY_MPROTECT < 64 && KIND_MPROTECT_EXEC < 64, "calls and kinds are bits of a number");
+_Static_assert(CALL_IO_URING_ENTER < 64 && KIND_MPROTECT_EXEC < 64, "calls and kinds are bits of a number");
 
 /* The kinds that a call can give, as bits. */
 #define MAY(kind) (1ULL << KIND_##kind)
@@ -194,6 +195,7 @@ static const u64 kinds_of[CALLS_MOST] = {
 	[CALL_MMAP2] = MAY(MPROTECT_EXEC),
 	[CALL_MPROTECT] = MAY(MPROTECT_EXEC),
 	[CALL_PKEY_MPROTECT] = MAY(MPROTECT_EXEC),
+	[CALL_IO_URING_ENTER] = MAY(SOCKET),
 };
 
 #endif

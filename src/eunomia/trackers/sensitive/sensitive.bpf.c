@@ -277,12 +277,18 @@ static __always_inline bool read_request(const struct returned *call, struct req
 	return read_process_call(call, request);
 }
 
+#include "submitted.bpf.h"
+
 static __always_inline int on_return(struct pt_regs *regs, long result, bool typed)
 {
 	u32 code = typed ? syscall_code_typed(regs) : syscall_code(regs), call = syscall_call(code), zero = 0;
 	struct work *work;
 
-	if (!(kinds_of[call % CALLS_MOST] & wanted) || (result < 0 && !failed))
+	if (!(kinds_of[call % CALLS_MOST] & wanted))
+		return 0;
+	if (call == CALL_IO_URING_ENTER)
+		return on_call_over();
+	if (result < 0 && !failed)
 		return 0;
 	work = bpf_map_lookup_elem(&works, &zero);
 	if (!work)
@@ -312,5 +318,3 @@ int BPF_PROG(calls_raw, struct pt_regs *regs, long result)
 {
 	return on_return(regs, result, false);
 }
-
-#include "submitted.bpf.h"
