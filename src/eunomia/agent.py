@@ -104,6 +104,15 @@ class Summary:
         )
 
 
+def _constants(hierarchy: Hierarchy, kernel_filter: KernelFilter | None) -> dict[str, int]:
+    """By which a program tells whom a filter lets pass."""
+    return {
+        "cgroup_controller": _CONTROLLERS[hierarchy.controller],
+        "hierarchy_id": hierarchy.hierarchy_id,
+        **(kernel_filter.constants if kernel_filter else {}),
+    }
+
+
 def _spec(tracker: str) -> ObjectSpec:
     return ObjectSpec.read(object_file(registry.folder(tracker), tracker))
 
@@ -289,9 +298,7 @@ class Agent:
         constants = {
             **tracker.constants(options),
             "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
-            "cgroup_controller": _CONTROLLERS[hierarchy.controller],
-            "hierarchy_id": hierarchy.hierarchy_id,
-            **(kernel_filter.constants if kernel_filter else {}),
+            **_constants(hierarchy, kernel_filter),
             "host_mnt_ns": self._host_mnt_ns(),
         }
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
@@ -481,6 +488,11 @@ class Agent:
     def config(self) -> AgentConfig:
         """What it runs."""
         return self._config
+
+    def sharing(self, asked: FilterConfig) -> Settings:
+        """By which a program of somebody else's sees whom one of the filters lets pass, as long as this run lasts."""
+        kernel = self._watches[asked].kernel
+        return Settings(_constants(container_hierarchy(self._roots), kernel), kernel.shared_maps)
 
     @property
     def alive(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from eunomia.configfile.policy import read_policy
 from eunomia.containers.description import Description
 from eunomia.containers.docker import Docker
 from eunomia.host.procfs import IdMaps, IdRange
@@ -176,6 +177,9 @@ def test_the_command(dockerd: DockerDaemon, image: str, tmp_path: Path) -> None:
     assert (done[:2], done[-1]) == (["trial-create", "trial-start"], "trial-remove")
     assert made["capabilities"]["recommended"] == NEEDED
     assert {path.name for path in out.iterdir()} >= {"seccomp.json", "README.md", "compose.yaml", "syscalls.txt"}
+    policy = read_policy(out / "policy.toml")
+    assert list(policy.capabilities.allow or ()) == sorted(NEEDED)
+    assert "/var/lib/server/" in (policy.write.allow or ())
 
     flags = [line for line in (out / "docker-run.txt").read_text().splitlines() if not line.startswith("#")]
     flags = " ".join(flags).replace("seccomp=", f"seccomp={out}/").split()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eunomia.respond.program import Program
 
 ACTIONS = ("log", "errno", "kill")
+VIAS = ("seccomp", "lsm")
 _MOST_NAMED = 5
 
 
@@ -64,6 +65,18 @@ def log_option(function: Any) -> Any:
         callback=values.log_file,
         metavar="FILE",
         help="where what was done is written down; without it /var/log/eunomia/actions.jsonl, and the journal",
+    )
+    return option(function)
+
+
+def via_option(function: Any) -> Any:
+    """`--via`."""
+    option = click.option(
+        "--via",
+        type=click.Choice(VIAS),
+        default="seccomp",
+        show_default=True,
+        help="by filters of system calls in the processes, or by a policy in the kernel (BPF LSM)",
     )
     return option(function)
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from eunomia.cli import values
-from eunomia.cli.applying import log_option
+from eunomia.cli.applying import log_option, via_option
 from eunomia.cli.exporting import Exporting
 from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
@@ -22,7 +22,6 @@ from eunomia.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
     from eunomia.agent import SinkFactory
-    from eunomia.config import AgentConfig
     from eunomia.daemon.daemon import Daemon, Loaded
     from eunomia.daemon.enforcing import Enforcing
     from eunomia.pipeline.handler import Handler
@@ -82,6 +81,7 @@ Examples:
     metavar="FILE",
     help="hold those of -c and -p to this profile, now and whenever one starts; see docs/enforcing.md",
 )
+@via_option
 @log_option
 @recorded
 @click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
@@ -93,6 +93,7 @@ def command(
     no_default_rules: bool,
     fmt: str | None,
     seccomp: str | None,
+    via: str,
     log: Path | None,
     record: Path | None,
     record_max_bytes: int | None,
@@ -107,7 +108,9 @@ def command(
     def loaded() -> Loaded:
         return load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
 
-    hold = None if seccomp is None else _holding(seccomp, log)
+    if via != "seccomp" and seccomp is None:
+        raise click.UsageError("--via goes with --seccomp FILE, which it says how to enforce")
+    hold = None if seccomp is None else (_holding if via == "seccomp" else _denying)(seccomp, log)
     first = [loaded()]  # what is made before the daemon goes by the same as the daemon
     recording = None if record is None else _recording(first[0], record, record_max_bytes, record_max_age)
     try:
@@ -184,7 +187,14 @@ def _stdout(how: str) -> Handler | None:
     return TerminalText(open_output(None))
 
 
-_Holding = Callable[["AgentConfig"], AbstractContextManager["Enforcing"]]
+class _Held(Protocol):
+    """What others are held to."""
+
+    def check(self) -> None:
+        """To be called now and then; raises EunomiaError when it does not go on."""
+
+
+_Holding = Callable[["Daemon"], AbstractContextManager[_Held]]
 
 
 def _holding(file: str, log: Path | None) -> _Holding:
@@ -197,12 +207,35 @@ def _holding(file: str, log: Path | None) -> _Holding:
     program = program_of(read_profile(file), None)
 
     @contextmanager
-    def hold(config: AgentConfig) -> Iterator[Enforcing]:
+    def hold(daemon: Daemon) -> Iterator[Enforcing]:
+        config = daemon.agent.config
         with (
             ActionLog(log or LOG) as actions,
             Enforcing(config.filter, config.docker_host, program, file, actions, say) as enforcing,
         ):
             yield enforcing
+
+    return hold
+
+
+def _denying(file: str, log: Path | None) -> _Holding:
+    """The same of a policy."""
+    from eunomia.cli.denying import Telling
+    from eunomia.cli.profiles import read_policy
+    from eunomia.denying import Denying
+    from eunomia.respond.actions import LOG, ActionLog
+
+    policy = read_policy(file)
+
+    @contextmanager
+    def hold(daemon: Daemon) -> Iterator[Telling]:
+        config = daemon.agent.config
+        with (
+            ActionLog(log or LOG) as actions,
+            Denying(policy, file, config.filter, config.docker_host, actions, say) as denying,
+            Telling(denying, daemon.node, daemon.alert) as telling,
+        ):
+            yield telling
 
     return hold
 
@@ -235,7 +268,7 @@ def _run(
             Daemon(loaded, say, _stdout, notifier, beside, exporting.note, exporting.alert)
         )
         exporting.watch(daemon.insight)
-        enforcing = None if hold is None else resources.enter_context(hold(daemon.agent.config))
+        enforcing = None if hold is None else resources.enter_context(hold(daemon))
         if verbose:
             say_ways(daemon.agent.ways())
         say(f"watching: {daemon.summary}")
@@ -262,7 +295,7 @@ def _can_lose_its_reader() -> bool:
     return stat.S_ISFIFO(os.fstat(1).st_mode) or os.isatty(1)
 
 
-def _beat(daemon: Daemon, enforcing: Enforcing | None, stop: Stop, every_s: float, *, goes_on: bool) -> None:
+def _beat(daemon: Daemon, enforcing: _Held | None, stop: Stop, every_s: float, *, goes_on: bool) -> None:
     """Until it is ended, or nobody reads what it prints and there is nothing else that it does."""
     daemon.beat()
     while not stop.wait(every_s) or (stop.reader_gone and (daemon.stop_printing() or goes_on)):

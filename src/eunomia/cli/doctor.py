@@ -23,6 +23,7 @@ from eunomia.kernel.hooks import try_way
 from eunomia.kernel.object import Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
+from eunomia.respond.lsm.denier import reason
 from eunomia.targets import container_hierarchy
 from eunomia.trackers import registry
 
@@ -69,6 +70,15 @@ def _privileges(roots: Roots) -> Iterator[Finding]:
         if inside
         else "the host's",
     )
+
+
+def _policies(roots: Roots) -> Finding:
+    """Whether containers can be held to a policy by the kernel."""
+    why = reason(roots)
+    detail = (
+        "policies can be enforced: eunomia seccomp apply FILE --via lsm" if why is None else f"{why}; --via seccomp"
+    )
+    return Finding("BPF LSM", "note" if why else "ok", detail)
 
 
 def _containers(roots: Roots) -> Iterator[Finding]:
@@ -126,6 +136,7 @@ def examine(roots: Roots) -> Iterator[Finding]:
     if missing_capabilities(roots):
         yield Finding("trackers", "note", "not tried: that needs the privileges above")
         return
+    yield _policies(roots)
     for name in registry.names():
         yield from _hooks(name, roots)
 

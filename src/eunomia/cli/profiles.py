@@ -11,10 +11,12 @@ from eunomia.cli.terminal import say
 from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
+    from eunomia.privileges.policy import Policy
     from eunomia.privileges.profile import Profile
 
 DEFAULT = "default"
 """The name of Docker's own profile."""
+POLICY_ENDING = ".toml"
 _MOST_BYTES = 16 << 20
 
 
@@ -29,6 +31,8 @@ def read_profile(name: str) -> Profile:
 
     if name == DEFAULT:
         return default_profile()
+    if name.endswith(POLICY_ENDING):
+        raise UsageError(f"{name}: a policy is enforced by --via lsm; a seccomp profile is JSON, or a list of names")
     try:
         with Path(name).open("rb") as file:
             text = file.read(_MOST_BYTES).decode()
@@ -50,6 +54,26 @@ def read_profile(name: str) -> Profile:
     for note in reading.notes:
         say(f"note: {name}: {note}")
     return reading.profile
+
+
+def read_policy(name: str) -> Policy:
+    """A policy for `--via lsm` from a file.
+
+    Raises:
+        UsageError: with all that is wrong with it, a line each as if each had been said by itself.
+    """
+    from eunomia.configfile.document import ConfigError
+    from eunomia.configfile.policy import read_policy as read
+
+    if not name.endswith(POLICY_ENDING):
+        raise UsageError(
+            f"{name}: --via lsm takes a policy, a {POLICY_ENDING} file (docs/policy.md): programs, files, connections,"
+            " sockets and capabilities; of system calls, as a seccomp profile has them, it knows nothing"
+        )
+    try:
+        return read(Path(name))
+    except ConfigError as error:
+        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
 
 
 def _kernel() -> tuple[int, int] | None:

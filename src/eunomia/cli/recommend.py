@@ -19,6 +19,7 @@ from eunomia.cli.terminal import is_terminal, say, width
 from eunomia.errors import EunomiaError, UsageError
 
 if TYPE_CHECKING:
+    from eunomia.privileges.policy import Policy
     from eunomia.privileges.profile import Profile
     from eunomia.privileges.recommendation import Recommendation
     from eunomia.recommending import Seen, Subject
@@ -130,6 +131,7 @@ def command(
     if out is not None:
         _prepare(out, force=force)
     from eunomia.host.roots import Roots
+    from eunomia.privileges.policy_of import policy_of
     from eunomia.recommending import recommendation
 
     with Stop(reader=False) as stop, _actions(log) if verify else nullcontext() as actions:
@@ -143,7 +145,7 @@ def command(
             made = _verified(made, profile, subject, stop, (seconds, health, outside, share_mounts), actions)
     _print(made, fmt)
     if out is not None:
-        _write(out, made, profile)
+        _write(out, made, profile, policy_of(seen.usage, seen.activity, made.capabilities.recommended))
     return int(made.verification is not None and not made.verification.holds)
 
 
@@ -247,8 +249,9 @@ def _prepare(directory: Path, *, force: bool) -> None:
         raise UsageError(f"--out {directory}: it is not empty ({there[0]}); name another one, or give --force")
 
 
-def _write(directory: Path, made: Recommendation, profile: Profile) -> None:
+def _write(directory: Path, made: Recommendation, profile: Profile, policy: Policy) -> None:
     """Each file appears whole, or not at all."""
+    from eunomia.privileges import policy_of
     from eunomia.privileges.deployment import deployment
     from eunomia.privileges.page import page
     from eunomia.privileges.ready import files
@@ -256,6 +259,9 @@ def _write(directory: Path, made: Recommendation, profile: Profile) -> None:
     known = None if made.syscalls is None else profile
     written = files(deployment(made), known, page(made, _WIDTH))
     written["recommendation.json"] = json.dumps(asdict(made), indent=2, ensure_ascii=False) + "\n"
+    if policy.kinds:
+        about = f"what {made.container} was seen to need: eunomia seccomp apply policy.toml -c CONTAINER --via lsm"
+        written["policy.toml"] = policy_of.write(policy, about)
     for name, text in written.items():
         _write_whole(directory / name, text)
     say(f"{len(written)} files are in {directory}: begin with README.md")

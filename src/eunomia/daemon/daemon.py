@@ -168,6 +168,15 @@ class Daemon:
         """The agent that runs."""
         return self._watching.agent
 
+    @property
+    def node(self) -> str:
+        """What this machine is called."""
+        return self._node
+
+    def alert(self, alerts: Batch) -> None:
+        """Hands over alerts that are none of a rule's. Any thread may call it."""
+        self._put(alerts)
+
     def containers(self) -> list[dict[str, str | None]]:
         """What is known of every container that was met."""
         return list({**self._met, **{one["id"]: one for one in self.agent.containers()}}.values())
