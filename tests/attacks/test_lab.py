@@ -14,10 +14,11 @@ from eunomia.cli.lab import events
 from eunomia.lab.action import Action, actions, select
 from eunomia.lab.control import RULE, control
 from eunomia.lab.docker import Docker
-from eunomia.lab.judge import Judgement, Verdict
+from eunomia.lab.figures import notes
+from eunomia.lab.judge import Verdict
 from eunomia.lab.labtool import LabError
 from eunomia.lab.runner import laboratory
-from eunomia.lab.session import session
+from eunomia.lab.session import Session, session
 from eunomia.lab.watching import watching
 from tests.attacks.benign import BUSYBOX, unwanted, work
 from tests.cli.command import EUNOMIA, environment, eunomia
@@ -28,19 +29,18 @@ pytestmark = [pytest.mark.docker, pytest.mark.kernel]
 
 
 @pytest.fixture(scope="module")
-def judgements(dockerd: DockerDaemon) -> dict[str, Judgement]:
+def done(dockerd: DockerDaemon) -> Session:
     """All that there is, one daemon over it."""
     with laboratory(Docker(dockerd.host)) as lab, watching(dockerd.host) as daemon:
-        done = session(lab, daemon, actions(), partial(events, daemon.socket))
-        return {one.action.name: one for one in done.judgements}
+        return session(lab, daemon, actions(), partial(events, daemon.socket))
 
 
 @pytest.mark.parametrize("action", actions(), ids=lambda one: one.name)
-def test_action(action: Action, judgements: dict[str, Judgement]) -> None:
-    found = judgements[action.name]
+def test_action(action: Action, done: Session) -> None:
+    (found,) = (one for one in done.judgements if one.action == action)
     if found.verdict is Verdict.IMPOSSIBLE:
         pytest.skip(f"not to be had here: {found.said}")
-    assert found.right, found
+    assert found.right, (found.verdict, found.others, found.why, *notes(done))
 
 
 def test_ordinary_work_is_left_alone(dockerd: DockerDaemon) -> None:
