@@ -27,7 +27,9 @@ NAMES = (
     "rules",
     "alert_latency",
     "apply",
+    "resources",
     "burst",
+    "export",
 )
 
 

@@ -119,6 +119,30 @@ class SinkConfig:
 
 
 @dataclass(frozen=True)
+class PrometheusConfig:
+    """How metrics are served.
+
+    Attributes:
+        listen: host and port.
+        drop_labels: labels that are not told apart: their values are added up.
+        cap: bound on the series of each metric; what comes then is added to series `other`.
+        expire_s: how long series of a container that is over stay after its last event.
+        trackers: of a daemon: what runs for the metrics' sake beside the trackers of the rules.
+    """
+
+    listen: tuple[str, int] = ("127.0.0.1", 10435)
+    drop_labels: tuple[str, ...] = ()
+    cap: int = 10_000
+    expire_s: float = 300.0
+    trackers: tuple[str, ...] = ()
+
+    @staticmethod
+    def label_of(tracker: str) -> str:
+        """What the instance of a tracker that runs for the metrics' sake is called."""
+        return f"{tracker} metrics"
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """What a configuration file asks for.
 
@@ -127,12 +151,14 @@ class RunConfig:
         sinks: by name.
         routes: the names of each tracker's sinks, by the tracker's label.
         duration_s: how long; None is until it is stopped.
+        prometheus: how metrics are served; None when they are not.
     """
 
     agent: AgentConfig
     sinks: Mapping[str, SinkConfig]
     routes: Mapping[str, tuple[str, ...]]
     duration_s: float | None = None
+    prometheus: PrometheusConfig | None = None
 
     def sources(self, sink: str) -> tuple[TrackerConfig, ...]:
         """The trackers that write to a sink."""
@@ -177,6 +203,7 @@ class DaemonConfig:
         filter: whom to watch.
         docker_host: as in AgentConfig.
         alerts: where alerts go.
+        prometheus: how metrics are served; None when they are not.
     """
 
     state_dir: str = "/var/lib/eunomia"
@@ -189,3 +216,4 @@ class DaemonConfig:
     filter: FilterConfig = FilterConfig()
     docker_host: str | None = None
     alerts: tuple[AlertSinkConfig, ...] = ()
+    prometheus: PrometheusConfig | None = None

@@ -8,7 +8,7 @@ from pathlib import Path as File
 from typing import Any
 
 from eunomia.config import AlertSinkConfig, DaemonConfig
-from eunomia.configfile.daemon_keys import DAEMON, DAEMON_TOP, DANGER, RULE, keys_of
+from eunomia.configfile.daemon_keys import DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.document import Document
 from eunomia.configfile.keys import OF_RUN
 from eunomia.configfile.keys import name as check_name
@@ -17,6 +17,7 @@ from eunomia.configfile.tables import Tables
 from eunomia.detect.danger import dangerous_file, dangerous_syscall, simple_rule
 from eunomia.detect.rule import Level, Place, Rule
 from eunomia.errors import UsageError
+from eunomia.trackers import registry
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,11 @@ class _Reader(Tables):
         watched = self._filter(values.get("filter", {}), ("filter",), "[filter]")
         alerts = self._alerts(values.get("alerts", {}))
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
+        metrics = self._prometheus(values, DAEMON_PROMETHEUS, trackers=registry.counting())
         self._document.check()
         host = top.get("docker_host", docker_host)
-        return DaemonFile(DaemonConfig(**settled, filter=watched, docker_host=host, alerts=alerts), rules)
+        config = DaemonConfig(**settled, filter=watched, docker_host=host, alerts=alerts, prometheus=metrics)
+        return DaemonFile(config, rules)
 
     def _alerts(self, given: object) -> tuple[AlertSinkConfig, ...]:
         if not isinstance(given, dict):

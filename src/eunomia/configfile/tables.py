@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eunomia.config import FilterConfig
+from eunomia.config import FilterConfig, PrometheusConfig
 from eunomia.configfile.document import Document
-from eunomia.configfile.keys import FILTER, Key, Table, nearest, shown
+from eunomia.configfile.keys import FILTER, PROMETHEUS, Key, Table, nearest, shown
 from eunomia.configfile.lines import Path
 
 
@@ -61,6 +61,14 @@ class Tables:
         if settled.get("children") and isinstance(given, dict) and not given.get("pids"):
             self._mistake((*path, "children"), f"children{within(where)} goes with pids: it watches what those start")
         return FilterConfig(**settled)
+
+    def _prometheus(
+        self, values: Mapping[str, Any], table: Table = PROMETHEUS, **usual: tuple[str, ...]
+    ) -> PrometheusConfig | None:
+        """How metrics are served, when the file says so."""
+        if "prometheus" not in values:
+            return None
+        return PrometheusConfig(**usual | self._table(table, values["prometheus"], ("prometheus",), "[prometheus]"))
 
 
 def within(where: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import DaemonConfig
+from eunomia.containers.registry import OnChange
 from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
@@ -25,10 +26,12 @@ from eunomia.detect.rule import RuleSet
 from eunomia.errors import EunomiaError
 from eunomia.pipeline.accounts import Account, merged
 from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.insight import Insight
+from eunomia.schema.batch import Batch
 from eunomia.sinks.alerts.several import STDOUT, AlertSinks
 from eunomia.version import __version__
 
-_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes")
+_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes", "prometheus")
 """What stays as it is until the daemon is started anew."""
 
 
@@ -64,6 +67,8 @@ class Daemon:
         stdout: makes what prints alerts, by how they are printed; None for nothing.
         notifier: the service manager.
         beside: makes sinks that events go to as well, as for a record.
+        on_container: told of each container that runs, starts, stops or gets a name.
+        on_alerts: given alerts as well.
 
     Raises (on entering):
         UsageError, EunomiaError: it cannot run; nothing is left behind.
@@ -76,7 +81,11 @@ class Daemon:
         stdout: Callable[[str], Handler | None] = lambda _how: None,
         notifier: Notifier | None = None,
         beside: Callable[[SinkFactory], SinkFactory] | None = None,
+        on_container: OnChange = lambda _kind, _container: None,
+        on_alerts: Callable[[Batch], None] = lambda _alerts: None,
     ) -> None:
+        self._on_container = on_container
+        self._on_alerts = on_alerts
         self._load = load
         self._tell = tell
         self._make_stdout = stdout
@@ -129,7 +138,11 @@ class Daemon:
 
     def _watch(self, rules: RuleSet, before: Watching | None = None) -> Watching:
         beside = self._beside or (lambda make: make)
-        return Watching(self._loaded.config, rules, self._node, self._sinks.put, beside, before)
+        return Watching(self._loaded.config, rules, self._node, self._put, beside, before, self._on_container)
+
+    def _put(self, alerts: Batch) -> None:
+        self._sinks.put(alerts)
+        self._on_alerts(alerts)
 
     def _stop_watching(self) -> None:
         self._watching.stop()  # whichever it is by then
@@ -294,6 +307,15 @@ class Daemon:
             "alerts": alerts,
             "last_reload": None if self._reloaded is None else asdict(self._reloaded),
         }
+
+    def insight(self) -> Insight:
+        """The same of what runs and of what has run before it, in numbers. Any thread may ask."""
+        with self._lock:
+            now, accounts = self.agent.insight(), self._accounts()
+            past = self._past.missed if self._past else {}
+            spent = {**now.spent, **self._watching.spent}
+        missed = {what: times + past.get(what, 0) for what, times in now.missed.items()}
+        return replace(now, accounts=accounts, missed=missed, spent=spent)
 
     # The end.
 

@@ -21,7 +21,7 @@ class Health:
     """Looks about once a second. Losses spoil it for a minute, everything else for as long as it lasts."""
 
     def __init__(self) -> None:
-        self._lost: dict[str, int] = {}
+        self._lost: dict[tuple[str, str], int] = {}  # by tracker and sink
         self._lost_at_s: dict[str, float] = {}
         self._handled = -1.0
         self._moved_s = time.monotonic()
@@ -32,9 +32,9 @@ class Health:
         now = time.monotonic()
         for account in accounts:
             lost = sum(account.lost.values())
-            if lost > self._lost.get(account.tracker, 0):
+            if lost > self._lost.get((account.tracker, account.sink), 0):
                 self._lost_at_s[account.tracker] = now
-            self._lost[account.tracker] = lost
+            self._lost[account.tracker, account.sink] = lost
         if queue.depth == 0 or queue.busy_s != self._handled:
             self._handled, self._moved_s = queue.busy_s, now
 
@@ -65,7 +65,7 @@ class Health:
             if now - at_s < _RECENT_S:
                 yield (
                     f"tracker {tracker}",
-                    f"{tracker}: events were lost in the last minute ({self._lost[tracker]:,} in all)",
+                    f"{tracker}: events were lost in the last minute ({self._most_lost(tracker):,} in all)",
                 )
         for one in alerts:
             if one["error"]:
@@ -78,6 +78,9 @@ class Health:
             yield _RELOAD, f"the last reload was refused: {reloaded.message}"
         if self.is_stuck:
             yield "stuck", "the rules do not get on with what waits for them"
+
+    def _most_lost(self, tracker: str) -> int:
+        return max(lost for (name, _), lost in self._lost.items() if name == tracker)
 
     def news(self, reasons: Reasons) -> list[str]:
         """What has not been well since the last time, in words: each once, until it has been well in between."""
