@@ -50,8 +50,9 @@ class Tracing:
         relay: Relay | None = None,
     ) -> None:
         self.spec = spec.outline
-        counting = (name for name, one in spec.maps.items() if one.type == _PERCPU_HASH)
-        self._counts = {name: Layout(spec.btf, name).dtype for name in counting}
+        self._members = {
+            name: Layout(spec.btf, name).dtype for name, of in spec.maps.items() if of.type == _PER_CPU_HASH
+        }
         self._relay = relay or Relay()
         self.layout = spec.event if interval_s is None else spec.total
         self.ring: Ring | None = None
@@ -109,7 +110,7 @@ class Tracing:
     def summed(self, name: str) -> tuple[npt.NDArray[np.uint64], dict[str, npt.NDArray[Any]]]:
         """A per-CPU hash from 64-bit keys to a struct of its own name: keys, and by member the sums over all CPUs."""
         cpus = libbpf.library().libbpf_num_possible_cpus()
-        members = self._counts[name]
+        members = self._members[name]
         keys, values = maps.entries(self._object.map_fd(name), np.dtype("<u8"), np.dtype((members, (cpus,))))
         return keys, {member: values[member].sum(axis=1) for member in members.names or ()}
 
@@ -132,7 +133,7 @@ class Tracing:
 
 
 _BUSY_PART = 8
-_PERCPU_HASH = 5  # BPF_MAP_TYPE_PERCPU_HASH
+_PER_CPU_HASH = 5  # BPF_MAP_TYPE_PERCPU_HASH
 _HALF = "totals_half"
 
 
