@@ -104,6 +104,15 @@ class Summary:
         )
 
 
+def _constants(hierarchy: Hierarchy, kernel_filter: KernelFilter | None) -> dict[str, int]:
+    """By which a program tells whom a filter lets pass."""
+    return {
+        "cgroup_controller": _CONTROLLERS[hierarchy.controller],
+        "hierarchy_id": hierarchy.hierarchy_id,
+        **(kernel_filter.constants if kernel_filter else {}),
+    }
+
+
 def _spec(tracker: str) -> ObjectSpec:
     return ObjectSpec.read(object_file(registry.folder(tracker), tracker))
 
@@ -289,9 +298,7 @@ class Agent:
         constants = {
             **tracker.constants(options),
             "agent_pid": os.getpid() if kernel_filter else 0,  # announcements leave nobody out
-            "cgroup_controller": _CONTROLLERS[hierarchy.controller],
-            "hierarchy_id": hierarchy.hierarchy_id,
-            **(kernel_filter.constants if kernel_filter else {}),
+            **_constants(hierarchy, kernel_filter),
             "host_mnt_ns": self._host_mnt_ns(),
         }
         hooks = [hook for hook in tracker.hooks if hook.wanted(options)]
@@ -415,17 +422,17 @@ class Agent:
                     if any(fd == self._wake for fd, _ in poll.poll(0)):
                         return
 
-    def _waking(self) -> Iterator[int]:
-        """Descriptors that are readable when there is something to do."""
-        yield self._announcer.wake_fd
-        yield from (line.tracing.wake_fd for line in self._lines)
-        yield from (watch.kernel.ends_fd for watch in self._watches.values() if watch.kernel.ends_fd is not None)
-
     def _hear(self) -> None:
         """Last rows cannot wait for others to come."""
         for line in self._lines:
             if line.sampling:
                 line.sampling.hear()
+
+    def _waking(self) -> Iterator[int]:
+        """Descriptors that are readable when there is something to do."""
+        yield self._announcer.wake_fd
+        yield from (line.tracing.wake_fd for line in self._lines)
+        yield from (watch.kernel.ends_fd for watch in self._watches.values() if watch.kernel.ends_fd is not None)
 
     def _cycle(self, *, final: bool = False) -> bool:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
@@ -481,6 +488,11 @@ class Agent:
     def config(self) -> AgentConfig:
         """What it runs."""
         return self._config
+
+    def sharing(self, asked: FilterConfig) -> Settings:
+        """By which a program of somebody else's sees whom one of the filters lets pass, as long as this run lasts."""
+        kernel = self._watches[asked].kernel
+        return Settings(_constants(container_hierarchy(self._roots), kernel), kernel.shared_maps)
 
     @property
     def alive(self) -> bool:
@@ -585,6 +597,7 @@ class Agent:
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
             "sockets or arrivals not followed": sum(one.filter_full for one in counters),
+            "io_uring's answers not waited for": sum(one.unanswered for one in counters),
             "cgroup announcements": announced.ring_full,
             "last rows of containers": sum(line.sampling.missed for line in self._lines if line.sampling),
         }
