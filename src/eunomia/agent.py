@@ -125,6 +125,7 @@ class _Line:
         losses: what these steps have lost.
         chain: the steps and the sinks' queues.
         sinks: what each sink has lost and delivered, by name.
+        ends: the sinks themselves, which may lose what they have taken.
         rows: of a tracker that counts, how many have come until now.
     """
 
@@ -136,6 +137,7 @@ class _Line:
     losses: Losses
     chain: Chain
     sinks: dict[str, Losses] = field(default_factory=dict)
+    ends: dict[str, Handler] = field(default_factory=dict)
     rows: int = 0
 
     @property
@@ -342,6 +344,7 @@ class Agent:
     def _inlet(self, line: _Line, name: str, sink: Handler) -> Handler:
         """The way into a sink's queue, which those of one name share. The thread behind it is the sink's own."""
         losses = line.sinks[name] = Losses()
+        line.ends[name] = sink
         behind = Chain([sink], losses, self._failed)
         known = name or f"{line.name} sink"
         if known in self._queues:
@@ -553,8 +556,11 @@ class Agent:
         lost.update(sink.lost)
         lost["ring full"] += counted.ring_full
         lost["table full"] += counted.totals_full
+        since = line.ends[name].lost_since()
+        lost.update(since)
         emitted = line.emitted(counted)
-        delivered, filtered = line.losses.delivered + sink.delivered, line.losses.filtered
+        delivered = line.losses.delivered + sink.delivered - sum(since.values())
+        filtered = line.losses.filtered
         if self._failure is not None and not self.alive:  # what a failed step still held must not vanish
             lost["held by what failed"] = max(emitted - delivered - filtered - lost.total(), 0)
         causes = {cause: events for cause, events in lost.items() if events}

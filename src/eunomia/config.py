@@ -119,23 +119,46 @@ class SinkConfig:
 
 
 @dataclass(frozen=True)
+class DatabaseConfig:
+    """A database that events and alerts go to.
+
+    Attributes:
+        type: one of `sinks.databases.making.TYPES`, and what it is called.
+        options: those of its type.
+        spool_dir: where events wait while it is away; None for the usual place.
+        trackers: of a daemon, those whose events are written; None for all that run.
+        alerts: of a daemon, whether alerts are written.
+        level: the least level of these.
+    """
+
+    type: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    spool_dir: str | None = None
+    trackers: tuple[str, ...] | None = None
+    alerts: bool = True
+    level: str = "event"
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """What a configuration file asks for.
 
     Attributes:
         agent: what runs.
         sinks: by name.
-        routes: the names of each tracker's sinks, by the tracker's label.
+        routes: the names of each tracker's sinks and databases, by the tracker's label.
         duration_s: how long; None is until it is stopped.
+        databases: by name.
     """
 
     agent: AgentConfig
     sinks: Mapping[str, SinkConfig]
     routes: Mapping[str, tuple[str, ...]]
     duration_s: float | None = None
+    databases: Mapping[str, DatabaseConfig] = field(default_factory=dict)
 
     def sources(self, sink: str) -> tuple[TrackerConfig, ...]:
-        """The trackers that write to a sink."""
+        """The trackers that write to a sink or database."""
         return tuple(tracker for tracker in self.agent.trackers if sink in self.routes[tracker.label])
 
     def is_shared(self, sink: str) -> bool:
@@ -177,6 +200,7 @@ class DaemonConfig:
         filter: whom to watch.
         docker_host: as in AgentConfig.
         alerts: where alerts go.
+        databases: where events go, and alerts as well.
     """
 
     state_dir: str = "/var/lib/eunomia"
@@ -189,3 +213,10 @@ class DaemonConfig:
     filter: FilterConfig = FilterConfig()
     docker_host: str | None = None
     alerts: tuple[AlertSinkConfig, ...] = ()
+    databases: tuple[DatabaseConfig, ...] = ()
+
+    @property
+    def places(self) -> tuple[AlertSinkConfig, ...]:
+        """All that alerts go to, databases among them."""
+        written = (one for one in self.databases if one.alerts)
+        return (*self.alerts, *(AlertSinkConfig(one.type, one.type, one.level, options=one.options) for one in written))

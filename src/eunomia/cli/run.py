@@ -205,12 +205,19 @@ def _run_file(
     file: Path, duration_s: float | None, record: tuple[Path | None, int | None, float | None], *, verbose: bool
 ) -> None:
     from eunomia.cli.config import load
-    from eunomia.cli.configured import sinks_of
+    from eunomia.cli.configured import SPOOLS, Sinks
+    from eunomia.sinks.databases.several import Databases
 
     run = load(file)
     prints = any(sink.file is None for name, sink in run.sinks.items() if run.sources(name))
     recording = Recording(*record, run.agent)
-    _carry_out(run.agent, sinks_of(run), recording, duration_s or run.duration_s, prints=prints, verbose=verbose)
+    duration_s = duration_s or run.duration_s
+    with Databases(run.databases.values(), SPOOLS, tell=say) as databases:
+        try:
+            _carry_out(run.agent, Sinks(run, databases).make, recording, duration_s, prints=prints, verbose=verbose)
+        finally:
+            for summary in databases.summaries:
+                say(summary)
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,11 +31,13 @@ class Health:
     def look(self, accounts: Iterable[Account], queue: Queue) -> None:
         """Notes what has been lost since the last time, and whether the rules get on with what waits for them."""
         now = time.monotonic()
+        worst: Counter[str] = Counter()  # of a tracker's sinks, the one that has lost most
         for account in accounts:
-            lost = sum(account.lost.values())
-            if lost > self._lost.get(account.tracker, 0):
-                self._lost_at_s[account.tracker] = now
-            self._lost[account.tracker] = lost
+            worst[account.tracker] = max(worst[account.tracker], sum(account.lost.values()))
+        for tracker, lost in worst.items():
+            if lost > self._lost.get(tracker, 0):
+                self._lost_at_s[tracker] = now
+            self._lost[tracker] = lost
         if queue.depth == 0 or queue.busy_s != self._handled:
             self._handled, self._moved_s = queue.busy_s, now
 
@@ -49,9 +52,13 @@ class Health:
         failed_rules: Mapping[str, str],
         failure: BaseException | None,
         reloaded: Any,
+        databases: Iterable[Mapping[str, Any]] = (),
     ) -> Reasons:
         """What is not well; nothing when all is."""
-        return dict(self._found(alerts, failed_rules, failure, reloaded))
+        away = {
+            f"database {one['name']}": f"events to {one['name']}: {one['error']}" for one in databases if one["error"]
+        }
+        return {**dict(self._found(alerts, failed_rules, failure, reloaded)), **away}
 
     def _found(
         self,

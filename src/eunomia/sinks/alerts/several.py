@@ -22,11 +22,17 @@ from eunomia.sinks.advice import advice
 from eunomia.sinks.alerts.delivery import Delivered, Delivery
 from eunomia.sinks.alerts.destination import Destination
 from eunomia.sinks.alerts.making import make
+from eunomia.sinks.databases import making as databases
+from eunomia.sinks.databases.alerts import AlertWriter
+from eunomia.sinks.databases.database import Database
+from eunomia.sinks.databases.settings import Settings
 
 _QUEUE_BYTES = 16 << 20
 _LAST_S = 2.0
 _STUCK_S = 10.0
 STDOUT = "stdout"
+_ENDINGS = ("*.jsonl", "*.chunks")
+_Made = Destination | tuple[Database, Settings]
 
 
 @dataclass
@@ -41,7 +47,7 @@ class _Place:
     """
 
     config: AlertSinkConfig | None
-    delivery: Delivery | None
+    delivery: Delivery | AlertWriter | None
     losses: Losses = field(default_factory=Losses)
     failure: str = ""
     queue: Queue = field(init=False)
@@ -126,19 +132,25 @@ class AlertSinks:
             gone = [place for name, place in self._places.items() if name not in stay]
             self._places, self._held = stay, []
         _end(gone)  # its spool may be that of a new one
-        new = {config.name: self._start(config, destination) for config, destination in made}
+        new = {config.name: self._start(config, place) for config, place in made}
         with self._lock:
             for place in new.values():
                 for batch in self._held:
                     place.queue.handle(batch)
             self._places, self._held = {**stay, **new}, None
 
-    def _make(self, configs: Iterable[AlertSinkConfig]) -> list[tuple[AlertSinkConfig, Destination]]:
-        made = []
+    def _make(self, configs: Iterable[AlertSinkConfig]) -> list[tuple[AlertSinkConfig, _Made]]:
+        made: list[tuple[AlertSinkConfig, _Made]] = []
         with ExitStack() as undo:
             for config in configs:
-                made.append((config, make(config)))
-                undo.callback(made[-1][1].close)
+                if config.type in databases.TYPES:
+                    database, settings = databases.make(config.type, config.options)
+                    made.append((config, (database, settings)))
+                    undo.callback(database.close)
+                else:
+                    destination = make(config)
+                    made.append((config, destination))
+                    undo.callback(destination.close)
                 self._make_room(self._spools / config.name)
             undo.pop_all()
         return made
@@ -150,8 +162,13 @@ class AlertSinks:
         except OSError as error:
             raise EunomiaError(f"cannot keep alerts in {spool}: {error.strerror}; {advice(error)}") from error
 
-    def _start(self, config: AlertSinkConfig, destination: Destination) -> _Place:
-        delivery = Delivery(destination, self._spools / config.name, config.spool_bytes, config.level)
+    def _start(self, config: AlertSinkConfig, made: _Made) -> _Place:
+        directory = self._spools / config.name
+        delivery: Delivery | AlertWriter
+        if isinstance(made, tuple):
+            delivery = AlertWriter(config.name, *made, directory, config.level)
+        else:
+            delivery = Delivery(made, directory, config.spool_bytes, config.level)
         place = _Place(config, delivery)
         place.start(config.name, delivery)
         return place
@@ -173,7 +190,9 @@ class AlertSinks:
     def strays(self) -> dict[str, int]:
         """Spools that no place asks for any more, and their bytes."""
         others = (path for path in self._spools.glob("*") if path.name not in self._places)
-        sizes = {path.name: sum(one.stat().st_size for one in path.glob("*.jsonl")) for path in others}
+        sizes = {
+            path.name: sum(one.stat().st_size for ending in _ENDINGS for one in path.glob(ending)) for path in others
+        }
         return {name: size for name, size in sizes.items() if size}
 
     def status(self) -> list[dict[str, Any]]:
