@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import ssl
 import subprocess
 import uuid
@@ -119,6 +120,26 @@ def test_nothing_is_lost_while_it_is_away(tmp_path: Path) -> None:
         assert [line.split(": ")[1] for line in told[:1]] == ["influxdb"]
         assert "takes events again" in told[-1]
         assert not list(directory.glob("*.chunks"))
+    finally:
+        influx.close()
+
+
+def test_a_server_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
+    influx = Influx()
+    try:
+        influx.start()
+        influx.query("CREATE DATABASE eunomia")
+        asked: dict[str, Any] = {"url": influx.url, "database": "eunomia", "rows": 500, "timeout_s": 1.0}
+        with writing("influxdb", tmp_path, **asked) as writer:
+            sink = writer.sink("process", SCHEMA)
+            influx.signal(signal.SIGSTOP)
+            for step in range(20):
+                sink.handle(numbered(500 * step, 500 * (step + 1)))
+            assert writer.counts.spooled == 10_000
+            until(lambda: "timed out" in writer.counts.error)
+            influx.signal(signal.SIGCONT)
+            until(lambda: writer.counts.delivered == 10_000)
+        assert influx.count("process") == 10_000
     finally:
         influx.close()
 

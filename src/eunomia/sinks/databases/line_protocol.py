@@ -17,8 +17,9 @@ from eunomia.sinks.text import as_words, is_list
 
 TIME = "time"
 TRUE_TIME = "time_ns"
-_HEAD, _LAST, _AT = "line head", "line last", "line at"  # no tracker's column: those are names in C
+_HEAD, _LAST, _AT, _ROW = "line head", "line last", "line at", "line row"  # no tracker's columns: names in C
 _SERIES_KEPT = 200_000
+_KINDS_KEPT = 64
 _LONGEST = 64_000  # InfluxDB takes strings of 64 KiB: docs.influxdata.com, "Data types and format" of line protocol
 _CUT = 16_000  # characters, of at most four bytes each
 
@@ -36,27 +37,32 @@ class Lines:
     def __init__(self, measurement: str, schema: Schema, tags: Sequence[str], fields: Sequence[str]) -> None:
         head = [pl.lit(escaped(measurement, ", ")), *(_tag(schema[name]) for name in sorted(tags))]
         self._head = pl.concat_str(head).alias(_HEAD)
-        pieces = [_field(schema[name]) for name in fields]
-        moved = pl.when(pl.col(_AT) != pl.col(TIME).cast(pl.Int64)).then(
-            pl.concat_str(pl.lit(f"{TRUE_TIME}="), pl.col(TIME).cast(pl.Int64).cast(pl.String), pl.lit("i"))
-        )
-        # A point has a field at least; when all are null, that it was there is what can be said.
-        values = pl.concat_str([*pieces, moved], separator=",", ignore_nulls=True)
-        values = pl.when(values == "").then(pl.lit("seen=true")).otherwise(values)
-        self._line = pl.concat_str(_HEAD, pl.lit(" "), values, pl.lit(" "), pl.col(_AT).cast(pl.String))
+        self._fields = {name: _field(schema[name]) for name in fields}
+        self._lines: dict[tuple[str, ...], pl.Expr] = {}
         self._last = pl.DataFrame(schema={_HEAD: pl.String, _LAST: pl.Int64})
 
     def of(self, frame: pl.DataFrame) -> bytes:
         """The rows as lines, each with its end."""
-        rows = self._ascending(frame.with_columns(self._head))
+        heads = frame.select(self._head, pl.col(TIME).cast(pl.Int64)).with_row_index(_ROW)
+        rows = self._ascending(heads)
         self._remember(rows)
-        return f"{rows.select(self._line.str.join(chr(10))).item()}\n".encode()
+        placed = frame.with_columns(heads[_HEAD], rows.sort(_ROW)[_AT])
+        return f"{placed.select(self._line(frame)).item()}\n".encode()
 
-    def _ascending(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Adds `at`: the row's time, or the first one behind it that no row of its series has."""
-        rows = frame.sort(TIME, maintain_order=True).join(self._last, on=_HEAD, how="left", maintain_order="left")
+    def _line(self, frame: pl.DataFrame) -> pl.Expr:
+        """All lines in one text. Columns in which nothing is cost nothing: most trackers have many of them."""
+        there = tuple(name for name in self._fields if frame[name].null_count() < frame.height)
+        if there not in self._lines:
+            if len(self._lines) >= _KINDS_KEPT:
+                self._lines.clear()
+            self._lines[there] = _joined([self._fields[name] for name in there])
+        return self._lines[there]
+
+    def _ascending(self, heads: pl.DataFrame) -> pl.DataFrame:
+        """Adds to series and times `at`: the time, or the first one behind it that no row of the series has."""
+        rows = heads.sort(TIME, maintain_order=True).join(self._last, on=_HEAD, how="left", maintain_order="left")
         place = pl.int_range(pl.len())
-        free = pl.max_horizontal(pl.col(TIME).cast(pl.Int64), pl.col(_LAST) + 1)
+        free = pl.max_horizontal(TIME, pl.col(_LAST) + 1)
         # at[i] = max(time[i], at[i-1] + 1); with the row's place taken off it is the greatest so far.
         return rows.with_columns(((free - place).cum_max() + place).over(_HEAD).alias(_AT))
 
@@ -64,6 +70,16 @@ class Lines:
         latest = rows.group_by(_HEAD).agg(pl.col(_AT).last().alias(_LAST))
         last = pl.concat([self._last.join(latest, on=_HEAD, how="anti"), latest])
         self._last = last if last.height <= _SERIES_KEPT else last.top_k(_SERIES_KEPT // 2, by=_LAST)
+
+
+def _joined(pieces: Sequence[pl.Expr]) -> pl.Expr:
+    """Lines of their heads, these fields and their times."""
+    true = pl.col(TIME).cast(pl.Int64)
+    moved = pl.when(pl.col(_AT) != true).then(pl.concat_str(pl.lit(f"{TRUE_TIME}="), true.cast(pl.String), pl.lit("i")))
+    values = pl.concat_str([*pieces, moved], separator=",", ignore_nulls=True)
+    # A point has a field at least; when all are null, that it was there is what can be said.
+    values = pl.when(values == "").then(pl.lit("seen=true")).otherwise(values)
+    return pl.concat_str(_HEAD, pl.lit(" "), values, pl.lit(" "), pl.col(_AT).cast(pl.String)).str.join("\n")
 
 
 def escaped(text: str, special: str) -> str:

@@ -161,8 +161,8 @@ class Writer:
         self._end.set()
         self._wake.set()
         self._thread.join(_LAST_S)
-        if not self._thread.is_alive():  # else it is stuck in the database, which ends with the process
-            self._outbox.sync_now()
+        self._outbox.sync_now()
+        if not self._thread.is_alive():  # else it is stuck in the database, until the process ends
             self._outbox.close()
         os.close(self._lock)
 
