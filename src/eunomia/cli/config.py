@@ -63,8 +63,9 @@ def check(file: Path) -> None:
         return
     run = load(file)
     print_table(("tracker", "type", "watches", "options", "sinks"), list(_trackers(run)))
-    click.echo("")
-    print_table(("sink", "format", "file", "columns", "trackers"), list(_sinks(run)))
+    if run.sinks:
+        click.echo("")
+        print_table(("sink", "format", "file", "columns", "trackers"), list(_sinks(run)))
     for name in run.sinks:
         if not run.sources(name):
             say(f"note: no tracker writes to [sink.{name}]")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from eunomia.daemon.status import ask
+from eunomia.sinks.sending.http import Poster, Url
 from tests.cli.command import Shell
 from tests.cli.command import running as a_run
 from tests.daemon.running import CAT, running, write_config
@@ -51,6 +52,22 @@ def test_a_run_says_what_is_wrong_and_where_events_wait(influx: Influx, tmp_path
         assert live.ended(signal.SIGINT) == 0
     assert re.search(r"^eunomia: 2 events, 0 lost,", live.stderr, re.MULTILINE)
     assert f"eunomia: influxdb: 0 events written, 2 wait in {tmp_path}/i for the next run" in live.stderr
+
+
+def test_what_is_refused_counts_as_lost(influx: Influx, tmp_path: Path, shell: Shell) -> None:
+    Poster(Url(f"{influx.url}/write?db=eunomia"), {}, 10).send(b"clash comm=1", {})
+    file = tmp_path / "c.toml"
+    file.write_text(
+        f'[[tracker]]\ntype = "process"\nfilter = {{ pids = [{shell.process.pid}], children = true }}\n'
+        f'[influxdb]\nurl = "{influx.url}"\ndatabase = "eunomia"\nmeasurement = "clash"\nspool_dir = "{tmp_path}/i"\n'
+    )
+    with a_run(tmp_path, "--config", file) as live:
+        shell.do("/bin/true; /bin/true")
+        assert live.ended(signal.SIGINT) == 0
+    assert re.search(r"^eunomia: 0 events, 4 lost \(refused: 4\),", live.stderr, re.MULTILINE)
+    assert "note: influxdb refused events, which are lost: " in live.stderr
+    assert "field type conflict" in live.stderr
+    assert "eunomia: influxdb: 0 events written, 4 refused\n" in live.stderr
 
 
 def test_a_daemon_writes_events_and_alerts(influx: Influx, tmp_path: Path, shell: Shell) -> None:

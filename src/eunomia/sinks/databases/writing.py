@@ -136,12 +136,14 @@ class Writer:
     def drain(self) -> None:
         """Waits a short time for what has been put to be taken, the same for all sinks that end together.
 
-        When it is away, there is no use in waiting.
+        Where it is away, it is tried once more.
         """
         if time.monotonic() > self._drained_s + _AGAIN_S:
             self._drained_s = time.monotonic() + _LAST_S
+            self._outbox.hurry()
+        tried = self.counts.retried
         self._wake.set()
-        while self.counts.spooled and not self.counts.error and time.monotonic() < self._drained_s:
+        while self.counts.spooled and self.counts.retried == tried and time.monotonic() < self._drained_s:
             time.sleep(0.01)
 
     @property
@@ -150,7 +152,7 @@ class Writer:
         counts = self.counts
         dropped = "".join(f", {events:,} {cause}" for cause, events in counts.dropped.items())
         waits = f", {counts.spooled:,} wait in {self.directory} for the next run" if counts.spooled else ""
-        why = f" ({counts.error})" if counts.error else ""
+        why = f" ({counts.error})" if counts.error and counts.spooled else ""
         return f"{self.name}: {counts.delivered:,} events written{dropped}{waits}{why}"
 
     def close(self) -> None:

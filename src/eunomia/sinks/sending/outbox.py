@@ -270,6 +270,10 @@ class Outbox(Generic[Item]):
         self._full = self._full if full is None else full
         self.counts.error = "; ".join(one for one in (self._away, self._full) if one)
 
+    def hurry(self) -> None:
+        """Has a place that is left alone tried again at once. Any thread may call it."""
+        self._again_s = 0.0
+
     def failed(self, error: Unavailable) -> None:
         """Leaves the place alone for a while."""
         self.counts.retried += 1
