@@ -10,9 +10,9 @@ import pytest
 
 from eunomia.daemon.status import ask
 from eunomia.sinks.sending.http import Poster, Url
-from tests.cli.command import Shell
+from tests.cli.command import Shell, eunomia
 from tests.cli.command import running as a_run
-from tests.daemon.running import CAT, running, write_config
+from tests.daemon.running import CAT, MARKED, running, write_config
 from tests.sinks.databases.servers import Influx, Postgres, until
 
 pytestmark = pytest.mark.kernel
@@ -91,6 +91,27 @@ def test_a_daemon_writes_events_and_alerts(influx: Influx, tmp_path: Path, shell
     assert len({number for _, number in accounts}) == 1
     assert {name for name, _ in accounts} == {"detect", "influxdb"}
     assert influx.count("d_process") == int(accounts[0][1].replace(",", ""))
+
+
+def test_a_reload_with_other_trackers_writes_each_event_once(
+    postgres: Postgres, password: str, tmp_path: Path, shell: Shell
+) -> None:
+    database = f'[postgresql]\nurl = "{postgres.url}"\npassword_file = "{password}"\ntable = "r_{{tracker}}"\n'
+    write_config(tmp_path, f"{database}trackers = ['process']\nalerts = false\n", rules=CAT)
+    with running(tmp_path, "-p", str(shell.process.pid)) as daemon:
+        shell.do("i=0; while [ $i -lt 50 ]; do /bin/true $i; i=$((i+1)); done")
+        (tmp_path / "rules.yaml").write_text(CAT + MARKED)
+        daemon.process.send_signal(signal.SIGHUP)
+        shell.do("i=0; while [ $i -lt 100 ]; do /bin/true $i; sleep 0.02; i=$((i+1)); done")
+        daemon.said("reloaded: 2 rules")
+        shell.do("/bin/true; /bin/true")
+        (written,) = daemon.status()["databases"]
+        assert (written["name"], written["dropped"]) == ("postgresql", {})
+        asked = eunomia("status", "--socket", daemon.socket)
+        assert "events to delivered retried waiting dropped error" in " ".join(asked.stdout.lower().split())
+        assert daemon.stop() == 0
+    told = postgres.query("SELECT count(*), count(DISTINCT (pid, event, time_ns)) FROM r_process WHERE comm = 'true'")
+    assert told == [(304, 304)]
 
 
 def test_a_daemon_whose_database_is_away_says_so(tmp_path: Path, shell: Shell) -> None:
