@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import MISSING
 from typing import Any
 
 from eunomia.configfile.keys import Key, Table
 from eunomia.sinks.alerts.delivery import LEVELS
 from eunomia.sinks.databases.making import TYPES
-from eunomia.sinks.databases.settings import MISSING, absolute, described
+from eunomia.sinks.databases.settings import absolute, described
 
 DESCRIPTIONS = {
     "influxdb": "InfluxDB 1, 2 or 3, or what takes its line protocol, as VictoriaMetrics does.",

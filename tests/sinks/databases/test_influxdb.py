@@ -67,8 +67,8 @@ def test_what_is_written_is_what_is_read(influx: Influx, rows: list[tuple[str, s
 
 def test_alerts(influx: Influx, tmp_path: Path) -> None:
     measurement = name()
-    with writing("influxdb", tmp_path, url=influx.url, database="eunomia", measurement=measurement) as writer:
-        sink = writer.sink("alert", ALERT)
+    with writing("influxdb", tmp_path, url=influx.url, database="eunomia") as writer:
+        sink = writer.sink(measurement, ALERT)
         sink.handle(alerts({}, {"message": "again"}))
         sink.flush()
         until(lambda: writer.counts.delivered == 2)
@@ -82,8 +82,8 @@ def test_alerts(influx: Influx, tmp_path: Path) -> None:
 
 def test_rows_of_one_moment_are_all_there(influx: Influx, tmp_path: Path) -> None:
     measurement = name()
-    with writing("influxdb", tmp_path, url=influx.url, database="eunomia", measurement=measurement) as writer:
-        sink = writer.sink("process", SCHEMA)
+    with writing("influxdb", tmp_path, url=influx.url, database="eunomia") as writer:
+        sink = writer.sink(measurement, SCHEMA)
         same = numbered(0, 1000)
         sink.handle(same.with_frame(same.frame.with_columns(pl.col("time").first())))
         sink.flush()
@@ -146,9 +146,9 @@ def test_a_server_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_what_waits_is_sent_by_the_next_run(influx: Influx, tmp_path: Path) -> None:
     measurement = name()
-    asked: dict[str, Any] = {"database": "eunomia", "measurement": measurement}
+    asked: dict[str, Any] = {"database": "eunomia"}
     with writing("influxdb", tmp_path, url=f"http://127.0.0.1:{free_port()}", **asked) as writer:
-        sink = writer.sink("process", SCHEMA)
+        sink = writer.sink(measurement, SCHEMA)
         sink.handle(numbered(0, 10))
         sink.flush()
         until(lambda: writer.counts.error)
@@ -179,8 +179,8 @@ def test_over_its_bound_the_oldest_goes_and_is_counted(tmp_path: Path) -> None:
 def test_what_it_refuses_is_told_and_all_else_is_there(influx: Influx, tmp_path: Path) -> None:
     measurement, told = name(), list[str]()
     Poster(Url(f"{influx.url}/write?db=eunomia"), {}, 10).send(f"{measurement} comm=1 {NOON_NS}".encode(), {})
-    with writing("influxdb", tmp_path, told, url=influx.url, database="eunomia", measurement=measurement) as writer:
-        sink = writer.sink("process", SCHEMA)
+    with writing("influxdb", tmp_path, told, url=influx.url, database="eunomia") as writer:
+        sink = writer.sink(measurement, SCHEMA)
         rows = numbered(0, 100)
         only = pl.when(pl.col("pid") < 3).then(pl.col("comm"))  # for these, the field has another type there
         sink.handle(rows.with_frame(rows.frame.with_columns(only.alias("comm"))))
@@ -295,9 +295,9 @@ APIS: dict[str, Callable[[str], dict[str, Any]]] = {
 def test_victoria_metrics(victoria: Victoria, tmp_path: Path, api: str, compressed: bool) -> None:
     measurement = name()
     (tmp_path / "token").write_text("t\n")
-    asked = {**APIS[api](str(tmp_path / "token")), "measurement": measurement, "gzip": compressed}
+    asked = {**APIS[api](str(tmp_path / "token")), "gzip": compressed}
     with writing("influxdb", tmp_path / "spool", url=victoria.url, fields=("pid",), **asked) as writer:
-        sink = writer.sink("process", SCHEMA)
+        sink = writer.sink(measurement, SCHEMA)
         rows = numbered(0, 2000)
         apart = pl.col("time") + pl.duration(milliseconds=pl.col("pid"))  # its clock ticks in milliseconds
         sink.handle(rows.with_frame(rows.frame.with_columns(apart.alias("time"))))

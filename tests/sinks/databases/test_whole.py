@@ -58,8 +58,8 @@ def test_what_is_refused_counts_as_lost(influx: Influx, tmp_path: Path, shell: S
     Poster(Url(f"{influx.url}/write?db=eunomia"), {}, 10).send(b"clash comm=1", {})
     file = tmp_path / "c.toml"
     file.write_text(
-        f'[[tracker]]\ntype = "process"\nfilter = {{ pids = [{shell.process.pid}], children = true }}\n'
-        f'[influxdb]\nurl = "{influx.url}"\ndatabase = "eunomia"\nmeasurement = "clash"\nspool_dir = "{tmp_path}/i"\n'
+        f'[[tracker]]\ntype = "process"\nname = "clash"\nfilter = {{ pids = [{shell.process.pid}], children = true }}\n'
+        f'[influxdb]\nurl = "{influx.url}"\ndatabase = "eunomia"\nspool_dir = "{tmp_path}/i"\n'
     )
     with a_run(tmp_path, "--config", file) as live:
         shell.do("/bin/true; /bin/true")

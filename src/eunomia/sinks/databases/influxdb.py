@@ -17,7 +17,7 @@ from eunomia.schema.alert import ALERT
 from eunomia.schema.batch import Schema
 from eunomia.sinks.databases.database import Database, Encode
 from eunomia.sinks.databases.line_protocol import TIME, Lines
-from eunomia.sinks.databases.settings import Settings, absolute, secret, setting
+from eunomia.sinks.databases.settings import Settings, absolute, of_trackers, secret, setting
 from eunomia.sinks.databases.sieve import Sieve
 from eunomia.sinks.sending.destination import Refused, Unavailable
 from eunomia.sinks.sending.http import Poster, Url, header, tls
@@ -45,7 +45,9 @@ class InfluxSettings(Settings):
     org: str | None = setting("InfluxDB 2: the bucket's organisation", None)
     token: str | None = setting("InfluxDB 2 and 3: what allows to write; better in a file", None)
     token_file: str | None = setting("file with the token; read again for every request", None, check=absolute)
-    measurement: str = setting("what the points are called; {tracker} stands for the tracker's name", "{tracker}")
+    measurement: str = setting(
+        "what the points are called; {tracker} stands for the tracker's name", "{tracker}", check=of_trackers
+    )
     tags: tuple[str, ...] = setting("columns that become tags: those with few values only", TAGS, columns=True)
     fields: tuple[str, ...] = setting("columns that become fields", (), shown="all that are no tags", columns=True)
     gzip: bool = setting("whether requests are compressed", True)

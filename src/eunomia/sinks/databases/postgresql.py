@@ -15,7 +15,7 @@ from eunomia.errors import UsageError
 from eunomia.schema.batch import Schema
 from eunomia.schema.semantic import Column
 from eunomia.sinks.databases.database import Database, Encode
-from eunomia.sinks.databases.settings import Settings, absolute, secret, setting
+from eunomia.sinks.databases.settings import Settings, absolute, of_trackers, secret, setting
 from eunomia.sinks.databases.sieve import Sieve
 from eunomia.sinks.sending.destination import Refused, Unavailable
 
@@ -52,11 +52,6 @@ def _url(text: str) -> None:
         raise UsageError("a password in a URL ends up in logs: give a password_file")
 
 
-def _pattern(text: str) -> None:
-    if "{tracker}" not in text:
-        raise ValueError("{tracker} has to be in it: each tracker has a table of its own")
-
-
 @dataclass(frozen=True, kw_only=True)
 class PostgresSettings(Settings):
     """What can be set of it."""
@@ -67,7 +62,7 @@ class PostgresSettings(Settings):
     )
     schema: str = setting("the schema of the tables, which has to be there", "public")
     table: str = setting(
-        "what tables are called; {tracker} stands for the tracker's name", "eunomia_{tracker}", check=_pattern
+        "what tables are called; {tracker} stands for the tracker's name", "eunomia_{tracker}", check=of_trackers
     )
 
 

@@ -7,8 +7,6 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path, PurePath
 from typing import Any, get_args, get_origin, get_type_hints
 
-from eunomia.errors import UsageError
-
 SETTING = "setting"
 
 
@@ -41,6 +39,12 @@ def absolute(text: str) -> None:
     """Takes paths that mean the same wherever one is."""
     if not PurePath(text).is_absolute():
         raise ValueError("begin with /: a daemon has no directory that it works in")
+
+
+def of_trackers(text: str) -> None:
+    """Takes patterns that give each tracker something of its own."""
+    if "{tracker}" not in text:
+        raise ValueError("{tracker} has to be in it: rows of two trackers do not go together")
 
 
 def secret(value: str | None, file: str | None) -> str | None:
@@ -92,6 +96,3 @@ def made(settings: type[Settings], options: dict[str, Any]) -> Settings:
     value = settings(**options)
     value.check()
     return value
-
-
-__all__ = ["MISSING", "Says", "Settings", "UsageError", "absolute", "described", "made", "secret", "setting"]

@@ -138,12 +138,12 @@ class Outbox(Generic[Item]):
         """Sends for a while: what comes meanwhile is not to wait in memory for a long backlog."""
         end = self._clock() + _ROUND_S
         with self._sending:
-            while self._spool.pending and self._due() and self._clock() < end:
+            while self._waiting and self._due() and self._clock() < end:
                 self._send_some()
 
     def tick(self) -> None:
         """Sends what waits, when it is time to; with nothing to send the place may have to be reminded."""
-        if self._spool.pending:
+        if self._waiting:
             self.send()
         elif self._due():
             with self._sending:
@@ -153,7 +153,12 @@ class Outbox(Generic[Item]):
     @property
     def is_busy(self) -> bool:
         """Whether there is more to be sent just now."""
-        return self._spool.pending > 0 and self._due()
+        return self._waiting and self._due()
+
+    @property
+    def _waiting(self) -> bool:
+        with self._lock:
+            return self._spool.pending > 0
 
     def _due(self) -> bool:
         return self._clock() >= self._again_s and not self._keep.is_set()
@@ -219,7 +224,7 @@ class Outbox(Generic[Item]):
                 self._send_or_lose(some[begin : begin + self._destination.at_once], otherwise)
 
     def _send_or_lose(self, part: Sequence[bytes], otherwise: str) -> None:
-        if self._spool.pending or not self._due():
+        if self._waiting or not self._due():
             self._lose(otherwise, part)
             return
         try:
