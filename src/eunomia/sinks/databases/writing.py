@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 
@@ -66,8 +67,11 @@ class Writer:
         self._owners = 0
         framing = Chunks()
         try:
-            self._lock = _locked(directory)
-            spool = Spool(directory, settings.spool_bytes, framing, _SEGMENT_BYTES)
+            with ExitStack() as undo:
+                self._lock = _locked(directory)
+                undo.callback(os.close, self._lock)
+                spool = Spool(directory, settings.spool_bytes, framing, _SEGMENT_BYTES)
+                undo.pop_all()
         except OSError as error:
             raise UsageError(f"{name}: cannot keep events in {directory}: {error.strerror}; {advice(error)}") from error
         self._outbox = Outbox(database, spool, framing, unpack, what="events")
@@ -164,9 +168,9 @@ class Writer:
         self._wake.set()
         self._thread.join(_LAST_S)
         self._outbox.sync_now()
-        if not self._thread.is_alive():  # else it is stuck in the database, until the process ends
+        if not self._thread.is_alive():  # else it is stuck in the database, and has the spool until the process ends
             self._outbox.close()
-        os.close(self._lock)
+            os.close(self._lock)
 
 
 class WriterSink(Handler):
