@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit check format bench wheel clean
+.PHONY: help build run test test-unit check format bench dashboards wheel clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -39,6 +39,9 @@ format: $(READY) ## put everything into the house format
 bench: build ## measure the cost, next to other tools
 	@scripts/install.sh bench
 	scripts/as-root.sh $(BIN)/python -m benchmarks $(ARGS)
+
+dashboards: $(READY) ## write the Grafana dashboards from their source
+	$(BIN)/python -m deploy.grafana.source
 
 wheel: build ## dist/*.whl
 	$(BIN)/hatchling build -t wheel

@@ -28,7 +28,9 @@ NAMES = (
     "alert_latency",
     "databases",
     "apply",
+    "resources",
     "burst",
+    "export",
 )
 
 

@@ -13,6 +13,7 @@ packages() {
     static_busybox=/usr/share/doc/busybox-static/copyright
     libbpf_tools=/usr/share/doc/libbpf-tools/copyright
     postgres=/usr/share/doc/postgresql/copyright
+    arm64_headers=/usr/aarch64-linux-gnu/include/asm/ptrace.h
     cat <<END
 build  make                             make
 build  clang                            clang
@@ -37,9 +38,12 @@ test   $debian_keys                     debian-archive-keyring
 test   cpio                             cpio
 test   strace                           strace
 test   /usr/include/stdio.h             libc6-dev
+test   $arm64_headers                   linux-libc-dev-arm64-cross
 test   ip                               iproute2
 test   ps                               procps
+test   prometheus                       prometheus
 test   prometheus-alertmanager          prometheus-alertmanager
+test   promtool                         prometheus
 test   systemd-analyze                  systemd
 test   influxd                          influxdb
 test   victoria-metrics                 victoria-metrics

@@ -19,6 +19,7 @@ from eunomia.containers.names import Names
 from eunomia.containers.peers import Peers
 from eunomia.containers.registry import Container, Containers, OnChange
 from eunomia.containers.runtimes import Runtimes
+from eunomia.containers.selection import Selection
 from eunomia.errors import EunomiaError, PrivilegeError, UsageError
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.clock import BootClock
@@ -39,8 +40,10 @@ from eunomia.kernel.tracing import Tracing
 from eunomia.pipeline.accounts import Account, add_up, merged
 from eunomia.pipeline.chain import Chain, FanOut
 from eunomia.pipeline.handler import Handler
+from eunomia.pipeline.insight import Insight
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
+from eunomia.sampling import Sampling, Subjects
 from eunomia.schema.batch import Batch, Schema
 from eunomia.targets import Targets, container_hierarchy
 from eunomia.trackers import registry
@@ -107,9 +110,10 @@ def _spec(tracker: str) -> ObjectSpec:
 
 @dataclass(frozen=True)
 class _Watch:
-    """Whom some trackers watch: in the kernel, and what is decided later."""
+    """Whom some trackers watch: in the kernel, which containers, and what is decided later."""
 
     kernel: KernelFilter
+    selection: Selection
     decisions: Decisions
 
 
@@ -126,7 +130,8 @@ class _Line:
         chain: the steps and the sinks' queues.
         sinks: what each sink has lost and delivered, by name.
         ends: the sinks themselves, which may lose what they have taken.
-        rows: of a tracker that counts, how many have come until now.
+        sampling: of a tracker whose rows are read here.
+        rows: of a tracker that counts, or whose rows are read here, how many have come until now.
     """
 
     config: TrackerConfig
@@ -138,6 +143,7 @@ class _Line:
     chain: Chain
     sinks: dict[str, Losses] = field(default_factory=dict)
     ends: dict[str, Handler] = field(default_factory=dict)
+    sampling: Sampling | None = None
     rows: int = 0
 
     @property
@@ -146,6 +152,8 @@ class _Line:
 
     def emitted(self, counted: Counters) -> int:
         """Events: of a tracker that counts these are rows, and what found no room for one."""
+        if self.sampling:
+            return self.rows + counted.ring_full
         return self.rows + counted.totals_full if self.tracing.totals else counted.emitted
 
 
@@ -251,13 +259,13 @@ class Agent:
 
     @contextmanager
     def _told_of(self, of: FilterConfig | TrackerConfig) -> Iterator[None]:
-        """Of several trackers an error names those that it is about."""
+        """Of several trackers an error names those that it is about, unless it is about all of them."""
         try:
             yield
         except EunomiaError as error:
             trackers = self._config.trackers
             labels = [one.label for one in trackers if of in (one, self._config.filter_of(one))]
-            if len(trackers) > 1:
+            if len(labels) < len(trackers):
                 error.args = (f"{', '.join(labels)}: {error}",)
             raise
 
@@ -273,7 +281,7 @@ class Agent:
         self.missing += [one for one in missing if one not in self.missing]
         for kind, value in targets.values(self._containers, selection):
             kernel.watch(kind, value)
-        return _Watch(kernel, Decisions(selection, partial(self._decide, kernel), targets.cgroup_paths()))
+        return _Watch(kernel, selection, Decisions(selection, partial(self._decide, kernel), targets.cgroup_paths()))
 
     def _trace(
         self, config: TrackerConfig, spec: ObjectSpec, hierarchy: Hierarchy, kernel_filter: KernelFilter | None
@@ -321,7 +329,17 @@ class Agent:
         tracing = self._trace(config, spec, hierarchy, watch.kernel)
         self._resources.callback(tracing.close)
         folding, chain = Chain(fold, losses, self._failed), Chain(steps, losses, self._failed)
-        return _Line(config, tracing, folding, steps, schema, losses, chain)
+        sampling = self._sampling(config, tracing, hierarchy)
+        return _Line(config, tracing, folding, steps, schema, losses, chain, sampling=sampling)
+
+    def _sampling(self, config: TrackerConfig, tracing: Tracing, hierarchy: Hierarchy) -> Sampling | None:
+        tracker, asked = registry.get(config.tracker), self._config.filter_of(config)
+        if tracker.sampler is None:
+            return None
+        selection, procfs = self._watches[asked].selection, Procfs(self._roots)
+        subjects = Subjects(asked, selection, self._containers, Cgroups(hierarchy), procfs)
+        sampler = tracker.sampler(tracker.settle(config.options), self._roots, hierarchy, tracing.layout.dtype)
+        return Sampling(sampler, tracing, subjects)
 
     def _connect(self) -> None:
         """Makes the sinks, after all else: what they replace is only gone once the rest works, and all of them do."""
@@ -389,17 +407,24 @@ class Agent:
                 if tracing.ring:
                     poll.register(tracing.ring.fd, select.EPOLLIN)
             poll.register(self._wake, select.EPOLLIN)
-            totals = [line.tracing.totals for line in self._lines if line.tracing.totals]
+            timed = [one for line in self._lines if (one := line.tracing.totals or line.sampling)]
             while True:
-                due_s = min((one.left_s for one in totals), default=_IDLE_S)
+                due_s = min((one.left_s for one in timed), default=_IDLE_S)
                 ready = poll.poll(min(due_s, _HOLDING_S if self._containers.waiting else _IDLE_S))
                 if any(fd == self._wake for fd, _ in ready):
                     return
                 if ready:
+                    self._hear()
                     time.sleep(GATHER_S)
                 while self._cycle():
                     if any(fd == self._wake for fd, _ in poll.poll(0)):
                         return
+
+    def _hear(self) -> None:
+        """Last rows cannot wait for others to come."""
+        for line in self._lines:
+            if line.sampling:
+                line.sampling.hear()
 
     def _cycle(self, *, final: bool = False) -> bool:
         """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
@@ -409,18 +434,21 @@ class Agent:
         the trackers: what the first of them has to say is known when the others' events are handled, such as which
         program a process runs.
         """
-        drained = [(line, line.tracing.drain(final=final)) for line in reversed(self._lines)]
+        # Rows that are read here are so below, when it is known of whom.
+        drained = [(line, None if line.sampling else line.tracing.drain(final=final)) for line in reversed(self._lines)]
         announced = self._announcer.drain()
         if announced is not None:
             self._announcements.handle(self._batch(self._announcer, announced, _ANNOUNCER))
         self._announcements.tick()
         busy = False
-        for line, records in reversed(drained):
+        for line, reported in reversed(drained):
+            self._hear()  # in between, too: others' steps take long on a busy machine
+            busy |= reported is not None and len(reported.data) > line.tracing.busy_bytes
+            records = line.sampling.take(final=final) if line.sampling else reported
             if records is not None:
                 batch = self._batch(line.tracing, records, line.name)
                 line.tracing.forget()
                 self._pass_on(line, batch)
-                busy |= len(records.data) > line.tracing.busy_bytes
             list(line.chain.tick())
         return busy
 
@@ -532,15 +560,31 @@ class Agent:
         """What has kept events from being seen or attributed so far, as in `Summary.missed`."""
         return self._missed([line.tracing.counters() for line in self._lines])
 
+    def insight(self) -> Insight:
+        """All of it as it is now. Any thread may ask while it runs."""
+        counters = [line.tracing.counters() for line in self._lines]
+        rings = {line.name: line.tracing.ring for line in self._lines}
+        return Insight(
+            self._account_all(counters),
+            self._may_miss(counters),
+            self.queues,
+            self.spent(),
+            {name: (ring.size, ring.used_bytes) for name, ring in rings.items() if ring},
+            "" if self.alive else f"the reader has ended{f': {self._failure}' if self._failure else ''}",
+        )
+
     def _missed(self, counters: list[Counters]) -> dict[str, int]:
+        return {what: times for what, times in self._may_miss(counters).items() if times}
+
+    def _may_miss(self, counters: list[Counters]) -> dict[str, int]:
         announced = self._announcer.counters()
-        missed = {
+        return {
             "programs skipped by the kernel": sum(one.nested for one in (*counters, announced)),
             "processes or cgroups not followed": sum(watch.kernel.full for watch in self._watches.values()),
             "sockets or arrivals not followed": sum(one.filter_full for one in counters),
             "cgroup announcements": announced.ring_full,
+            "last rows of containers": sum(line.sampling.missed for line in self._lines if line.sampling),
         }
-        return {what: times for what, times in missed.items() if times}
 
     def _account_all(self, counters: list[Counters]) -> tuple[Account, ...]:
         return tuple(

@@ -140,6 +140,30 @@ class DatabaseConfig:
 
 
 @dataclass(frozen=True)
+class PrometheusConfig:
+    """How metrics are served.
+
+    Attributes:
+        listen: host and port.
+        drop_labels: labels that are not told apart: their values are added up.
+        cap: bound on the series of each metric; what comes then is added to series `other`.
+        expire_s: how long series of a container that is over stay after its last event.
+        trackers: of a daemon: what runs for the metrics' sake beside the trackers of the rules.
+    """
+
+    listen: tuple[str, int] = ("127.0.0.1", 10435)
+    drop_labels: tuple[str, ...] = ()
+    cap: int = 10_000
+    expire_s: float = 300.0
+    trackers: tuple[str, ...] = ()
+
+    @staticmethod
+    def label_of(tracker: str) -> str:
+        """What the instance of a tracker that runs for the metrics' sake is called."""
+        return f"{tracker} metrics"
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """What a configuration file asks for.
 
@@ -149,12 +173,14 @@ class RunConfig:
         routes: the names of each tracker's sinks and databases, by the tracker's label.
         duration_s: how long; None is until it is stopped.
         databases: by name.
+        prometheus: how metrics are served; None when they are not.
     """
 
     agent: AgentConfig
     sinks: Mapping[str, SinkConfig]
     routes: Mapping[str, tuple[str, ...]]
     duration_s: float | None = None
+    prometheus: PrometheusConfig | None = None
     databases: Mapping[str, DatabaseConfig] = field(default_factory=dict)
 
     def sources(self, sink: str) -> tuple[TrackerConfig, ...]:
@@ -201,6 +227,7 @@ class DaemonConfig:
         docker_host: as in AgentConfig.
         alerts: where alerts go.
         databases: where events go, and alerts as well.
+        prometheus: how metrics are served; None when they are not.
     """
 
     state_dir: str = "/var/lib/eunomia"
@@ -213,6 +240,7 @@ class DaemonConfig:
     filter: FilterConfig = FilterConfig()
     docker_host: str | None = None
     alerts: tuple[AlertSinkConfig, ...] = ()
+    prometheus: PrometheusConfig | None = None
     databases: tuple[DatabaseConfig, ...] = ()
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from eunomia.privileges.deployment import deployment
 from eunomia.privileges.profile import Profile
 from eunomia.privileges.recommendation import Recommendation, Verification
 from eunomia.privileges.today import is_read_only_today, profile_of_today
-from eunomia.privileges.usage import Verdict
+from eunomia.privileges.usage import Usage, Verdict
 from eunomia.respond.actions import ActionLog
 from eunomia.respond.trial import Ran, Trial
 from eunomia.schema.batch import Schema
@@ -45,6 +45,34 @@ class Check:
     health: str | None = None
     outside: bool = False
     share_mounts: bool = False
+
+
+@dataclass(frozen=True)
+class _Course:
+    """How a trial went.
+
+    Attributes:
+        refused: why it did not start.
+        code: its exit code; None while it runs.
+        health: what the health command said last.
+        seconds: how long it was watched.
+    """
+
+    refused: str | None
+    code: int | None
+    health: Ran | None
+    seconds: float
+
+    def was_cut_short(self, check: Check) -> bool:
+        """Whether somebody has ended it before it could show anything."""
+        goes_on = self.refused is None and self.code is None
+        return goes_on and check.health is None and self.seconds < check.seconds
+
+    def works(self, check: Check) -> bool:
+        """Whether it did its work, whatever was denied to it."""
+        if self.refused is not None or self.code not in (None, 0) or self.was_cut_short(check):
+            return False
+        return check.health is None or (self.health is not None and not self.health.code)
 
 
 def verify(
@@ -80,35 +108,49 @@ def verify(
 
         watch = FilterConfig(containers=(trial.id,), wait=True)
         with Observer(watch, _trackers(denials), beside=sink, docker_host=docker.address) as observer:
-            began_s = time.monotonic()
-            refused = trial.start()
-            health = None if refused else _watch(trial, check, wait)
-            seconds = time.monotonic() - began_s
-            code = trial.state().code if refused is None else None
-            observer.stop()
-        capabilities = {
-            use.name for one in observer.usages() for use in one.capabilities if use.verdict is Verdict.DENIED
-        }
-        read_only = [
-            path
-            for path in sorted(activities.of(activities.containers).refused)
-            if not is_read_only_today(inspected, path) and not any(is_below(path, one) for one in trial.made_read_only)
-        ]
+            course = _run(trial, check, wait)
+            lost = observer.stop().lost
         denied = denials.calls if profile is not None else {}
-        taken = sorted(capabilities & set(made.capabilities.now or ()) - set(made.capabilities.recommended or ()))
-        works = refused is None and code in (None, 0) and (check.health is None or (health and not health.code))
+        taken = _taken(made, observer.usages())
+        read_only = [*_read_only(trial, activities, inspected)]
         return Verification(
-            holds=bool(works) and not (denied or taken or read_only),
-            seconds=round(seconds, 3),
-            started=refused is None,
-            ended=code,
-            health=None if health is None else health.code,
+            holds=course.works(check) and not (denied or taken or read_only),
+            seconds=round(course.seconds, 3),
+            started=course.refused is None,
+            ended=course.code,
+            health=None if course.health is None else course.health.code,
             denied_calls=denied,
             denied_capabilities=taken,
             read_only=read_only[:_MOST_TOLD],
-            said=[*_said(trial, refused, health, code), *(_runtime(denials) if refused else ())],
-            notes=[*trial.notes, *note],
+            said=[*_said(trial, course, check), *(_runtime(denials) if course.refused else ())],
+            notes=[*trial.notes, *note, *_unseen(lost)],
         )
+
+
+def _run(trial: Trial, check: Check, wait: Callable[[float], bool]) -> _Course:
+    began_s = time.monotonic()
+    refused = trial.start()
+    health = None if refused else _watch(trial, check, wait)
+    seconds = time.monotonic() - began_s
+    return _Course(refused, trial.state().code if refused is None else None, health, seconds)
+
+
+def _taken(made: Recommendation, usages: Iterable[Usage]) -> list[str]:
+    """Capabilities that it has today, and that were refused to it since they are not recommended."""
+    denied = {use.name for one in usages for use in one.capabilities if use.verdict is Verdict.DENIED}
+    return sorted(denied & set(made.capabilities.now or ()) - set(made.capabilities.recommended or ()))
+
+
+def _read_only(trial: Trial, activities: Activities, inspected: Mapping[str, Any]) -> Iterator[str]:
+    for path in sorted(activities.of(activities.containers).refused):
+        if not is_read_only_today(inspected, path) and not any(is_below(path, one) for one in trial.made_read_only):
+            yield path
+
+
+def _unseen(lost: Mapping[str, int]) -> Iterator[str]:
+    if lost:
+        told = ", ".join(f"{number:,} {cause}" for cause, number in sorted(lost.items()))
+        yield f"events were lost ({told}): something may have been denied unseen"
 
 
 def _today(made: Recommendation, inspected: Mapping[str, Any]) -> tuple[Profile | None, list[str]]:
@@ -148,10 +190,13 @@ def _runtime(denials: Denials) -> list[str]:
     return [f"the runtime may have needed: {', '.join(calls)}; try --margin runtime"] if calls else []
 
 
-def _said(trial: Trial, refused: str | None, health: Ran | None, code: int | None) -> list[str]:
-    told = [f"the runtime: {refused}"] if refused else []
-    if health is not None and health.code:
-        told.append(f"the health command: {health.said or 'nothing'}")
-    if refused or code or (health is not None and health.code):
-        told.append(f"the container: {trial.logs() or 'nothing'}")
-    return told
+def _said(trial: Trial, course: _Course, check: Check) -> Iterator[str]:
+    ill = course.health is not None and course.health.code
+    if course.was_cut_short(check):
+        yield "it was ended before its time: nothing follows from that"
+    if course.refused:
+        yield f"the runtime: {course.refused}"
+    if course.health is not None and ill:
+        yield f"the health command: {course.health.said or 'nothing'}"
+    if course.refused or course.code or ill:
+        yield f"the container: {trial.logs() or 'nothing'}"

@@ -134,6 +134,7 @@ struct numbers_or_none {
 	syscall_result_t m_syscall_result_t;
 	capabilities_t m_capabilities_t;
 	optional_count_t m_optional_count_t;
+	optional_duration_t m_optional_duration_t;
 	optional_id_t m_optional_id_t;
 	ipc_key_t m_ipc_key_t;
 	ipc_id_t m_ipc_id_t;

@@ -17,7 +17,7 @@ from eunomia.trackers import registry
 from tests.cli.command import EUNOMIA, environment, eunomia
 
 COMMANDS = (
-    *("run", "daemon", "status", "replay", "query", "report", "seccomp", "recommend", "rules"),
+    *("run", "daemon", "status", "server", "replay", "query", "report", "seccomp", "recommend", "rules"),
     *("trackers", "containers", "config", "lab", "doctor", "completion"),
 )
 PAGES = [(), *((name,) for name in COMMANDS), *(("run", name) for name in registry.names())]

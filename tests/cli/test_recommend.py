@@ -142,6 +142,10 @@ def test_what_else_is_denied_is_named(dockerd: DockerDaemon, watched: tuple[Reco
     assert (hanging.holds, hanging.health, hanging.ended) == (False, 124, None)
     assert hanging.seconds < 5
     assert any("the health command: did not end within" in told for told in hanging.said)
+    inspected = Docker(dockerd.host).inspect("web")
+    assert inspected is not None
+    ended = verify(made, profile, Docker(dockerd.host, 60), inspected, Check(60), lambda _seconds: True)
+    assert (ended.holds, ended.said) == (False, ["it was ended before its time: nothing follows from that"])
     assert trials(dockerd) == []
 
 
@@ -270,6 +274,10 @@ def test_users_are_those_that_the_container_sees(
         (("-c", "x", "--since", "1h"), "go with --record"),
         (("-c", "x", "--health", "true"), "--health goes with --verify"),
         (("-c", "x", "--log", "file"), "--log goes with --verify"),
+        (("-c", "x", "--verify", "--log", "-"), "name a file"),
+        (("-c", "x", "--share-mounts"), "--share-mounts goes with --verify"),
+        (("-c", "x", "--seconds", "5"), "--seconds goes with --verify"),
+        (("-c", "x", "--force"), "--force goes with --out"),
         (("-c", "x", "--verify", "--outside"), "--outside goes with --health"),
         (("-c", " "), "it is empty"),
         (("-c", "x", "--record", "/no/such/record"), "there is no such directory"),
@@ -285,6 +293,30 @@ def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
     assert "it is not empty (mine)" in told
     assert "Not a directory" in refused("recommend", "-c", "x", "--out", tmp_path / "mine" / "x")
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.docker
+@pytest.mark.kernel
+def test_an_error_of_all_trackers_names_none(dockerd: DockerDaemon) -> None:
+    done = eunomia("recommend", "-c", "no-such-container", env={"DOCKER_HOST": dockerd.host})
+    assert done.returncode == 2
+    assert done.stderr.startswith("eunomia: error: no container 'no-such-container'")
+
+
+@pytest.mark.docker
+@pytest.mark.kernel
+def test_a_full_disk(dockerd: DockerDaemon, small_disk: Path) -> None:
+    dockerd.launch("busy", "sh", "-c", "while :; do sleep 0.1; done")
+    out = small_disk / "least"
+    out.mkdir()
+    (small_disk / "fill").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    command = ("recommend", "-c", "busy", "-T", "2", "--out", out, "--fmt", "json")
+    done = eunomia(*command, env={"DOCKER_HOST": dockerd.host})
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["container"] == "busy"
+    assert f"cannot write {out}/docker-run.txt: No space left on device; what was found is on stdout" in done.stderr
+    assert list(out.iterdir()) == []
+    dockerd.remove("busy")
 
 
 def test_the_schema() -> None:

@@ -70,6 +70,13 @@ def test_stdout_is_the_commands() -> None:
     assert "name a file for the profile with -o FILE" in refused("seccomp", "--", "true")
 
 
+def test_containers_of_another_machine(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    text = refused("seccomp", "-o", file, "--", "docker", "-H", "ssh://192.0.2.1", "run", "nginx")
+    assert "docker -H ssh://192.0.2.1 speaks to ssh://192.0.2.1: its containers run on that machine" in text
+    assert not file.exists()
+
+
 def test_an_unwritable_file_is_found_before_the_command_is_started(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     text = refused("seccomp", "-o", tmp_path / "no" / "x.json", "--", "touch", mark)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eunomia.config import FilterConfig, RunConfig, SinkConfig, TrackerConfig
+from eunomia.config import FilterConfig, PrometheusConfig, RunConfig, SinkConfig, TrackerConfig
 from eunomia.configfile.document import ConfigError
 from eunomia.configfile.reading import read
 
@@ -159,7 +159,7 @@ WRONG: list[tuple[str, list[tuple[int, str]]]] = [
     (f"{SMALLEST}options.min_duration = '5'", [(3, "a number is expected")]),
     (f"{SMALLEST}options = 3", [(3, f"options {IN}: a table is expected, not 3")]),
     # trackers
-    ('[[tracker]]\ntype = "proces"', [(2, "there is no tracker 'proces'; did you mean process or ipc?")]),
+    ('[[tracker]]\ntype = "proces"', [(2, "there is no tracker 'proces'; did you mean process or resources or ipc?")]),
     ('[[tracker]]\ntype = "xyz"\nname = "w"', [(2, 'type in [[tracker]] "w": there is no tracker \'xyz\'; there ')]),
     ("[[tracker]]\ntype = 1", [(2, "type in [[tracker]] 1: 1: a text is expected")]),
     (f"{SMALLEST}{SMALLEST}", [(3, "the tracker of line 1 is called that too; give one a name")]),
@@ -270,3 +270,26 @@ def test_one_file_by_two_names(file: Path, tmp_path: Path) -> None:
 def test_files_apart_are_one_of_each_tracker(file: Path) -> None:
     text = f"{BOTH}[sink.a]\nfile = '{{tracker}}.csv'\n[sink.b]\nfile = 'cgroup.csv'\nformat = 'json'"
     assert "[sink.a] and [sink.b] would write to the same place, cgroup.csv" in mistakes(file, text)[0]
+
+
+# Metrics.
+
+
+def test_metrics_are_served_when_they_are_asked_for(file: Path) -> None:
+    assert parsed(file, SMALLEST).prometheus is None
+    assert parsed(file, f"{SMALLEST}[prometheus]\n").prometheus == PrometheusConfig()
+    text = 'prometheus = {listen = "[::]:99", drop_labels = ["pod", "syscall"], cap = 5, expire_s = 7}\n'
+    assert parsed(file, text + SMALLEST).prometheus == PrometheusConfig(("::", 99), ("pod", "syscall"), 5, 7.0)
+
+
+def test_for_metrics_alone_no_tracker_and_no_sink_has_to_be_named(file: Path) -> None:
+    usual = (TrackerConfig("process"), TrackerConfig("tcp"))
+    file.write_text("[prometheus]\n")
+    run = read(file, None, usual)
+    assert (run.agent.trackers, run.sinks, run.routes) == (usual, {}, {"process": (), "tcp": ()})
+    file.write_text(BOTH)
+    assert read(file, None, usual).routes == {"process": (), "cgroup": ()}
+    file.write_text(f'[sink.a]\nformat = "json"\n{SMALLEST}')
+    assert read(file, None, usual).routes == {"process": ("a",)}
+    file.write_text('[sink.a]\nformat = "json"\n')
+    assert read(file, None, usual).routes == {"process": ("a",), "tcp": ("a",)}

@@ -65,7 +65,7 @@ def run_in_guest(
     files: Mapping[str, Path] | None = None,
     cgroup: str = "v2",
     tracefs: bool = True,
-    timeout_s: float = 300,
+    timeout_s: float = 900,
     cache: Path | None = None,
 ) -> GuestResult:
     """Runs a command as root in a guest with its own kernel, and this project's src/ and tests/ under /opt/eunomia.

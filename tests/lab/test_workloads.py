@@ -17,13 +17,16 @@ from eunomia.errors import UsageError
 from eunomia.lab.action import actions
 from eunomia.lab.docker import Docker
 from eunomia.lab.labtool import compile_c
+from eunomia.lab.workloads.asking import Outcome, Program
+from eunomia.lab.workloads.attacking import Attack
 from eunomia.lab.workloads.examining import Examination, again, examine
 from eunomia.lab.workloads.figures import page
 from eunomia.lab.workloads.running import Bench
 from eunomia.lab.workloads.session import attack, bench
 from eunomia.lab.workloads.stage import PROGRAMS
 from eunomia.lab.workloads.workload import select, workloads
-from eunomia.privileges.usage import Call
+from eunomia.privileges.profile import Comparison, Operator, Profile, Rule
+from eunomia.privileges.usage import Call, CapabilityUse, Verdict
 from eunomia.schema.syscalls import NUMBERS
 from tests.cli.command import EUNOMIA, environment, eunomia, refused
 from tests.dockerd import DockerDaemon
@@ -96,12 +99,30 @@ def test_attacks_are_stopped_and_others_are_not(dockerd: DockerDaemon, examinati
     assert (count, stopped) == (2, {"threads32": 1})
 
 
+def test_what_no_profile_can_deny_is_known() -> None:
+    shadow = next(one for one in actions() if one.name == "shadow")
+    attack, profile = Attack(shadow, frozenset({Call("openat"), Call("read")})), Profile((Rule(("openat", "read")),))
+    assert not attack.can_be_denied(profile)
+    assert Attack(shadow, frozenset()).can_be_denied(profile)
+    assert replace(attack, calls=attack.calls | {Call("ptrace")}).can_be_denied(profile)
+    assert replace(attack, calls=frozenset({Call("read", "compat32")})).can_be_denied(profile)
+    one_argument = (Comparison(0, Operator.EQ, 3),)
+    assert attack.can_be_denied(Profile((Rule(("openat",)), Rule(("read",), arguments=one_argument))))
+
+
 @pytest.mark.kernel
 @pytest.mark.docker
 def test_page_tells_the_figures(examinations: dict[str, Examination]) -> None:
-    text = page(list(examinations.values()), 10, {"busybox": 4, "threads32": 7}, [], {"nginx": "no word"}, "a machine")
+    program = Program("chown", "CAP_CHOWN", "needs", frozenset())
+    use = CapabilityUse("CAP_CHOWN", Verdict.NEEDED, frozenset({"chown"}), 1)
+    asked = [Outcome(program, True, 0, (use,)), Outcome(program, False, 1, (use,))]
+    done, stopped = list(examinations.values()), {"busybox": 4, "threads32": 7}
+    text = page(done, 10, stopped, [], {"nginx": "no word"}, "a machine", asked)
     assert "| learnt set equals strace's | 2/2 |" in text
-    assert "| attacks stopped: least, median, most | 4, 7, 7 of 10 |" in text
+    assert "| attacks stopped: least, median, most | 4, 7, 7 of 10 (median 70.0 %) |" in text
+    assert "| verdicts on capabilities that are right | 1/2, on 1 capabilities |" in text
+    assert "| CHOWN | chown | - | 1/2 |" in text
+    assert "- the program chown without: exit code 1, CAP_CHOWN needed" in text
     assert "- nginx: no word" in text
     assert "Nothing." not in text
 
@@ -120,7 +141,9 @@ def test_command(dockerd: DockerDaemon, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told, *asked = map(json.loads, done.stdout.splitlines())
+    assert len(asked) > 100
+    assert all(one["right"] for one in asked)
     assert (told["workload"], told["right"], told["missed"], told["attacks_stopped"]) == ("busybox", True, [], None)
     assert report.read_text().startswith("# Least privilege, proved\n")
 

@@ -90,6 +90,21 @@ def test_capabilities() -> None:
     assert (found.in_passing, found.denied) == (["CAP_SYS_ADMIN"], ["CAP_SYS_NICE"])
 
 
+def test_what_is_known_of_capabilities_is_told() -> None:
+    asked = (
+        use("CAP_SYS_ADMIN", Verdict.NEEDED, "bpf"),
+        use("CAP_SETUID", Verdict.IN_PASSING, "setuid"),
+        use("CAP_KILL", Verdict.IN_PASSING, "kill"),
+    )
+    found = made(usage("bpf", capabilities=asked))
+    assert found.capabilities.smaller == {"CAP_SYS_ADMIN": ["CAP_BPF"]}
+    assert list(found.capabilities.why_in_passing) == ["CAP_SETUID"]
+    told = page(found)
+    assert "smaller ones are enough\n  SYS_ADMIN  BPF\n" in told
+    assert "  SETUID  __sys_setuid(), __sys_setresuid(), kernel/sys.c: asked before it is known" in told
+    assert "  KILL    nothing that was called hung on it" in told
+
+
 def test_a_capability_in_a_namespace_of_its_own_is_none_of_the_container() -> None:
     used = usage("unshare", capabilities=(use("CAP_SYS_ADMIN", Verdict.NEEDED, "mount", own=True),))
     assert made(used).capabilities.recommended == []

@@ -13,7 +13,7 @@ import pytest
 from eunomia.record.reading import Record
 from eunomia.record.selection import Selection
 from eunomia.report.behaviour import make_report
-from eunomia.report.model import Capability, Container, Ending, File, Measure, Partner, Peer, Process, Report, Syscall
+from eunomia.report.model import Capability, Container, Ending, File, Partner, Peer, Process, Report, Syscall, Use
 from eunomia.report.parts import PARTS
 from eunomia.schema.batch import Batch
 from tests.record.records import DB, HOST, NOON, batch, schema, write
@@ -120,21 +120,44 @@ def test_partners(tmp_path: Path) -> None:
     ]
 
 
-def test_capabilities_and_resources(tmp_path: Path) -> None:
-    """Of trackers to come: whatever has such columns."""
+def test_capabilities(tmp_path: Path) -> None:
     capable = schema(("capability", pl.Enum(["CAP_CHOWN"])), ("error", pl.Enum(["EPERM"])))
-    used = schema(
-        ("cpu_ns", pl.UInt64),
-    )
-    one = only(
-        report(
-            tmp_path / "rec",
-            batch("capable", {"capability": "CAP_CHOWN"}, {"capability": "CAP_CHOWN", "error": "EPERM"}, of=capable),
-            batch("resources", {"cpu_ns": 1}, {"cpu_ns": 3}, of=used),
+    asked = batch("capable", {"capability": "CAP_CHOWN"}, {"capability": "CAP_CHOWN", "error": "EPERM"}, of=capable)
+    assert only(report(tmp_path / "rec", asked)).capabilities == [Capability("CAP_CHOWN", 2, 1)]
+
+
+def test_use_of_resources(tmp_path: Path) -> None:
+    """Sums of what has changed, the largest of what goes up and down, the last of what is set."""
+    grown = ("cpu_time", "cpu_time_change", "cpu_throttled_time_change", "disk_read_bytes_change", "oom_kills_change")
+    found = ("memory_working_set", "memory_peak", "memory_limit", "pids")
+    used = schema(*((name, pl.UInt64) for name in (*grown, *found)))
+    rows = [
+        {"cpu_time": 9_000_000_000, "memory_working_set": 100, "memory_peak": 500, "memory_limit": 1000, "pids": 1},
+        {"cpu_time": 9_500_000_000, "cpu_time_change": 500_000_000, "memory_working_set": 300, "pids": 4, "at": 1},
+        # Started again: the total begins anew.
+        {"cpu_time": 250_000_000, "cpu_time_change": 250_000_000, "memory_working_set": 200, "pids": 2, "at": 2},
+        {"oom_kills_change": 2, "disk_read_bytes_change": 4096, "memory_limit": 2000, "at": 3},
+    ]
+    one = only(report(tmp_path / "rec", batch("resources", *rows, of=used)))
+    assert one.resources == [
+        Use(
+            cpu_seconds=0.75,
+            cpu_throttled_seconds=None,
+            memory_mean_bytes=200,
+            memory_max_bytes=300,
+            memory_peak_bytes=500,
+            memory_limit_bytes=2000,
+            memory_failures=None,
+            oom_kills=2,
+            disk_read_bytes=4096,
+            disk_written_bytes=None,
+            disk_reads=None,
+            disk_writes=None,
+            net_received_bytes=None,
+            net_sent_bytes=None,
+            pids_max=4,
         )
-    )
-    assert one.capabilities == [Capability("CAP_CHOWN", 2, 1)]
-    assert one.resources == [Measure("cpu_ns", 2.0, 3.0)]
+    ]
 
 
 def test_what_was_not_recorded_is_null_and_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 /* What filters are put on in tests: threads that make calls, a process in a blocking call, a probe of all numbers. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/aio_abi.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
@@ -19,6 +20,8 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,6 +108,86 @@ static void *wake(void *argument)
 	return NULL;
 }
 
+static long raw32(long number, long a, long b, long c, long d, long e)
+{
+	long result;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return (int)result;
+}
+
+static long raw64(long number, long a, long b, long c, long d, long e)
+{
+	long result;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "memory", "rcx", "r11");
+	return result;
+}
+
+/* Until somebody writes a byte to us; then lets in who wants to connect. */
+static void *let_in(void *argument)
+{
+	char byte;
+
+	return read(0, &byte, 1) == 1 && accept(*(int *)argument, NULL, NULL) >= 0 ? argument : NULL;
+}
+
+/* A second one wants to connect where there is room for one. */
+static long connecting(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t length = sizeof(address.sun_family);
+	static int listening;
+	struct timeval limit = {60, 0};
+	int first, second;
+	pthread_t thread;
+
+	listening = socket(AF_UNIX, SOCK_STREAM, 0);
+	bind(listening, (struct sockaddr *)&address, length); /* a name of the kernel's choice */
+	listen(listening, 0);
+	length = sizeof(address);
+	getsockname(listening, (struct sockaddr *)&address, &length);
+	first = socket(AF_UNIX, SOCK_STREAM, 0);
+	second = socket(AF_UNIX, SOCK_STREAM, 0);
+	setsockopt(second, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(first, (struct sockaddr *)&address, length))
+		return -1;
+	pthread_create(&thread, NULL, let_in, &listening);
+	puts("ready");
+	return connect(second, (struct sockaddr *)&address, length) + 1;
+}
+
+static long asynchronous(void)
+{
+	struct iocb control = {.aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = 0, .aio_buf = POLLIN};
+	struct iocb *controls = &control;
+	aio_context_t context = 0;
+	struct io_event event;
+
+	if (syscall(SYS_io_setup, 1, &context) || syscall(SYS_io_submit, context, 1, &controls) != 1)
+		return -1;
+	puts("ready");
+	return syscall(SYS_io_getevents, context, 1, 1, &event, NULL);
+}
+
+/* By the 32-bit entry, where this number is another call's than by the 64-bit one. */
+static long waiting32(int fd)
+{
+	static struct epoll_event event;
+	long result = raw32(256, fd, (long)&event, 1, -1, 0);
+
+	errno = result < 0 ? -result : 0;
+	return result < 0 ? -1 : result;
+}
+
 static volatile sig_atomic_t handled;
 static void handle(int number)
 {
@@ -156,8 +239,14 @@ static long blocked(const char *how, char *byte)
 		puts("ready");
 		if (!strcmp(how, "epoll_pwait"))
 			return epoll_pwait(fd, &event, 1, -1, &none);
+		if (!strcmp(how, "epoll_32"))
+			return waiting32(fd);
 		return epoll_wait(fd, &event, 1, -1);
 	}
+	if (!strcmp(how, "io_getevents"))
+		return asynchronous();
+	if (!strcmp(how, "connect_limit"))
+		return connecting();
 	if (!strcmp(how, "futex")) {
 		pthread_t thread;
 
@@ -206,30 +295,6 @@ static int blocking(const char *how)
 	printf("%ld %d %.0f\n", result, error,
 	       (after.tv_sec - before.tv_sec) * 1e3 + (after.tv_nsec - before.tv_nsec) / 1e6);
 	return 0;
-}
-
-static long raw32(long number, long a, long b, long c, long d, long e)
-{
-	long result;
-
-	__asm__ volatile("int $0x80"
-			 : "=a"(result)
-			 : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
-			 : "memory", "r8", "r9", "r10", "r11");
-	return (int)result;
-}
-
-static long raw64(long number, long a, long b, long c, long d, long e)
-{
-	long result;
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-
-	__asm__ volatile("syscall"
-			 : "=a"(result)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
-			 : "memory", "rcx", "r11");
-	return result;
 }
 
 /* probe FILE: puts on the filter in FILE, makes every call but write and exit_group, and tells what each returned. */

@@ -16,6 +16,8 @@ from eunomia.respond.subject import Subject, look
 
 EPERM = 1
 DENIED = "getppid"
+ELF_X32 = b"\x7fELF\x01\x01\x01" + bytes(9) + (2).to_bytes(2, "little") + (0x3E).to_bytes(2, "little")
+"""The beginning of an x32 program: 32 bits, of x86-64 (elf(5))."""
 
 
 def allowing_all_but(*names: str, action: Action = Action.ERRNO) -> Program:

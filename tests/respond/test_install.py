@@ -85,7 +85,10 @@ def test_the_same_filter_is_put_on_once(target: Path) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["read", "poll", "ppoll", "select", "epoll", "epoll_pwait", "futex", "wait", "accept"],
+    [
+        *("read", "poll", "ppoll", "select", "epoll", "epoll_pwait", "epoll_32", "futex", "wait", "accept"),
+        *("connect_limit", "io_getevents"),
+    ],
 )
 def test_a_blocking_call_goes_on(target: Path, how: str) -> None:
     """The program never learns that it was interrupted: neither by an error, nor by an end before its time."""

@@ -12,7 +12,6 @@ from eunomia.privileges.runtime_default import default_profile
 from eunomia.respond.program import (
     ARCHITECTURES,
     TOKENS,
-    X32_BIT,
     Program,
     ProgramError,
     answering,
@@ -20,7 +19,7 @@ from eunomia.respond.program import (
     entries,
     unknown_names,
 )
-from eunomia.schema.syscalls import ENTRIES, NAMES, NUMBERS
+from eunomia.schema.syscalls import ENTRIES, NAMES, NUMBERS, X32_BIT
 from tests.respond.interpreter import ENOSYS, KILLED, expected, run
 
 _ALLOW, _LOG = 0x7FFF0000, 0x7FFC0000

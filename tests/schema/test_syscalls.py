@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from eunomia.schema import syscalls
 
 HEADERS = {"x86_64": "asm/unistd_64.h", "i386": "asm/unistd_32.h", "x32": "asm/unistd_x32.h"}
+ARM64_HEADERS = Path("/usr/aarch64-linux-gnu/include")
 _DEFINED = re.compile(r"#define __NR_(\w+) (?:\(__X32_SYSCALL_BIT \+ )?(\d+)")
 
 
@@ -26,6 +28,19 @@ def test_against_the_kernels_headers(table: str) -> None:
             assert syscalls.NUMBERS[name].get(table, int(number)) == int(number), name
     known = sum(table in numbers for numbers in syscalls.NUMBERS.values())
     assert known >= len(_DEFINED.findall(header.read_text())) - 5
+
+
+@pytest.mark.skipif(not ARM64_HEADERS.exists(), reason="not to be had here: headers of arm64")
+def test_against_the_kernels_headers_of_arm64() -> None:
+    compiler = ["clang", "--target=aarch64-linux-gnu", "-isystem", str(ARM64_HEADERS)]
+    command = [*compiler, "-dM", "-E", "-include", "asm/unistd.h", "-x", "c", "/dev/null"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    defined: dict[str, str] = dict(re.findall(r"#define (__NR\w+) (\w+)", done.stdout))
+    numbers = {name.removeprefix("__NR_"): defined.get(number, number) for name, number in defined.items()}
+    none = {"arch_specific_syscall", "syscalls"}
+    found = {name: int(number) for name, number in numbers.items() if not name.startswith("__NR") and name not in none}
+    assert len(found) > 300
+    assert {name: syscalls.NUMBERS.get(name, {}).get("aarch64") for name in found} == found
 
 
 def test_names() -> None:

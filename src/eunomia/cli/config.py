@@ -15,7 +15,7 @@ from eunomia.cli.terminal import print_table, say
 from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
-    from eunomia.config import DatabaseConfig, FilterConfig, RunConfig
+    from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig, RunConfig, TrackerConfig
 
 _EXAMPLE = Path(__file__).parents[1] / "configfile" / "example.toml"
 _DAEMON_EXAMPLE = _EXAMPLE.with_name("daemon.toml")
@@ -23,8 +23,11 @@ _SECRET = ("headers", "token")
 _of_daemon = click.option("--daemon", is_flag=True, help="of `eunomia daemon`'s file, not of `eunomia run`'s")
 
 
-def load(file: Path) -> RunConfig:
+def load(file: Path, usual: tuple[TrackerConfig, ...] = ()) -> RunConfig:
     """Reads a configuration file.
+
+    Args:
+        usual: what runs when the file names no tracker.
 
     Raises:
         UsageError: with all its mistakes, a line each as if each had been said by itself.
@@ -32,7 +35,7 @@ def load(file: Path) -> RunConfig:
     from eunomia.configfile.reading import ConfigError, read
 
     try:
-        return read(file, values.docker_host())
+        return read(file, values.docker_host(), usual)
     except ConfigError as error:
         raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
 
@@ -73,6 +76,7 @@ def check(file: Path) -> None:
     for name in run.databases:
         if not run.sources(name):
             say(f"note: no tracker writes to [{name}]")
+    _tell_of_metrics(run.prometheus)
 
 
 def _is_for_daemon(file: Path) -> bool:
@@ -97,6 +101,7 @@ def _check_daemon(file: Path) -> None:
         rows = [(one.name, one.type, one.level, _settings(one.options)) for one in config.alerts]
         print_table(("alerts to", "type", "level", "settings"), rows)
     _print_databases(config.databases)
+    _tell_of_metrics(config.prometheus)
 
 
 def _print_databases(databases: Iterable[DatabaseConfig]) -> None:
@@ -104,6 +109,11 @@ def _print_databases(databases: Iterable[DatabaseConfig]) -> None:
     if rows:
         click.echo("")
         print_table(("database", "settings"), rows)
+
+
+def _tell_of_metrics(config: PrometheusConfig | None) -> None:
+    if config is not None:
+        click.echo(f"\nmetrics at {config.listen[0]} port {config.listen[1]}, at most {config.cap:,} series of each")
 
 
 def _settings(options: Mapping[str, object]) -> str:

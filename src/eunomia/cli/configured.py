@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import polars as pl
 
-from eunomia.agent import Summary
+from eunomia.agent import SinkFactory, Summary
 from eunomia.cli.output import Nothing, Wrapper, open_output, table_sink
 from eunomia.cli.terminal import say
 from eunomia.config import RunConfig, SinkConfig, TrackerConfig
@@ -104,6 +104,17 @@ class Sinks:
         if at not in self._outputs:
             self._outputs[at] = open_output(None if file is None else Path(file))
         return self._outputs[at]
+
+
+@contextmanager
+def sinks_of(run: RunConfig) -> Iterator[SinkFactory]:
+    """What makes the sinks of a configured run. At the end it is told what has become of events for databases."""
+    with Databases(run.databases.values(), SPOOLS, tell=say) as databases:
+        try:
+            yield Sinks(run, databases).make
+        finally:
+            for summary in databases.summaries:
+                say(summary)
 
 
 def say_accounts(summary: Summary) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eunomia.errors import UsageError
@@ -34,11 +34,13 @@ class ContainerCommand:
         command: what to run: as it was given, with a name for the container where it had none.
         names: of the containers that it starts.
         docker_host: the daemon it is told to ask, as in DOCKER_HOST; None where it is not told.
+        client: its words before the verb: the program, and the options that say whom it speaks to.
     """
 
     command: tuple[str, ...]
     names: tuple[str, ...]
     docker_host: str | None = None
+    client: tuple[str, ...] = ()
 
 
 def recognise(command: Sequence[str]) -> ContainerCommand | None:
@@ -52,16 +54,17 @@ def recognise(command: Sequence[str]) -> ContainerCommand | None:
     if Path(words[at]).name not in _CLIENTS:
         return None
     at, host = _past_options(words, at + 1)
+    client = tuple(words[:at])
     if words[at : at + 1] == ["container"]:
         at += 1
     verb, at = words[at] if at < len(words) else "", at + 1
     if verb == "run":
-        return _run(words, at, host)
+        return replace(_run(words, at, host), client=client)
     if verb == "start":
         names = tuple(one for one in words[at:] if not one.startswith("-"))
         if not names:
             raise UsageError(f"{' '.join(words)}: it names no container")
-        return ContainerCommand(tuple(words), names, host)
+        return ContainerCommand(tuple(words), names, host, client)
     if verb in ("create", "compose"):
         why = "starts nothing" if verb == "create" else "may start several containers"
         raise UsageError(f"{Path(words[0]).name} {verb} {why}: {_MOST}")

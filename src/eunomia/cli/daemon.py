@@ -14,12 +14,14 @@ import click
 
 from eunomia.cli import values
 from eunomia.cli.applying import log_option
+from eunomia.cli.exporting import Exporting
 from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import coloured, say
 from eunomia.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
+    from eunomia.agent import SinkFactory
     from eunomia.config import AgentConfig
     from eunomia.daemon.daemon import Daemon, Loaded
     from eunomia.daemon.enforcing import Enforcing
@@ -106,9 +108,11 @@ def command(
         return load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
 
     hold = None if seccomp is None else _holding(seccomp, log)
-    recording = None if record is None else _recording(loaded(), record, record_max_bytes, record_max_age)
+    first = [loaded()]  # what is made before the daemon goes by the same as the daemon
+    recording = None if record is None else _recording(first[0], record, record_max_bytes, record_max_age)
     try:
-        _run(loaded, recording, hold, verbose=verbose)
+        with Exporting(first[0].config.prometheus) as exporting:
+            _run(lambda: first.pop() if first else loaded(), recording, exporting, hold, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
             click.echo(error.log, err=True)
@@ -203,17 +207,34 @@ def _holding(file: str, log: Path | None) -> _Holding:
     return hold
 
 
-def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holding | None, *, verbose: bool) -> None:
+def _run(
+    loaded: Callable[[], Loaded],
+    recording: Recording | None,
+    exporting: Exporting,
+    hold: _Holding | None,
+    *,
+    verbose: bool,
+) -> None:
     # All that the end needs, too: by then the files may be those of another version.
     from eunomia.cli.run import conclude, say_ways
     from eunomia.daemon.daemon import Daemon
     from eunomia.daemon.notify import Notifier
 
     notifier = Notifier.of(os.environ)
-    beside = None if recording is None else recording.beside
+
+    def beside(make: SinkFactory) -> SinkFactory:
+        recorded = make if recording is None else recording.beside(make)
+        # What runs for the metrics' sake alone, and has a name for that, is not what the rules saw.
+        return exporting.beside(
+            lambda config, tracker, schema: (make if config.name else recorded)(config, tracker, schema)
+        )
+
     with ExitStack() as resources:
         stop = resources.enter_context(Stop(reader=False, reloads=True))
-        daemon = resources.enter_context(Daemon(loaded, say, _stdout, notifier, beside))
+        daemon = resources.enter_context(
+            Daemon(loaded, say, _stdout, notifier, beside, exporting.note, exporting.alert)
+        )
+        exporting.watch(daemon.insight)
         enforcing = None if hold is None else resources.enter_context(hold(daemon.agent.config))
         if verbose:
             say_ways(daemon.agent.ways())
@@ -227,6 +248,7 @@ def _run(loaded: Callable[[], Loaded], recording: Recording | None, hold: _Holdi
         every_s = min(_BEAT_S, (notifier.watchdog_s or 9) / 3)
         _beat(daemon, enforcing, stop, every_s, goes_on=enforcing is not None or recording is not None)
         containers = daemon.containers()
+        exporting.close()
         summary = daemon.stop()
         if recording is not None:
             recording.close(summary, containers)

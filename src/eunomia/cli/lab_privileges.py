@@ -17,6 +17,7 @@ from eunomia.errors import EunomiaError
 from eunomia.lab.labtool import LabError
 
 if TYPE_CHECKING:
+    from eunomia.lab.workloads.asking import Outcome
     from eunomia.lab.workloads.examining import Examination
     from eunomia.lab.workloads.running import Bench
     from eunomia.lab.workloads.workload import Workload
@@ -40,23 +41,38 @@ Examples:
     show_default=True,
     help="of which workloads to see what attacks their profiles stop, minutes for each",
 )
+@click.option(
+    "--capabilities/--no-capabilities",
+    default=True,
+    show_default=True,
+    help="whether small programs prove the verdicts on capabilities, too",
+)
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="attacks at a time")
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown")
 @click.pass_context
 def privileges(
-    context: click.Context, only: Sequence[str], listing: bool, attacks: str, jobs: int, fmt: str, report: Path | None
+    context: click.Context,
+    only: Sequence[str],
+    listing: bool,
+    attacks: str,
+    capabilities: bool,
+    jobs: int,
+    fmt: str,
+    report: Path | None,
 ) -> None:
     """Prove profiles of real programs.
 
     What is learnt is held against strace, and the program runs again under it. Each workload (nginx, PostgreSQL,
     Java …) runs in containers of its own: with strace beside it, as it is, and under the profile and the capabilities
-    that were learnt; then every other system call is tried. The programs are the host's; those that are not installed
-    are left out (scripts/install.sh lab). The exit code is 1 when anything is not as it should be.
+    that were learnt; then every other system call is tried, and attacks are performed under the profile. Small programs
+    with and without each capability prove what is said of those. The workloads' programs are the host's; those that are
+    not installed are left out (scripts/install.sh lab). The exit code is 1 when anything is not as it should be.
     """
     from eunomia.lab.docker import Docker
     from eunomia.lab.figures import machine
     from eunomia.lab.workloads import figures
+    from eunomia.lab.workloads.asking import ask
     from eunomia.lab.workloads.session import attack, bench
     from eunomia.lab.workloads.workload import select
 
@@ -75,18 +91,23 @@ def privileges(
     host = values.docker_host()
     docker = Docker(host)
     _end_orderly()
+    asked: list[Outcome] = []
+    if capabilities:
+        say("capabilities: small programs with and without each")
+        asked = ask()
 
     def write(done: Sequence[Examination], failed: Mapping[str, str], count: int, stopped: Mapping[str, int]) -> None:
         if report is not None:
-            report.write_text(figures.page(done, count, stopped, absent, failed, machine()), "utf-8")
+            report.write_text(figures.page(done, count, stopped, absent, failed, machine(), asked), "utf-8")
 
     with bench(docker, present) as place:
         examinations, failed = _examine(place, host, present, write)
     targets = [one for one in examinations if one.workload in attacked]
     count, stopped = attack(docker, host, targets, jobs, say) if targets else (0, {})
     _print(examinations, count, stopped, fmt)
+    _print_asked(asked, fmt)
     write(examinations, failed, count, stopped)
-    if failed or not present or not all(one.right for one in examinations):
+    if failed or not present or not all(one.right for one in examinations) or not all(one.is_right for one in asked):
         context.exit(1)
 
 
@@ -145,6 +166,18 @@ def _print(examinations: Sequence[Examination], attacks: int, stopped: Mapping[s
         for one, record in zip(examinations, told, strict=True)
     ]
     print_table(headings, rows)
+
+
+def _print_asked(asked: Sequence[Outcome], fmt: str) -> None:
+    if fmt == "json":
+        for one in asked:
+            told = {"program": one.program.name, "capability": one.program.capability, "kind": one.program.kind}
+            click.echo(json.dumps({**told, "had": one.had, "right": one.is_right}))
+    elif asked:
+        click.echo(f"\ncapabilities: {sum(one.is_right for one in asked)} of {len(asked)} verdicts are right")
+        for one in asked:
+            if not one.is_right:
+                click.echo(f"  wrong: {one.told}")
 
 
 def _record(one: Examination, attacks: int, stopped: Mapping[str, int]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "run": "Run a tracker and print what it sees.",
     "daemon": "Watch for what is dangerous and tell of it, unattended.",
     "status": "Ask the daemon how it goes.",
+    "server": "Serve metrics to Prometheus.",
     "replay": "Send a record through the same filters and formats again.",
     "query": "Ask a record in SQL.",
     "report": "Tell what each container of a record does.",

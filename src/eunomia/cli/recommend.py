@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from eunomia.cli import values
 from eunomia.cli.recorded import TIMES, open_record
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _PATIENCE_S = 120.0
+_OF_TRIAL = ("health", "seconds", "share_mounts", "log")
 
 _EXAMPLES = """\b
 Examples:
@@ -84,7 +86,7 @@ Examples:
 @click.option("--share-mounts", is_flag=True, help="with --verify: on its own writable mounts, not on empty ones")
 @click.option(
     "--log",
-    callback=values.file,
+    callback=values.log_file,
     metavar="FILE",
     help="with --verify: where what was done is written down, not in /var/log/eunomia/actions.jsonl",
 )
@@ -121,9 +123,10 @@ def command(
         return 0
     if container is None:
         raise click.UsageError("Missing option '-c' / '--container'")
-    _check(record, since, until, duration_s, verify=verify, wait=wait, health=health, outside=outside)
-    if log is not None and not verify:
-        raise click.UsageError("--log goes with --verify")
+    _check(record, since, until, duration_s, wait=wait)
+    _check_trial(verify=verify, health=health, outside=outside)
+    if force and out is None:
+        raise click.UsageError("--force goes with --out")
     if out is not None:
         _prepare(out, force=force)
     from eunomia.host.roots import Roots
@@ -150,17 +153,21 @@ def _check(
     until: datetime | None,
     duration_s: float | None,
     *,
-    verify: bool,
     wait: bool,
-    health: str | None,
-    outside: bool,
 ) -> None:
+    """What does not go together of what is watched or read."""
     if record is not None and (duration_s is not None or wait):
         raise click.UsageError("--record reads what was seen: leave out -T and --wait")
     if record is None and (since is not None or until is not None):
         raise click.UsageError("--since and --until go with --record")
-    if health is not None and not verify:
-        raise click.UsageError("--health goes with --verify")
+
+
+def _check_trial(*, verify: bool, health: str | None, outside: bool) -> None:
+    """What does not go together of how it is tried."""
+    source = click.get_current_context().get_parameter_source
+    for name in () if verify else _OF_TRIAL:
+        if source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --verify")
     if outside and health is None:
         raise click.UsageError("--outside goes with --health")
 
@@ -249,13 +256,18 @@ def _write(directory: Path, made: Recommendation, profile: Profile) -> None:
     known = None if made.syscalls is None else profile
     written = files(deployment(made), known, page(made, _WIDTH))
     written["recommendation.json"] = json.dumps(asdict(made), indent=2, ensure_ascii=False) + "\n"
-    try:
-        for name, text in written.items():
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            hidden = path.with_name(f".{path.name}.next")
-            hidden.write_text(text)
-            hidden.replace(path)
-    except OSError as error:
-        raise EunomiaError(f"--out {directory}: {error.filename}: {error.strerror}") from error
+    for name, text in written.items():
+        _write_whole(directory / name, text)
     say(f"{len(written)} files are in {directory}: begin with README.md")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    hidden = path.with_name(f".{path.name}.next")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hidden.write_text(text)
+        hidden.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # the disk may be gone altogether
+            hidden.unlink()
+        raise EunomiaError(f"--out: cannot write {path}: {error.strerror}; what was found is on stdout") from error

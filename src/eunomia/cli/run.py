@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from eunomia.cli import values
+from eunomia.cli.exporting import Exporting
 from eunomia.cli.output import FORMATS, Wrapper, choose_format, sink_factory
 from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
 from eunomia.cli.recording import Recording, recorded
@@ -21,6 +22,9 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option, Tracker
+
+if TYPE_CHECKING:
+    from eunomia.config import RunConfig
 
 _WATCH_S = 0.2
 _VERBOSE = "say which hooks are used, and the kernel's log on failure"
@@ -205,19 +209,25 @@ def _run_file(
     file: Path, duration_s: float | None, record: tuple[Path | None, int | None, float | None], *, verbose: bool
 ) -> None:
     from eunomia.cli.config import load
-    from eunomia.cli.configured import SPOOLS, Sinks
-    from eunomia.sinks.databases.several import Databases
+    from eunomia.cli.configured import sinks_of
 
     run = load(file)
-    prints = any(sink.file is None for name, sink in run.sinks.items() if run.sources(name))
     recording = Recording(*record, run.agent)
-    duration_s = duration_s or run.duration_s
-    with Databases(run.databases.values(), SPOOLS, tell=say) as databases:
-        try:
-            _carry_out(run.agent, Sinks(run, databases).make, recording, duration_s, prints=prints, verbose=verbose)
-        finally:
-            for summary in databases.summaries:
-                say(summary)
+    with sinks_of(run) as make_sink, Exporting(run.prometheus) as exporting:
+        carry_out(
+            run.agent,
+            make_sink,
+            recording,
+            exporting,
+            duration_s or run.duration_s,
+            prints=prints(run),
+            verbose=verbose,
+        )
+
+
+def prints(run: RunConfig) -> bool:
+    """Whether events of a configured run go to stdout."""
+    return any(sink.file is None for name, sink in run.sinks.items() if run.sources(name))
 
 
 def _run(
@@ -254,15 +264,28 @@ def _run(
     chosen = choose_format(fmt, output)
     make_sink = sink_factory(chosen, output, columns)
     recording = Recording(record, record_max_bytes, record_max_age, config)
-    _carry_out(config, make_sink, recording, duration_s, prints=output is None and chosen != "none", verbose=verbose)
+    shown = output is None and chosen != "none"
+    carry_out(config, make_sink, recording, Exporting(None), duration_s, prints=shown, verbose=verbose)
 
 
-def _carry_out(
-    config: Any, make_sink: Any, recording: Recording, duration_s: float | None, *, prints: bool, verbose: bool
+def carry_out(
+    config: Any,
+    make_sink: Any,
+    recording: Recording,
+    exporting: Exporting,
+    duration_s: float | None,
+    *,
+    prints: bool,
+    verbose: bool,
 ) -> None:
+    """Runs trackers until the time is up, a signal comes or, when events are printed, nobody reads them any more.
+
+    Raises:
+        EunomiaError: it cannot run, or what ended it.
+    """
     try:
         with Stop(reader=prints) as stop:
-            _watch(config, make_sink, recording, stop, duration_s, verbose=verbose)
+            _watch(config, make_sink, recording, exporting, stop, duration_s, verbose=verbose)
     except LoadError as error:
         if verbose and error.log:
             click.echo(error.log, err=True)
@@ -284,12 +307,19 @@ class _Watched(Wrapper):
 
 
 def _watch(
-    config: Any, make_shown: Any, recording: Recording, stop: Stop, duration_s: float | None, *, verbose: bool
+    config: Any,
+    make_shown: Any,
+    recording: Recording,
+    exporting: Exporting,
+    stop: Stop,
+    duration_s: float | None,
+    *,
+    verbose: bool,
 ) -> None:
     from eunomia.agent import Agent
 
     appeared: list[str] = []
-    make_sink = recording.beside(make_shown)
+    make_sink = exporting.beside(recording.beside(make_shown))
 
     def on_appear(name: str) -> None:
         if name not in appeared:
@@ -307,13 +337,15 @@ def _watch(
             appeared.append("an event")
 
     waits = any(asked.wait for asked in config.filters)
-    with Agent(config, watched if waits else make_sink, on_appear=on_appear) as agent:
+    with Agent(config, watched if waits else make_sink, on_appear=on_appear, on_container=exporting.note) as agent:
         if verbose:
             say_ways(agent.ways())
+        exporting.watch(agent.insight)
         if agent.missing:
             _await(agent, stop, appeared, config.awaited)
         recording.know(agent.containers)
         _sleep(agent, stop, duration_s)
+        exporting.close()
         summary = agent.stop()
         recording.close(summary, agent.containers())
     conclude(summary, agent.failure, quiet=stop.reader_gone)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from eunomia.cli import values
+from eunomia.cli.container_client import daemon_of
 from eunomia.cli.container_command import ContainerCommand, recognise
 from eunomia.cli.launching import Held
 from eunomia.cli.stopping import Stop
@@ -55,6 +56,8 @@ def learn(asked: Asked) -> None:
     if asked.command and asked.output is None and not is_terminal():
         raise UsageError("stdout is the command's: name a file for the profile with -o FILE")
     made = recognise(asked.command) if asked.command else None
+    if made is not None:
+        made = replace(made, docker_host=daemon_of(made))
     with ExitStack() as resources:
         # It forks, so it comes before everything that has threads.
         held = resources.enter_context(Held(made.command if made else asked.command)) if asked.command else None
@@ -190,7 +193,7 @@ def _conclude(asked: Asked, margin: str, usages: list[Usage], file: Output | Non
 
     usage, profile = learnt(asked, margin, usages)
     fmt = asked.fmt or format_of(asked.output)
-    _deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)
+    deliver(write(profile, fmt, asked.output.stem if asked.output else usage.subject), file)
     for line in notes(usage, profile, margin, asked.output if fmt == "oci" else None):
         say(line)
 
@@ -211,7 +214,7 @@ def learnt(asked: Asked, margin: str, usages: list[Usage]) -> tuple[Usage, Profi
     return usage, profile_of(usage, margin, asked.arguments)
 
 
-def _deliver(text: str, file: Output | None) -> None:
+def deliver(text: str, file: Output | None) -> None:
     """Writes to the file; where that fails now, what was learnt is not thrown away."""
     if file is None:
         click.echo(text, nl=False)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from eunomia.cli.applying import Wanted, put_on
-from eunomia.cli.seccomp_learning import Asked, Watching, learnt
+from eunomia.cli.seccomp_learning import Asked, Watching, deliver, learnt
 from eunomia.cli.seccomp_telling import notes
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import say
@@ -45,7 +45,7 @@ def run(transfer: Transfer, output: Path | None, command: tuple[str, ...], conte
         usage, profile = learnt(wanted, margin, Watching(wanted, None, None).usages_until(stop))
         fmt = wanted.fmt or format_of(output)
         if file is not None and output is not None:
-            file.write(write(profile, fmt, output.stem).encode())
+            deliver(write(profile, fmt, output.stem), file)
         for line in notes(usage, profile, margin, output if fmt == "oci" else None):
             say(line)
         if stop.received:

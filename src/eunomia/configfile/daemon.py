@@ -9,7 +9,7 @@ from typing import Any
 
 from eunomia.config import AlertSinkConfig, DaemonConfig, DatabaseConfig
 from eunomia.configfile.columns import rule_schemas
-from eunomia.configfile.daemon_keys import DAEMON, DAEMON_TOP, DANGER, OF_RUN, RULE, keys_of
+from eunomia.configfile.daemon_keys import DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, OF_RUN, RULE, keys_of
 from eunomia.configfile.databases import OF_DAEMON, columns_of
 from eunomia.configfile.document import Document
 from eunomia.configfile.keys import name as check_name
@@ -68,11 +68,13 @@ class _Reader(Tables):
         alerts = self._alerts(values.get("alerts", {}))
         databases = self._check_databases(self._databases(values, OF_DAEMON), alerts)
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
+        metrics = self._prometheus(values, DAEMON_PROMETHEUS, trackers=registry.counting())
         self._document.check()
         host = top.get("docker_host", docker_host)
-        return DaemonFile(
-            DaemonConfig(**settled, filter=watched, docker_host=host, alerts=alerts, databases=databases), rules
+        config = DaemonConfig(
+            **settled, filter=watched, docker_host=host, alerts=alerts, databases=databases, prometheus=metrics
         )
+        return DaemonFile(config, rules)
 
     def _check_databases(
         self, databases: tuple[DatabaseConfig, ...], alerts: tuple[AlertSinkConfig, ...]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 from eunomia.configfile.databases import checked
-from eunomia.configfile.keys import FILTER, TOP, Key, Table, filled, ring_bytes
+from eunomia.configfile.keys import FILTER, PROMETHEUS, TOP, Key, Table, filled, ring_bytes
 from eunomia.sinks.alerts.delivery import LEVELS
 from eunomia.sinks.alerts.making import TYPES
 from eunomia.sinks.alerts.syslog import FACILITIES, Address
 from eunomia.sinks.sending.http import Url, header
+from eunomia.trackers import registry
 
 OF_RUN = ("tracker", "sink", "time_s")
 """What stands in the file of `eunomia run` only."""
@@ -190,10 +192,34 @@ DAEMON_TOP = Table(
         ("postgresql", "PostgreSQL: events and alerts"),
         ("danger", "what is dangerous by itself"),
         ("rules", "simple rules"),
+        ("prometheus", "metrics over HTTP"),
     ),
 )
 
-DAEMON_TABLES = (DAEMON_TOP, DAEMON, ALERTS, *ALERT_TYPES.values(), DANGER, RULE, FILTER)
+
+def _counting(name: str) -> str:
+    found = registry.resolve(name)
+    if found not in registry.counting():
+        raise ValueError(f"it has nothing to count; there are: {', '.join(registry.counting())}")
+    return found
+
+
+DAEMON_PROMETHEUS = replace(
+    PROMETHEUS,
+    keys=(
+        *PROMETHEUS.keys,
+        Key(
+            "trackers",
+            (str,),
+            "what runs for the metrics' sake beside what the rules need; [] for alerts alone",
+            several=True,
+            default="all that count something",
+            check=_counting,
+        ),
+    ),
+)
+
+DAEMON_TABLES = (DAEMON_TOP, DAEMON, ALERTS, *ALERT_TYPES.values(), DANGER, RULE, FILTER, DAEMON_PROMETHEUS)
 
 
 def keys_of(kind: Any) -> Table:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_TOP, DANGER, RULE, keys_of
+from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.databases import OF_DAEMON, OF_RUN, SETTINGS, table_of
-from eunomia.configfile.keys import FILTER, SINK, TOP, TRACKER, Key, Table, of_option
+from eunomia.configfile.keys import FILTER, PROMETHEUS, SINK, TOP, TRACKER, Key, Table, of_option
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option
 
@@ -21,6 +21,7 @@ def schema() -> Schema:
     """
     top = _table(TOP)
     top["properties"]["filter"] = {"$ref": "#/$defs/filter"}
+    top["properties"]["prometheus"] = _table(PROMETHEUS)
     top["properties"]["tracker"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/tracker"}}
     top["properties"]["sink"] = {
         "type": "object",
@@ -48,6 +49,7 @@ def daemon_schema() -> Schema:
     top["properties"] |= {
         "daemon": _table(DAEMON),
         "filter": _table(FILTER),
+        "prometheus": _table(DAEMON_PROMETHEUS),
         "danger": _table(DANGER),
         "alerts": {
             "type": "object",

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from eunomia.configfile.listen import listen_address
 from eunomia.errors import UsageError
 from eunomia.host.users import uid_of
+from eunomia.schema.metric import BASE_LABELS
 from eunomia.sinks.formats import FORMATS
+from eunomia.sinks.metrics import alerts
+from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option
 
 _PID_MAX = 1 << 22  # PID_MAX_LIMIT in include/linux/threads.h, for 64 bits
@@ -234,6 +238,47 @@ SINK = Table(
     ),
 )
 
+
+def _label(name: str) -> str:
+    """Takes the name of a label that some metric of containers has."""
+    declared = (*alerts.METRICS, *(metric for one in registry.names() for metric in registry.get(one).metrics))
+    known = [*BASE_LABELS, *dict.fromkeys(label for metric in declared for label in metric.labels)]
+    if name not in known:
+        raise ValueError(f"no metric has that label; {nearest(name, known)}")
+    return name
+
+
+PROMETHEUS = Table(
+    "[prometheus]",
+    "Metrics for Prometheus over HTTP: /metrics, /healthz, /readyz. Without this table there are none.",
+    (
+        Key(
+            "listen",
+            (str,),
+            "where: [ADDR:]PORT; an IPv6 address in brackets",
+            default="127.0.0.1:10435",
+            check=listen_address,
+        ),
+        Key("drop_labels", (str,), "labels to leave out; what they tell apart is added up", several=True, check=_label),
+        Key(
+            "cap",
+            (int,),
+            "bound on the series of each metric; what comes then is added to series `other`",
+            default="10000",
+            minimum=1,
+            maximum=1_000_000,
+        ),
+        Key(
+            "expire_s",
+            (float,),
+            "how long the series of a container that is over stay after its last event",
+            default="300",
+            minimum=1,
+            maximum=86_400 * 30,
+        ),
+    ),
+)
+
 TOP = Table(
     "",
     "At the top of the file, before the first table.",
@@ -253,10 +298,11 @@ TOP = Table(
         ("sink", "where events go"),
         ("influxdb", "InfluxDB, or what takes its line protocol, as a further sink"),
         ("postgresql", "PostgreSQL as a further sink"),
+        ("prometheus", "metrics over HTTP"),
     ),
 )
 
-TABLES = (TOP, TRACKER, FILTER, SINK)
+TABLES = (TOP, TRACKER, FILTER, SINK, PROMETHEUS)
 
 
 def of_option(option: Option) -> Key:

@@ -19,22 +19,24 @@ from eunomia.sinks.formats import format_of
 from eunomia.trackers import registry
 
 
-def read(file: File, docker_host: str | None) -> RunConfig:
+def read(file: File, docker_host: str | None, usual: tuple[TrackerConfig, ...] = ()) -> RunConfig:
     """Reads a configuration file.
 
     Args:
         docker_host: what holds when the file does not say where Docker is.
+        usual: what runs when the file names no tracker; then events need not go anywhere either.
 
     Raises:
         ConfigError: with all mistakes of the file.
     """
     document = Document(file)
-    return _Reader(document).run(docker_host)
+    return _Reader(document, usual).run(docker_host)
 
 
 class _Reader(Tables):
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, usual: tuple[TrackerConfig, ...]) -> None:
         super().__init__(document)
+        self._usual = usual
         self._declared: tuple[str, ...] = ()  # names of the file's own sinks
 
     def run(self, docker_host: str | None) -> RunConfig:
@@ -51,7 +53,7 @@ class _Reader(Tables):
         agent = AgentConfig(tuple(trackers), usual, top.get("docker_host", docker_host))
         if not any(STDOUT in route for route in routes.values()) and STDOUT not in self._declared:
             del sinks[STDOUT]
-        run = RunConfig(agent, sinks, routes, top.get("time_s"), databases)
+        run = RunConfig(agent, sinks, routes, top.get("time_s"), self._prometheus(values), databases)
         check_routes(run, self._document)
         for database in databases.values():
             if run.sources(database.type):
@@ -95,6 +97,8 @@ class _Reader(Tables):
         if not isinstance(given, list):
             self._mistake(("tracker",), "there can be several trackers: write [[tracker]] instead of [tracker]")
             return [], {}
+        if not given and self._usual:
+            return list(self._usual), {one.label: self._unnamed for one in self._usual}
         if not given:
             self._mistake((), 'there is no tracker: write [[tracker]] and below it type = "…"')
         trackers = []
@@ -179,11 +183,16 @@ class _Reader(Tables):
                 self._mistake(path, f"{error}{within(where)}")
         return settled
 
+    @property
+    def _unnamed(self) -> tuple[str, ...]:
+        """Where events of a tracker go that does not say it."""
+        return self._declared or (() if self._usual else (STDOUT,))
+
     def _route(
         self, given: tuple[str, ...] | None, sinks: Mapping[str, SinkConfig | DatabaseConfig], path: Path, where: str
     ) -> tuple[str, ...]:
         if given is None:
-            return self._declared or (STDOUT,)
+            return self._unnamed
         if not given:
             self._mistake(path, f"sinks{within(where)}: there is none, so its events would go nowhere")
         for place, name in enumerate(given):

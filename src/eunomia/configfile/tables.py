@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from eunomia.config import DatabaseConfig, FilterConfig
+from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig
 from eunomia.configfile.databases import columns_of, table_of
 from eunomia.configfile.document import Document
-from eunomia.configfile.keys import FILTER, Key, Table, nearest, shown
+from eunomia.configfile.keys import FILTER, PROMETHEUS, Key, Table, nearest, shown
 from eunomia.configfile.lines import Path
 from eunomia.errors import UsageError
 from eunomia.sinks.databases.making import TYPES
@@ -89,6 +89,14 @@ class Tables:
                 if name not in known:
                     told = f'{key} in [{database.type}]: there is no column "{name}"; {nearest(name, known)}'
                     self._mistake((database.type, key, place), told)
+
+    def _prometheus(
+        self, values: Mapping[str, Any], table: Table = PROMETHEUS, **usual: tuple[str, ...]
+    ) -> PrometheusConfig | None:
+        """How metrics are served, when the file says so."""
+        if "prometheus" not in values:
+            return None
+        return PrometheusConfig(**usual | self._table(table, values["prometheus"], ("prometheus",), "[prometheus]"))
 
 
 def within(where: str) -> str:

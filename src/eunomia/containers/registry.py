@@ -41,6 +41,7 @@ class Container:
         answered: whether the runtime has answered, if only that it does not know it.
         ask_again_s: when to ask again, because the runtime could not be reached.
         cgroups: its cgroups that exist.
+        outermost: id and path of the one that all the others lie in, also when it is gone.
     """
 
     ref: ContainerRef
@@ -53,6 +54,7 @@ class Container:
     answered: bool = False
     ask_again_s: float | None = None
     cgroups: set[int] = field(default_factory=set)
+    outermost: tuple[int, str] | None = None
 
     @property
     def id(self) -> str:
@@ -128,6 +130,8 @@ class Containers:
         self._by_cgroup[cgroup_id] = container
         if container is not None:
             started = not container.cgroups
+            if started or container.outermost is None or len(path) < len(container.outermost[1]):
+                container.outermost = cgroup_id, path
             container.cgroups.add(cgroup_id)
             if started:
                 self._addresses.watch(container)

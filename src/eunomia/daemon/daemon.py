@@ -14,7 +14,8 @@ from threading import Lock
 from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
-from eunomia.config import DaemonConfig, TrackerConfig
+from eunomia.config import DaemonConfig, PrometheusConfig, TrackerConfig
+from eunomia.containers.registry import OnChange
 from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
@@ -25,13 +26,16 @@ from eunomia.detect.rule import RuleSet
 from eunomia.errors import EunomiaError
 from eunomia.pipeline.accounts import Account, merged
 from eunomia.pipeline.handler import Handler
-from eunomia.schema.batch import Schema
+from eunomia.pipeline.insight import Insight
+from eunomia.schema.batch import Batch, Schema
 from eunomia.sinks.alerts.several import STDOUT, AlertSinks
 from eunomia.sinks.databases.several import Databases
 from eunomia.trackers.declaration import Tracker
 from eunomia.version import __version__
 
-_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes", "databases")
+_FIXED = (
+    "state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes", "databases", "prometheus",
+)  # fmt: skip
 """What stays as it is until the daemon is started anew."""
 
 
@@ -67,6 +71,8 @@ class Daemon:
         stdout: makes what prints alerts, by how they are printed; None for nothing.
         notifier: the service manager.
         beside: makes sinks that events go to as well, as for a record.
+        on_container: told of each container that runs, starts, stops or gets a name.
+        on_alerts: given alerts as well.
 
     Raises (on entering):
         UsageError, EunomiaError: it cannot run; nothing is left behind.
@@ -79,7 +85,11 @@ class Daemon:
         stdout: Callable[[str], Handler | None] = lambda _how: None,
         notifier: Notifier | None = None,
         beside: Callable[[SinkFactory], SinkFactory] | None = None,
+        on_container: OnChange = lambda _kind, _container: None,
+        on_alerts: Callable[[Batch], None] = lambda _alerts: None,
     ) -> None:
+        self._on_container = on_container
+        self._on_alerts = on_alerts
         self._load = load
         self._tell = tell
         self._make_stdout = stdout
@@ -133,7 +143,12 @@ class Daemon:
             self._tell("note: alerts go nowhere: name a place for them with [alerts.NAME] in --config FILE")
 
     def _watch(self, rules: RuleSet, before: Watching | None = None) -> Watching:
-        return Watching(self._loaded.config, rules, self._node, self._sinks.put, self._with_others, before)
+        beside, config = self._with_others, self._loaded.config
+        return Watching(config, rules, self._node, self._put, beside, before, self._on_container)
+
+    def _put(self, alerts: Batch) -> None:
+        self._sinks.put(alerts)
+        self._on_alerts(alerts)
 
     def _with_others(self, make: SinkFactory) -> SinkFactory:
         """What makes all else that events go to, next to the rules."""
@@ -142,6 +157,8 @@ class Daemon:
         def made(config: TrackerConfig, tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
             sinks = recorded(config, tracker, schema)
             named = {QUEUE: sinks} if isinstance(sinks, Handler) else sinks
+            if config.label == PrometheusConfig.label_of(config.tracker):  # it runs to be counted
+                return named
             return {**named, **self._databases.beside(config.tracker, config.label, schema)}
 
         return made
@@ -320,6 +337,15 @@ class Daemon:
             if account.sink == database["name"]:
                 lost.update(account.lost)
         return {**database, "dropped": {**lost, **database["dropped"]}}
+
+    def insight(self) -> Insight:
+        """The same of what runs and of what has run before it, in numbers. Any thread may ask."""
+        with self._lock:
+            now, accounts = self.agent.insight(), self._accounts()
+            past = self._past.missed if self._past else {}
+            spent = {**now.spent, **self._watching.spent}
+        missed = {what: times + past.get(what, 0) for what, times in now.missed.items()}
+        return replace(now, accounts=accounts, missed=missed, spent=spent)
 
     # The end.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ class Health:
     """Looks about once a second. Losses spoil it for a minute, everything else for as long as it lasts."""
 
     def __init__(self) -> None:
-        self._lost: dict[str, int] = {}
+        self._lost: dict[tuple[str, str], int] = {}  # by tracker and sink
         self._lost_at_s: dict[str, float] = {}
         self._handled = -1.0
         self._moved_s = time.monotonic()
@@ -31,13 +30,11 @@ class Health:
     def look(self, accounts: Iterable[Account], queue: Queue) -> None:
         """Notes what has been lost since the last time, and whether the rules get on with what waits for them."""
         now = time.monotonic()
-        worst: Counter[str] = Counter()  # of a tracker's sinks, the one that has lost most
         for account in accounts:
-            worst[account.tracker] = max(worst[account.tracker], sum(account.lost.values()))
-        for tracker, lost in worst.items():
-            if lost > self._lost.get(tracker, 0):
-                self._lost_at_s[tracker] = now
-            self._lost[tracker] = lost
+            lost = sum(account.lost.values())
+            if lost > self._lost.get((account.tracker, account.sink), 0):
+                self._lost_at_s[account.tracker] = now
+            self._lost[account.tracker, account.sink] = lost
         if queue.depth == 0 or queue.busy_s != self._handled:
             self._handled, self._moved_s = queue.busy_s, now
 
@@ -72,7 +69,7 @@ class Health:
             if now - at_s < _RECENT_S:
                 yield (
                     f"tracker {tracker}",
-                    f"{tracker}: events were lost in the last minute ({self._lost[tracker]:,} in all)",
+                    f"{tracker}: events were lost in the last minute ({self._most_lost(tracker):,} in all)",
                 )
         for one in alerts:
             if one["error"]:
@@ -85,6 +82,9 @@ class Health:
             yield _RELOAD, f"the last reload was refused: {reloaded.message}"
         if self.is_stuck:
             yield "stuck", "the rules do not get on with what waits for them"
+
+    def _most_lost(self, tracker: str) -> int:
+        return max(lost for (name, _), lost in self._lost.items() if name == tracker)
 
     def news(self, reasons: Reasons) -> list[str]:
         """What has not been well since the last time, in words: each once, until it has been well in between."""

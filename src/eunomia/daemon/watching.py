@@ -11,6 +11,7 @@ from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.containers.processes import running
+from eunomia.containers.registry import ChangeKind, Container, OnChange
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.daemon.turn import InTurn, Turn
 from eunomia.detect.context import Context
@@ -25,6 +26,7 @@ from eunomia.host.clock import BootClock
 from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
+from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
 QUEUE = "detect"
@@ -128,6 +130,7 @@ class Watching:
         put: takes alerts.
         beside: makes sinks that the events go to as well.
         before: whom it is to take over from, with all that is remembered there; `start_beside` does it.
+        on_container: told of each container that runs, starts, stops or gets a name.
 
     Raises (on start):
         UsageError: no rule is in use.
@@ -142,6 +145,7 @@ class Watching:
         put: Callable[[Batch], None],
         beside: Callable[[SinkFactory], SinkFactory] = lambda make: make,
         before: Watching | None = None,
+        on_container: OnChange = lambda _kind, _container: None,
     ) -> None:
         self.rules = rules
         self.needs = needs(rules)
@@ -162,9 +166,16 @@ class Watching:
         )
         self._make_sinks = beside(self._sinks)
         asked = agent_config(config, self.needs)
-        self.agent = Agent(asked, self._sinks_in_turn, on_container=memory.known.note, clock=memory.clock)
+
+        def noted(kind: ChangeKind, container: Container) -> None:
+            memory.known.note(kind, container)
+            on_container(kind, container)
+
+        self.agent = Agent(asked, self._sinks_in_turn, on_container=noted, clock=memory.clock)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
+        if config.name:  # runs for the metrics' sake
+            return {}
         memory = self._memory
         steps = [memory.present, *([memory.processes] if config.tracker == _FIRST else []), self._context]
         rules = self.detector.sink(config.tracker, self._context.columns(schema))
@@ -204,6 +215,8 @@ class Watching:
     def start(self) -> None:
         """Begins."""
         for one in self.agent.config.trackers:
+            if one.name:
+                continue
             self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
         self.agent.__enter__()
 
@@ -253,4 +266,9 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
         raise UsageError("no rule is in use, so there is nothing to watch for: give --rules FILE")
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
+    if (metrics := config.prometheus) is not None:
+        trackers += [
+            TrackerConfig(name, registry.get(name).metrics_options, name=metrics.label_of(name))
+            for name in metrics.trackers
+        ]
     return AgentConfig(tuple(trackers), config.filter, config.docker_host)

@@ -195,10 +195,15 @@ class Procfs:
         """Inode number of a namespace of the host: of process 1, else, where we may not look there, of ourselves."""
         return self.namespace(1, kind) or self.namespace("self", kind)
 
+    def comm(self, pid: int) -> str | None:
+        """The name of its program, at most 15 characters; None when it is gone."""
+        text = self._read(pid, "comm")
+        return None if text is None else text.rstrip("\n")
+
     def comms(self) -> dict[int, str]:
         """The comm of every process by pid: what to choose from when a pid is wrong."""
-        comms = ((pid, self._read(pid, "comm")) for pid in self.pids())
-        return {pid: comm.rstrip("\n") for pid, comm in comms if comm is not None}
+        comms = ((pid, self.comm(pid)) for pid in self.pids())
+        return {pid: comm for pid, comm in comms if comm is not None}
 
     def in_initial_pid_namespace(self) -> bool | None:
         """Whether this program itself runs in the initial pid namespace, so that its pids are the kernel's.

@@ -102,6 +102,12 @@ class Ring:
         self._consumer = np.frombuffer(self._maps[0], dtype=np.uint64, count=1)
         self._producer = np.frombuffer(self._maps[1], dtype=np.uint64, count=1)
 
+    @property
+    def used_bytes(self) -> int:
+        """How much of it holds records that have not been taken out; any thread may ask, also when it is closed."""
+        consumer, producer = self._consumer, self._producer
+        return int(producer[0]) - int(consumer[0]) if len(consumer) and len(producer) else 0
+
     def drain(self) -> Records | None:
         """Takes out every finished record up to the first unfinished one; None when there is none.
 

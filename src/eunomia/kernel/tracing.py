@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from eunomia.host.roots import Roots
+from eunomia.kernel import libbpf, maps
 from eunomia.kernel.counters import Counters
 from eunomia.kernel.hooks import Hook, load
 from eunomia.kernel.object import BpfObject, Settings
@@ -13,6 +18,7 @@ from eunomia.kernel.relay import Relay
 from eunomia.kernel.ring import Records, Ring
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.kernel.totals import TABLES, TURN, Totals
+from eunomia.schema.layout import Layout
 
 _RING = "events"
 
@@ -85,6 +91,18 @@ class Tracing:
     def counters(self) -> Counters:
         """What has been counted in the kernel until now."""
         return self._object.counters()
+
+    def summed(self, name: str) -> tuple[npt.NDArray[np.uint64], dict[str, npt.NDArray[Any]]]:
+        """A per-CPU hash from 64-bit keys to a struct of its own name: keys, and by member the sums over all CPUs."""
+        cpus = libbpf.library().libbpf_num_possible_cpus()
+        members = Layout(self.spec.btf, name).dtype
+        keys, values = maps.entries(self._object.map_fd(name), np.dtype("<u8"), np.dtype((members, (cpus,))))
+        return keys, {member: values[member].sum(axis=1) for member in members.names or ()}
+
+    def remove(self, name: str, keys: Iterable[int]) -> None:
+        """Takes entries out of such a hash, as far as they are there."""
+        for key in keys:
+            maps.delete(self._object.map_fd(name), key.to_bytes(8, "little"))
 
     def detach(self) -> None:
         """Takes the programs off their hooks; what is in the ring stays."""

@@ -44,6 +44,10 @@ class Laboratory:
         self._jobs = jobs
         self.containers: list[str] = []
 
+    def container(self, action: Action) -> str:
+        """What the container is called that an action is performed in."""
+        return f"{self.image}-{action.name}"
+
     def perform(
         self, actions: Sequence[Action], on_done: Callable[[Performance], object] | None = None
     ) -> list[Performance]:
@@ -54,7 +58,7 @@ class Laboratory:
         """
 
         def one(action: Action) -> Performance:
-            container = f"{self.image}-{action.name}"
+            container = self.container(action)
             made = Performance(action, container, self._run(action, container))
             if on_done:
                 on_done(made)

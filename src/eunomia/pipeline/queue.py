@@ -33,6 +33,11 @@ class _Inlet(Handler):
     def __init__(self, put: Callable[[Batch], None]) -> None:
         self._put = put
 
+    @property
+    def label(self) -> str:
+        """As the queue's own: it makes no difference who came first."""
+        return Queue.__name__
+
     def handle(self, batch: Batch) -> None:
         """Puts a batch; never waits."""
         self._put(batch)
@@ -68,6 +73,12 @@ class Queue(Handler):
     def depth(self) -> int:
         """Batches that wait."""
         return len(self._waiting)
+
+    @property
+    def waiting_events(self) -> int:
+        """The events in them."""
+        with self._changed:
+            return sum(len(batch) for batch, _, _ in self._waiting)
 
     @property
     def waiting_bytes(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from eunomia.privileges.activity import SUBJECTS, Activity
+from eunomia.privileges.capabilities import instead, reason
 from eunomia.privileges.dangers import Danger, of_calls, of_capabilities
 from eunomia.privileges.granted import STANDARD_DEVICES, Granted, Mounted
 from eunomia.privileges.places import Directory, Place, places
@@ -24,7 +25,7 @@ from eunomia.privileges.recommendation import (
     Writable,
 )
 from eunomia.privileges.runtime_default import CAPABILITIES, default_profile
-from eunomia.privileges.usage import Observation, Usage, Verdict
+from eunomia.privileges.usage import CapabilityUse, Observation, Usage, Verdict
 from eunomia.schema.syscalls import ENTRY_CODES, NAMES, codes
 from eunomia.version import __version__
 
@@ -125,14 +126,22 @@ def _capabilities(evidence: Evidence) -> Capabilities:
         return {use.name for use in uses if use.verdict is verdict and not use.own_namespace}
 
     needed = by(Verdict.NEEDED)
+    passing = sorted(by(Verdict.IN_PASSING) - needed)
     watched = "capabilities" in evidence.activity.seen
     return Capabilities(
         now=None if now is None else list(now),
         recommended=sorted(needed) if watched else None,
-        in_passing=sorted(by(Verdict.IN_PASSING) - needed),
+        smaller={name: sorted(others) for name, others in sorted(instead(uses).items())},
+        in_passing=passing,
+        why_in_passing={name: why for name in passing if (why := _why(name, uses))},
         denied=sorted(by(Verdict.DENIED) - needed),
         dropped=_risks(of_capabilities(set(now or ()) - needed)) if watched else [],
     )
+
+
+def _why(capability: str, uses: Iterable[CapabilityUse]) -> str | None:
+    calls = {call for use in uses if use.name == capability and use.verdict is Verdict.IN_PASSING for call in use.calls}
+    return next((why for call in sorted(calls) if (why := reason(capability, call))), None)
 
 
 def _places(evidence: Evidence) -> tuple[Place, ...] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from eunomia.privileges.recommendation import Recommendation, Risk, Trust, Verification
+from eunomia.privileges.recommendation import Capabilities, Recommendation, Risk, Trust, Verification
 
 _LEVELS = {
     "guess": "A GUESS: a start to work from, not to be enforced as it is.",
@@ -90,7 +90,8 @@ def _gaps(made: Recommendation, width: int) -> Iterator[list[str]]:
             told = f"Needed, though the runtime's default profile refuses them: {', '.join(calls.beyond_default)}"
             yield textwrap.wrap(told, width, subsequent_indent=_GAP)
     yield _risks("Capabilities that are not needed", made.capabilities.dropped, width)
-    yield _asked("Asked for in passing; the program goes on without", made.capabilities.in_passing, width)
+    yield _smaller(made.capabilities.smaller, width)
+    yield _in_passing(made.capabilities, width)
     yield _asked("Refused today already", made.capabilities.denied, width)
     if made.writable:
         yield ["Has to stay writable", *_table([(one.path, one.kind, one.example) for one in made.writable], width)]
@@ -118,6 +119,19 @@ def _trial(trial: Verification, width: int) -> list[str]:
 
 def _asked(about: str, capabilities: Sequence[str], width: int) -> list[str]:
     return textwrap.wrap(f"{about}: {_names(capabilities)}", width, subsequent_indent=_GAP) if capabilities else []
+
+
+def _smaller(smaller: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    rows = [(_names([name]), _names(others)) for name, others in smaller.items()]
+    return ["Needed, but for what it was seen to do smaller ones are enough", *_table(rows, width)] if rows else []
+
+
+def _in_passing(capabilities: Capabilities, width: int) -> list[str]:
+    rows = [
+        (_names([name]), capabilities.why_in_passing.get(name, "nothing that was called hung on it"))
+        for name in capabilities.in_passing
+    ]
+    return ["Asked for in passing; the program goes on without", *_table(rows, width)] if rows else []
 
 
 def _risks(title: str, risks: Sequence[Risk], width: int) -> list[str]:

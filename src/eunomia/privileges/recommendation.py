@@ -56,7 +56,9 @@ class Capabilities:
 
     now: Annotated[list[str] | None, "those it can have at most today; null: not known"]
     recommended: Annotated[list[str] | None, "those to keep; null: the tracker `capable` did not watch"]
+    smaller: Annotated[dict[str, list[str]], "one of these -> those that would do for what it was seen to do"]
     in_passing: Annotated[list[str], "asked for, but the program goes on without"]
+    why_in_passing: Annotated[dict[str, str], "one of those -> what the kernel asked it for, as far as that is known"]
     denied: Annotated[list[str], "asked for and refused today already"]
     dropped: Annotated[list[Risk], "those of today that are not needed, the worst first"]
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Annotated
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -129,17 +129,29 @@ class Partner:
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A resource's use over the time of the record."""
+class Use:
+    """What the container used in the time of the record; of one that ran before, from its first row on."""
 
-    measure: Annotated[str, "what was measured; its name has the unit"]
-    mean: Annotated[float | None, "mean of the values"]
-    max: Annotated[float | None, "the largest value"]
+    cpu_seconds: Annotated[float | None, "CPU time"]
+    cpu_throttled_seconds: Annotated[float | None, "how long its CPU limit stopped it"]
+    memory_mean_bytes: Annotated[int | None, "mean of the working set"]
+    memory_max_bytes: Annotated[int | None, "the largest working set that was seen"]
+    memory_peak_bytes: Annotated[int | None, "the most memory it has ever used, cache of files included"]
+    memory_limit_bytes: Annotated[int | None, "its last memory limit; null without one"]
+    memory_failures: Annotated[int | None, "how often it was at its memory limit"]
+    oom_kills: Annotated[int | None, "processes killed for want of memory"]
+    disk_read_bytes: Annotated[int | None, "bytes read from block devices"]
+    disk_written_bytes: Annotated[int | None, "bytes written to block devices"]
+    disk_reads: Annotated[int | None, "reads from block devices"]
+    disk_writes: Annotated[int | None, "writes to block devices"]
+    net_received_bytes: Annotated[int | None, "bytes that came into its own network namespace"]
+    net_sent_bytes: Annotated[int | None, "bytes that its own network namespace sent"]
+    pids_max: Annotated[int | None, "the most processes and threads that were seen"]
 
     @property
     def what(self) -> str:
         """It in one line."""
-        return self.measure
+        return "use"
 
 
 @dataclass(frozen=True)
@@ -160,7 +172,7 @@ class Container:
     syscalls: Annotated[list[Syscall] | None, "system calls, most frequent first"] = None
     capabilities: Annotated[list[Capability] | None, "capabilities asked for, most frequent first"] = None
     ipc: Annotated[list[Partner] | None, "partners in inter-process communication, most frequent first"] = None
-    resources: Annotated[list[Measure] | None, "use of resources, by measure"] = None
+    resources: Annotated[list[Use] | None, "use of resources: one entry, or none where nothing was seen"] = None
 
 
 @dataclass(frozen=True)

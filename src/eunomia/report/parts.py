@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from eunomia.report.model import Capability, Ending, File, Measure, Partner, Peer, Process, Syscall
+from eunomia.report.model import Capability, Ending, File, Partner, Peer, Process, Syscall, Use
 from eunomia.schema.batch import Schema
 
 ID = "container_id"
-Item = Process | Ending | File | Peer | Syscall | Capability | Partner | Measure
+Item = Process | Ending | File | Peer | Syscall | Capability | Partner | Use
 
 
 @dataclass(frozen=True)
@@ -227,20 +227,38 @@ def _ipc(events: pl.LazyFrame, schema: Schema) -> pl.LazyFrame:
     )
 
 
-_IDENTIFYING = frozenset({"cgroup_id", "pid", "tid", "ppid", "uid", "gid", "mnt_ns", "pid_ns", "user_ns"})
+_CHANGE = "_change"
+_SUMS = (
+    *("memory_failures", "oom_kills", "disk_read_bytes", "disk_written_bytes", "disk_reads", "disk_writes"),
+    *("net_received_bytes", "net_sent_bytes"),
+)
 
 
 def _resources(events: pl.LazyFrame, schema: Schema) -> pl.LazyFrame:
-    measured = [
-        column.name
-        for column in schema
-        if pl.Series(dtype=column.dtype).dtype.is_numeric() and column.name not in _IDENTIFYING
-    ]
+    """What only grows is the sum of its changes, which a container that is started again does not disturb."""
+
+    def there(name: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
+        return pl.col(name).cast(dtype) if name in schema else pl.lit(None, dtype)
+
+    def grown(name: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
+        changes = there(f"{name}{_CHANGE}", dtype).drop_nulls()
+        return pl.when(changes.len() > 0).then(changes.sum())
+
     return (
-        events.select(ID, *(pl.col(name).cast(pl.Float64) for name in measured))
-        .unpivot(index=ID, variable_name="measure")
-        .group_by(ID, "measure")
-        .agg(pl.col("value").mean().alias("mean"), pl.col("value").max().alias("max"))
+        events.sort("time")
+        .group_by(ID)
+        .agg(
+            *(
+                (grown(name, pl.Float64) / 1e9).alias(f"{name.removesuffix('_time')}_seconds")
+                for name in ("cpu_time", "cpu_throttled_time")
+            ),
+            there("memory_working_set").mean().round().cast(pl.Int64).alias("memory_mean_bytes"),
+            there("memory_working_set").max().alias("memory_max_bytes"),
+            there("memory_peak").max().alias("memory_peak_bytes"),
+            there("memory_limit").last().alias("memory_limit_bytes"),
+            *(grown(name).alias(name) for name in _SUMS),
+            there("pids").max().alias("pids_max"),
+        )
     )
 
 
@@ -252,5 +270,5 @@ PARTS = (
     Part("syscalls", ("syscall",), ("syscall",), Syscall, ("count",), _syscalls),
     Part("capabilities", ("capable",), ("capability",), Capability, ("count",), _capabilities),
     Part("ipc", ("ipc",), ("event",), Partner, ("count",), _ipc),
-    Part("resources", ("resources",), (), Measure, ("measure",), _resources),
+    Part("resources", ("resources",), ("cpu_time",), Use, ("cpu_seconds",), _resources),
 )

@@ -29,14 +29,26 @@ _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 _INTERRUPTED = frozenset(
     (
-        *("accept", "accept4", "epoll_pwait", "epoll_pwait2", "epoll_wait", "io_uring_enter", "read", "readv"),
-        *("recvfrom", "recvmmsg", "recvmsg", "rt_sigtimedwait", "rt_sigtimedwait_time64", "semop", "semtimedop"),
-        *("semtimedop_time64", "sendmsg", "sendto", "write", "writev"),
+        *(
+            "accept",
+            "accept4",
+            "connect",
+            "epoll_pwait",
+            "epoll_pwait2",
+            "epoll_wait",
+            "io_getevents",
+            "io_uring_enter",
+        ),
+        *("read", "readv", "recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg", "rt_sigtimedwait"),
+        *("rt_sigtimedwait_time64", "semop", "semtimedop", "semtimedop_time64", "sendmmsg", "sendmsg", "sendto"),
+        *("write", "writev"),
+        *("ipc", "socketcall"),  # of i386, which hold several of these
     )
 )
 """Calls that any interruption ends with EINTR, some of them on sockets with a time limit only (signal(7)).
 
-They have done nothing then, so they can be made once more. A limit begins anew, which is the one trace that is left.
+They have done nothing then, so they can be made once more; a second connect(2) waits for what the first one began. A
+limit begins anew, which is the one trace that is left.
 """
 
 
@@ -110,7 +122,9 @@ class Held:
 
     def _take_up_call(self, *, restarts: bool) -> None:
         """What the kernel would not take up again by itself."""
-        entry, saved = self.entry, self._saved
+        saved, size = self._saved, len(self.entry.instruction)
+        before = self._readable(saved[self.entry.counter] - size, size)
+        entry = machine().entry_of_call(before, self.entry)
         name = entry.call(saved)
         if name is None:
             return

@@ -101,7 +101,7 @@ def _install(
             except FrozenError as error:
                 raise RefusedError(str(error)) from error
             except OSError as error:
-                raise RefusedError(_explained(error, subject)) from error
+                _refuse_unless_ended(tid, error, subject, roots)
         if not left:
             break
     if stuck:
@@ -113,6 +113,13 @@ def _is_there(subject: Subject, roots: Roots) -> bool:
     """Whether a process's number is still its own."""
     origin = Procfs(roots).origin(subject.pid)
     return origin is not None and origin.start_ns == subject.start_ns
+
+
+def _refuse_unless_ended(tid: int, error: OSError, subject: Subject, roots: Roots) -> None:
+    """Who has just ended may not be seized, by the same error as one who is traced by somebody else (ptrace(2))."""
+    status = Procfs(roots).status(tid)
+    if status is not None and status["State"][0] not in "ZX":
+        raise RefusedError(_explained(error, subject)) from error
 
 
 def _recognise(tid: int, subject: Subject, roots: Roots, is_meant: Callable[[], bool]) -> None:

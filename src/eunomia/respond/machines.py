@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from eunomia.errors import UnsupportedError
 from eunomia.respond.ptrace import Registers
-from eunomia.schema.syscalls import NUMBERS
+from eunomia.schema.syscalls import NUMBERS, X32_BIT
 
 _FIRST_ERROR = 4095
 """Results from -4095 to -1 are errors."""
@@ -56,8 +56,10 @@ class Entry:
         """The call that the thread is in."""
         if self.in_call is None:
             return None
-        number = registers[self.in_call] & 0xFFFFFFFF
-        return next((name for name, numbers in NUMBERS.items() if numbers.get(self.table) == number), None)
+        number, table = registers[self.in_call] & 0xFFFFFFFF, self.table
+        if table == "x86_64" and number & X32_BIT:
+            number, table = number ^ X32_BIT, "x32"
+        return next((name for name, numbers in NUMBERS.items() if numbers.get(table) == number), None)
 
     def again(self, registers: Registers) -> None:
         """Makes the thread begin its call anew, as if it had not been in there."""
@@ -107,6 +109,15 @@ class Machine:
         if "i386" in self.entries and registers[_CS] == _CS_32_BIT:
             return self.entries["i386"]
         return next(iter(self.entries.values()))
+
+    def entry_of_call(self, before: bytes, entry: Entry) -> Entry:
+        """The entry of the call that a thread is in: a 64-bit program may make 32-bit calls, too.
+
+        Args:
+            before: the instruction before the one that the thread goes on with.
+            entry: of its program, where that is not told.
+        """
+        return next((one for one in self.entries.values() if one.instruction == before), entry)
 
 
 MACHINES = {

@@ -32,7 +32,7 @@ from eunomia.respond.instructions import (
     when,
     when_all,
 )
-from eunomia.schema.syscalls import ENTRIES, NUMBERS
+from eunomia.schema.syscalls import ENTRIES, NUMBERS, X32_BIT
 
 ARCHITECTURES: Mapping[str, str] = {
     "SCMP_ARCH_X86_64": "x86_64",
@@ -44,7 +44,6 @@ ARCHITECTURES: Mapping[str, str] = {
 """libseccomp's name -> the table of calls."""
 TOKENS: Mapping[str, int] = {"x86_64": 0xC000003E, "i386": 0x40000003, "aarch64": 0xC00000B7, "arm": 0x40000028}
 """AUDIT_ARCH_… by table; x32 shares that of x86-64 and has a bit in the number instead."""
-X32_BIT = 0x40000000
 PERMISSIVE = (Action.ALLOW, Action.LOG)
 """What lets a call through."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.respond.program import Program
-from eunomia.schema.syscalls import NUMBERS
+from eunomia.schema.syscalls import NUMBERS, X32_BIT
 
 _CAP_SYS_ADMIN = 1 << 21
 _MOST_LOOKED_AT = 16
@@ -133,7 +133,8 @@ def _table(pid: int, roots: Roots) -> str | None:
 
 def _calls(pid: int, tids: list[int], table: str | None, roots: Roots) -> set[str]:
     found: set[str] = set()
-    names = {numbers[table]: name for name, numbers in NUMBERS.items() if table in numbers} if table else {}
+    bit = X32_BIT if table == "x32" else 0
+    names = {numbers[table] | bit: name for name, numbers in NUMBERS.items() if table in numbers} if table else {}
     for tid in tids:
         try:
             number = (roots.proc / str(pid) / "task" / str(tid) / "syscall").read_text().split()[0]

@@ -71,6 +71,7 @@ PLAIN = Semantic()
 SEMANTICS: Mapping[str, Semantic] = {
     "ktime_ns_t": Semantic(dtype=pl.Datetime("ns", "UTC"), show="time"),
     "duration_ns_t": Semantic(null=0, show="duration"),
+    "optional_duration_t": Semantic(null=2**64 - 1, show="duration"),
     "cgroup_id_t": PLAIN,
     "namespace_t": PLAIN,
     "exit_code_t": Semantic(null=-1),

@@ -14,6 +14,8 @@ ENTRY_CODES = 1024
 """Codes of one entry."""
 ENTRIES: Mapping[str, tuple[str, ...]] = {"x86_64": ("x86_64", "i386", "x32"), "aarch64": ("aarch64", "arm")}
 """Machine -> the tables of its entries, in the order of their codes."""
+X32_BIT = 0x40000000
+"""What the kernel is given besides the number where a call is made by the x32 entry (__X32_SYSCALL_BIT)."""
 _COLUMNS = ("x86_64", "x32", "i386", "aarch64", "arm")
 
 # Name and numbers in the order of _COLUMNS; one number where it is the same everywhere.

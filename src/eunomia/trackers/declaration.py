@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from eunomia.errors import UsageError
+from eunomia.host.hierarchies import Hierarchy
 from eunomia.host.roots import Roots
 from eunomia.kernel.hooks import Hook, Options
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
+from eunomia.schema.metric import Metric
 
 HandlersFactory = Callable[[Options, Schema, Roots], Sequence[Handler]]
+
+
+class Sampler(Protocol):
+    """Reads in user space what a tracker tells of cgroups; `sampling.py` says when and of which."""
+
+    interval_s: float
+    """How often."""
+
+    def rows(self, cgroups: Mapping[int, str]) -> npt.NDArray[Any]:
+        """A row for each of these cgroups (id -> path) that there still is; changes are none of its business."""
+
+    def forget(self, kept: Iterable[int]) -> None:
+        """No other cgroups will be asked for again, but those that come."""
+
+
+SamplerFactory = Callable[[Options, Roots, Hierarchy, np.dtype[Any]], Sampler]
+"""From the options, the host, the hierarchy whose cgroups tell containers apart, and what a row is."""
 
 
 def _no_handlers(_options: Options, _schema: Schema, _roots: Roots) -> Sequence[Handler]:
@@ -145,6 +167,9 @@ class Tracker:
         apart: pairs of options that say nothing, or contradict each other, when both are given.
         needs: options that say nothing without another one -> that one.
         settings: further constants of the program that follow from the options, arrays as bytes.
+        sampler: for one whose rows are read in user space, with EVENTS of the same struct for cgroups at their end.
+        metrics: what its batches add up to for each container; each is there with the options that give its columns.
+        metrics_options: options with which it sees all that these count.
     """
 
     description: str
@@ -160,6 +185,9 @@ class Tracker:
     apart: tuple[tuple[str, str], ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     settings: Callable[[Options], Mapping[str, int | bytes]] = _no_settings
+    sampler: SamplerFactory | None = None
+    metrics: tuple[Metric, ...] = ()
+    metrics_options: Options = field(default_factory=dict)
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options with defaults filled in, each in its own type.
@@ -203,4 +231,4 @@ class Tracker:
         return any(options[one] for one in ((asked,) if isinstance(asked, str) else asked))
 
 
-__all__ = ["HandlersFactory", "Hook", "Option", "Options", "Tracker", "Value"]
+__all__ = ["HandlersFactory", "Hook", "Metric", "Option", "Options", "Sampler", "Tracker", "Value"]

@@ -26,6 +26,12 @@ def get(name: str) -> Tracker:
     return tracker
 
 
+@cache
+def counting() -> tuple[str, ...]:
+    """Names of those that have something to count; processes first, for other trackers' events are told of by them."""
+    return tuple(sorted((name for name in names() if get(name).metrics), key=lambda name: (name != "process", name)))
+
+
 def folder(name: str) -> Path:
     """Where a tracker lies."""
     return _FOLDER / name

@@ -21,8 +21,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define DOC(text) __attribute__((btf_decl_tag("doc:" text)))
 
 /* Typedefs that carry meaning; eunomia/schema/semantic.py says how each is shown. */
-typedef u64 ktime_ns_t;	   /* CLOCK_BOOTTIME */
-typedef u64 duration_ns_t; /* 0: none */
+typedef u64 ktime_ns_t;		 /* CLOCK_BOOTTIME */
+typedef u64 duration_ns_t;	 /* 0: none */
+typedef u64 optional_duration_t; /* nanoseconds; all bits: none */
 typedef u64 cgroup_id_t;
 typedef u32 namespace_t;
 typedef s32 exit_code_t; /* -1: none */

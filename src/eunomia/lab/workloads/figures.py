@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from eunomia.lab.figures import Share
+from eunomia.lab.workloads.asking import Outcome
 from eunomia.lab.workloads.examining import Examination
 from eunomia.lab.workloads.workload import Workload
 from eunomia.privileges.runtime_default import CAPABILITIES, default_profile
@@ -36,9 +37,15 @@ uprobe and uretprobe, which the kernel lets past every filter: they answer none 
 
 **Attacks stopped**: the laboratory's attacks ([detection](detection.md)) that succeed in a container as it is otherwise
 run are performed again under the workload's profile, to which is added only what a shell and the laboratory's own
-program need to start. Stopped is an attack that fails or whose calls were denied. Its capabilities stay as they are: it
-is the profile alone that stops it. What an attack needs no unusual call for, such as reading a secret, no profile of
-calls can stop; that is what the rules are for.
+program need to start. Stopped is an attack that fails or whose calls were denied; one that made none before that the
+profile denies is not performed again, for it would do the same. Its capabilities stay as they are: it is the profile
+alone that stops it. What an attack needs no unusual call for, such as reading a secret, no profile of calls can stop;
+that is what the rules are for.
+
+**Capabilities** are proved by small programs (`capability_programs.c` beside the workloads' own), each run with the
+capability that it is about and without: some do not work without it, others make the kernel ask for it and do as
+well without, or are refused and do not mind. Right is a verdict that says what this has shown: *needed* of one that was
+granted and hung on it, *in passing* of one that did not, *denied* of one that was refused.
 """
 
 
@@ -49,6 +56,7 @@ def page(
     absent: Sequence[Workload],
     failed: Mapping[str, str],
     machine: str,
+    asked: Sequence[Outcome] = (),
 ) -> str:
     """The page, in Markdown.
 
@@ -58,12 +66,14 @@ def page(
         absent: workloads that this machine cannot run.
         failed: workloads that did not work from the beginning, and what they said.
         machine: what it was, in words.
+        asked: what the programs of capabilities have shown.
     """
     parts = (
-        _summary(examinations, attacks, stopped) if examinations else (),
+        _summary(examinations, attacks, stopped, asked),
         _truth(examinations),
         _profiles(examinations, attacks, stopped),
-        _wrong(examinations, failed),
+        _capabilities(asked) if asked else (),
+        _wrong(examinations, failed, asked),
         _workloads([*(one.workload for one in examinations), *absent], absent),
     )
     return "\n".join((_INTRODUCTION, f"Machine: {machine}.\n", *(line for part in parts for line in part), ""))
@@ -79,7 +89,25 @@ def names(calls: Iterable[Call]) -> str:
     return ", ".join(one.name if one.abi == "native" else f"{one.name} ({one.abi})" for one in sorted(calls))
 
 
-def _summary(examinations: Sequence[Examination], attacks: int, stopped: Mapping[str, int]) -> Iterator[str]:
+def _summary(
+    examinations: Sequence[Examination], attacks: int, stopped: Mapping[str, int], asked: Sequence[Outcome]
+) -> Iterator[str]:
+    yield "| figure | value |\n| --- | --- |"
+    if examinations:
+        yield from _of_workloads(examinations)
+    if stopped:
+        many = f"{_spread(stopped.values())} of {attacks}{_median(stopped, attacks)}"
+        yield f"| attacks stopped: least, median, most | {many} |"
+    if asked:
+        about = len({one.program.capability for one in asked})
+        yield f"| verdicts on capabilities that are right | {_right(asked)}, on {about} capabilities |"
+
+
+def _right(asked: Sequence[Outcome]) -> Share:
+    return Share(sum(one.is_right for one in asked), len(asked))
+
+
+def _of_workloads(examinations: Sequence[Examination]) -> Iterator[str]:
     sizes = [len(one.profile.allowed) for one in examinations]
     all_of_them = len(examinations)
     missed, extra, denied = (
@@ -88,7 +116,6 @@ def _summary(examinations: Sequence[Examination], attacks: int, stopped: Mapping
     )
     equal = sum(not one.missed | one.extra for one in examinations)
     tried = Share(sum(one.probed.denied for one in examinations), sum(one.probed.tried for one in examinations))
-    yield "| figure | value |\n| --- | --- |"
     yield f"| workloads | {all_of_them} |"
     yield f"| learnt set equals strace's | {Share(equal, all_of_them)} |"
     yield f"| calls missed; extra | {missed}; {extra} |"
@@ -97,13 +124,16 @@ def _summary(examinations: Sequence[Examination], attacks: int, stopped: Mapping
     yield f"| calls denied in these | {denied} |"
     yield f"| calls not allowed that were tried and denied | {tried} |"
     yield f"| calls allowed: least, median, most | {_spread(sizes)} of Docker's {default_size()} |"
-    if stopped:
-        yield f"| attacks stopped: least, median, most | {_spread(stopped.values())} of {attacks} |"
 
 
 def _spread(numbers: Iterable[int]) -> str:
     several = sorted(numbers)
     return f"{several[0]}, {several[len(several) // 2]}, {several[-1]}"
+
+
+def _median(stopped: Mapping[str, int], attacks: int) -> str:
+    middle = sorted(stopped.values())[len(stopped) // 2]
+    return f" (median {Share(middle, attacks).percent})" if attacks else ""
 
 
 def _truth(examinations: Sequence[Examination]) -> Iterator[str]:
@@ -129,15 +159,30 @@ def _profiles(examinations: Sequence[Examination], attacks: int, stopped: Mappin
         yield f"| {one.workload.name} | {sizes} |"
 
 
-def _wrong(examinations: Sequence[Examination], failed: Mapping[str, str]) -> Iterator[str]:
+def _capabilities(asked: Sequence[Outcome]) -> Iterator[str]:
+    yield "\n## Capabilities\n"
+    yield "| capability | programs that need it | programs that do without | verdicts right |"
+    yield "| --- | --- | --- | --- |"
+    for capability in dict.fromkeys(one.program.capability for one in asked):
+        own = [one for one in asked if one.program.capability == capability]
+        needs = dict.fromkeys(one.program.name for one in own if one.program.kind == "needs")
+        others = dict.fromkeys(one.program.name for one in own if one.program.kind != "needs")
+        named = f"{', '.join(needs) or '-'} | {', '.join(others) or '-'}"
+        yield f"| {capability.removeprefix('CAP_')} | {named} | {_right(own)} |"
+
+
+def _wrong(examinations: Sequence[Examination], failed: Mapping[str, str], asked: Sequence[Outcome]) -> Iterator[str]:
     wrong = [one for one in examinations if not one.right]
+    unlike = [one for one in asked if not one.is_right]
     yield "\n## What did not come out as it should\n"
-    if not wrong and not failed:
+    if not wrong and not failed and not unlike:
         yield "Nothing."
     for name, said in failed.items():
         yield f"- {name}: {' '.join(said.split())}"
     for one in wrong:
         yield f"- {one.workload.name}: {'; '.join(complaints(one))}"
+    for outcome in unlike:
+        yield f"- the program {outcome.told}"
 
 
 def complaints(one: Examination) -> Iterator[str]:

@@ -8,17 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from eunomia.config import FilterConfig
 from eunomia.lab.action import Action, actions
 from eunomia.lab.docker import Docker
-from eunomia.lab.labtool import LabError
-from eunomia.lab.runner import Laboratory, laboratory
-from eunomia.lab.workloads.attacking import START, possible, stopped
+from eunomia.lab.runner import laboratory
+from eunomia.lab.workloads.attacking import possible, stopped
 from eunomia.lab.workloads.examining import Examination
 from eunomia.lab.workloads.running import Bench
 from eunomia.lab.workloads.stage import image_tar, stage
 from eunomia.lab.workloads.workload import Workload
-from eunomia.observing import Observer
 
 
 @contextmanager
@@ -53,21 +50,8 @@ def attack(
     found: dict[str, int] = {}
     with laboratory(docker, jobs) as lab, TemporaryDirectory() as directory:
         say("attacks without a profile")
-        attacks = possible(lab, actions() if among is None else among)
-        needed = _needed(lab, docker_host)
+        attacks, needed = possible(lab, docker_host, actions() if among is None else among)
         for one in examinations:
             say(f"{one.workload.name}: {len(attacks)} attacks under its profile")
             found[one.workload.name] = len(stopped(lab, attacks, one.profile, needed, Path(directory)))
     return len(attacks), found
-
-
-def _needed(lab: Laboratory, docker_host: str | None) -> frozenset[str]:
-    """The calls that every script of the laboratory makes."""
-    watch = FilterConfig(containers=(f"{lab.image}-{START.name}",), wait=True)
-    with Observer(watch, ("usage",), docker_host=docker_host) as observer:
-        done = lab.perform([START])[0].done
-        lab.clear()
-        observer.stop()
-    if done.code != 0:
-        raise LabError(f"a script of the laboratory does not even start: {done.said}")
-    return frozenset(call.name for usage in observer.usages() for call in usage.needed)

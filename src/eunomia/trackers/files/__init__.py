@@ -6,6 +6,7 @@ from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.files.metrics import METRICS
 from eunomia.trackers.files.reads import check_name, table
 from eunomia.trackers.paths import check_pattern
 
@@ -121,4 +122,5 @@ TRACKER = Tracker(
     settings=_settings,
     fold=_fold,
     shown_with={"total_latency": "latency", "max_latency": "latency"},
+    metrics=METRICS,
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from eunomia.errors import UsageError
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.ipc.metrics import METRICS
 
 _KINDS = ("sysv_shm", "sysv_sem", "sysv_msg", "posix_mq", "posix_shm", "pipe", "unix", "signal")
 """In the order of enum kind in event.bpf.h."""
@@ -116,4 +117,5 @@ TRACKER = Tracker(
         *("operations", "sent", "sent_bytes", "received", "received_bytes", "inode", "name"),
     ),
     settings=_settings,
+    metrics=METRICS,
 )

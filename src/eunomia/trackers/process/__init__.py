@@ -6,6 +6,7 @@ from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.process.metrics import METRICS
 
 _MS = 1_000_000
 _EXPLAINED = ("credentials", "namespaces", "comms")
@@ -119,4 +120,6 @@ TRACKER = Tracker(
     shown_with={"change": _EXPLAINED},
     handlers=_handlers,
     settings=_settings,
+    metrics=METRICS,
+    metrics_options={"failed": True},
 )

@@ -10,6 +10,7 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.schema.syscalls import ENTRY_CODES, NAMES, codes
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
+from eunomia.trackers.syscall.metrics import METRICS
 
 _CODES = 3 * ENTRY_CODES
 _SIGRETURN = "rt_sigreturn"
@@ -136,4 +137,5 @@ TRACKER = Tracker(
     ),
     settings=_settings,
     fold=_fold,
+    metrics=METRICS,
 )

@@ -7,6 +7,7 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Schema
 from eunomia.trackers.declaration import Hook, Option, Options, Tracker
 from eunomia.trackers.tcp import selection
+from eunomia.trackers.tcp.metrics import METRICS
 
 
 def _settings(options: Options) -> Mapping[str, int | bytes]:
@@ -51,4 +52,5 @@ TRACKER = Tracker(
     aliases=("tcpconnect",),
     handlers=_handlers,
     settings=_settings,
+    metrics=METRICS,
 )

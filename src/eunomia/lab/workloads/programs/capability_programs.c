@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Small programs that each need one capability, or that make the kernel ask for it and go on as well without.
  *
@@ -186,7 +187,7 @@ static int log_is_restricted(void)
 
 static int bpf_is_restricted(void)
 {
-	/* Until 5.11 maps are locked memory of the user, who may have others; where it cannot be had it is not needed. */
+	/* Until 5.11 maps are locked memory of the user, who may have others; what cannot be had is not needed. */
 	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	return number_in("/proc/sys/kernel/unprivileged_bpf_disabled") > 0 ? 0 : NOT_HERE;
 }

@@ -1,0 +1,64 @@
+"""Metrics over HTTP beside a run, when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from eunomia.cli.terminal import say
+
+if TYPE_CHECKING:
+    from eunomia.agent import SinkFactory
+    from eunomia.config import PrometheusConfig
+    from eunomia.containers.registry import ChangeKind, Container
+    from eunomia.pipeline.insight import Insight
+    from eunomia.schema.batch import Batch
+
+
+class Exporting:
+    """Serves metrics from the moment it is made, and says where. Use it as a context manager.
+
+    Args:
+        config: how; None for nothing at all.
+
+    Raises:
+        UsageError: nobody can listen there.
+    """
+
+    def __init__(self, config: PrometheusConfig | None) -> None:
+        self._exporter = None
+        if config is not None:
+            from eunomia.server.exporter import Exporter
+
+            self._exporter = Exporter(config, say)
+            say(f"metrics: {self._exporter.url}")
+
+    def __enter__(self) -> Exporting:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def beside(self, make_sink: SinkFactory) -> SinkFactory:
+        """Makes the same sinks with a counting one next to each."""
+        return make_sink if self._exporter is None else self._exporter.beside(make_sink)
+
+    def note(self, kind: ChangeKind, container: Container) -> None:
+        """Something has happened to a container."""
+        if self._exporter is not None:
+            self._exporter.note(kind, container)
+
+    def alert(self, batch: Batch) -> None:
+        """Counts alerts."""
+        if self._exporter is not None:
+            self._exporter.alert(batch)
+
+    def watch(self, insight: Callable[[], Insight]) -> None:
+        """The run has begun."""
+        if self._exporter is not None:
+            self._exporter.watch(insight)
+
+    def close(self) -> None:
+        """Serves nothing any more: to be called before the run ends. Calling it again does nothing."""
+        if self._exporter is not None:
+            self._exporter.close()
