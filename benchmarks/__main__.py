@@ -26,6 +26,7 @@ NAMES = (
     "record",
     "rules",
     "alert_latency",
+    "databases",
     "apply",
     "resources",
     "burst",

@@ -35,13 +35,13 @@ _LOOP = "i=0; while [ $i -lt 500 ]; do /bin/true $i; i=$((i+1)); done"
 
 def run(*, quick: bool) -> Iterator[Row]:
     """The benchmark."""
-    schema, once = _events()
+    schema, once = process_events()
     events = _EVENTS // 10 if quick else _EVENTS
     for name, frame in (("process events", once), ("with random arguments", _unlike(once, events))):
         yield from _measure(name, [*_batches(schema, frame, events)], rounds=2 if quick else 7)
 
 
-def _events() -> tuple[Schema, pl.DataFrame]:
+def process_events() -> tuple[Schema, pl.DataFrame]:
     """A few hundred processes started and ended, as the tracker tells them."""
     shell = subprocess.Popen(["/bin/sh"], stdin=subprocess.PIPE)
     with watch("process", pid=shell.pid, children=True, seconds=6, docker_host=None) as events:

@@ -45,7 +45,12 @@ test   prometheus                       prometheus
 test   prometheus-alertmanager          prometheus-alertmanager
 test   promtool                         prometheus
 test   systemd-analyze                  systemd
+test   influxd                          influxdb
+test   victoria-metrics                 victoria-metrics
+test   $postgres                        postgresql
 bench  bpftrace                         bpftrace
+bench  influxd                          influxdb
+bench  $postgres                        postgresql
 bench  $libbpf_tools                    libbpf-tools
 bench  strace                           strace
 bench  perf                             linux-perf|linux-tools-$kernel|linux-tools-generic

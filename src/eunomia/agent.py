@@ -138,6 +138,7 @@ class _Line:
         losses: what these steps have lost.
         chain: the steps and the sinks' queues.
         sinks: what each sink has lost and delivered, by name.
+        ends: the sinks themselves, which may lose what they have taken.
         sampling: of a tracker whose rows are read here.
         rows: of a tracker that counts, or whose rows are read here, how many have come until now.
     """
@@ -150,6 +151,7 @@ class _Line:
     losses: Losses
     chain: Chain
     sinks: dict[str, Losses] = field(default_factory=dict)
+    ends: dict[str, Handler] = field(default_factory=dict)
     sampling: Sampling | None = None
     rows: int = 0
 
@@ -367,6 +369,7 @@ class Agent:
     def _inlet(self, line: _Line, name: str, sink: Handler) -> Handler:
         """The way into a sink's queue, which those of one name share. The thread behind it is the sink's own."""
         losses = line.sinks[name] = Losses()
+        line.ends[name] = sink
         behind = Chain([sink], losses, self._failed)
         known = name or f"{line.name} sink"
         if known in self._queues:
@@ -616,8 +619,11 @@ class Agent:
         lost.update(sink.lost)
         lost["ring full"] += counted.ring_full
         lost["table full"] += counted.totals_full
+        since = line.ends[name].lost_since()
+        lost.update(since)
         emitted = line.emitted(counted)
-        delivered, filtered = line.losses.delivered + sink.delivered, line.losses.filtered
+        delivered = line.losses.delivered + sink.delivered - sum(since.values())
+        filtered = line.losses.filtered
         if self._failure is not None and not self.alive:  # what a failed step still held must not vanish
             lost["held by what failed"] = max(emitted - delivered - filtered - lost.total(), 0)
         causes = {cause: events for cause, events in lost.items() if events}

@@ -119,6 +119,27 @@ class SinkConfig:
 
 
 @dataclass(frozen=True)
+class DatabaseConfig:
+    """A database that events and alerts go to.
+
+    Attributes:
+        type: one of `sinks.databases.making.TYPES`, and what it is called.
+        options: those of its type.
+        spool_dir: where events wait while it is away; None for the usual place.
+        trackers: of a daemon, those whose events are written; None for all that run.
+        alerts: of a daemon, whether alerts are written.
+        level: the least level of these.
+    """
+
+    type: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    spool_dir: str | None = None
+    trackers: tuple[str, ...] | None = None
+    alerts: bool = True
+    level: str = "event"
+
+
+@dataclass(frozen=True)
 class PrometheusConfig:
     """How metrics are served.
 
@@ -149,8 +170,9 @@ class RunConfig:
     Attributes:
         agent: what runs.
         sinks: by name.
-        routes: the names of each tracker's sinks, by the tracker's label.
+        routes: the names of each tracker's sinks and databases, by the tracker's label.
         duration_s: how long; None is until it is stopped.
+        databases: by name.
         prometheus: how metrics are served; None when they are not.
     """
 
@@ -159,9 +181,10 @@ class RunConfig:
     routes: Mapping[str, tuple[str, ...]]
     duration_s: float | None = None
     prometheus: PrometheusConfig | None = None
+    databases: Mapping[str, DatabaseConfig] = field(default_factory=dict)
 
     def sources(self, sink: str) -> tuple[TrackerConfig, ...]:
-        """The trackers that write to a sink."""
+        """The trackers that write to a sink or database."""
         return tuple(tracker for tracker in self.agent.trackers if sink in self.routes[tracker.label])
 
     def is_shared(self, sink: str) -> bool:
@@ -203,6 +226,7 @@ class DaemonConfig:
         filter: whom to watch.
         docker_host: as in AgentConfig.
         alerts: where alerts go.
+        databases: where events go, and alerts as well.
         prometheus: how metrics are served; None when they are not.
     """
 
@@ -217,3 +241,10 @@ class DaemonConfig:
     docker_host: str | None = None
     alerts: tuple[AlertSinkConfig, ...] = ()
     prometheus: PrometheusConfig | None = None
+    databases: tuple[DatabaseConfig, ...] = ()
+
+    @property
+    def places(self) -> tuple[AlertSinkConfig, ...]:
+        """All that alerts go to, databases among them."""
+        written = (one for one in self.databases if one.alerts)
+        return (*self.alerts, *(AlertSinkConfig(one.type, one.type, one.level, options=one.options) for one in written))

@@ -1,4 +1,4 @@
-"""The tables of docs/configuration.md, daemon.md and policy.md: `python -m tests.configfile.page` writes them there."""
+"""The tables of keys in docs/*.md: `python -m tests.configfile.page` writes them there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 from eunomia.configfile.daemon_keys import DAEMON_TABLES
+from eunomia.configfile.databases import DATABASE_TABLES
 from eunomia.configfile.keys import TABLES, Key, Table
 from eunomia.configfile.policy import POLICY_TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 DAEMON_PAGE = PAGE.with_name("daemon.md")
 POLICY_PAGE = PAGE.with_name("policy.md")
+DATABASES_PAGE = PAGE.with_name("databases.md")
 _TYPES = {bool: "boolean", int: "whole number", float: "number", str: "text"}
 _TABLE = re.compile(r"<!-- keys of (?P<of>.*?) -->\n(?P<rows>.*?)<!-- end -->", re.DOTALL)
 
@@ -37,7 +39,7 @@ def title(table: Table) -> str:
 
 def with_tables(text: str) -> str:
     """The page with its tables as they should be."""
-    made = {title(table): rows(table) for table in (*TABLES, *DAEMON_TABLES, *POLICY_TABLES)}
+    made = {title(table): rows(table) for table in (*TABLES, *DAEMON_TABLES, *DATABASE_TABLES, *POLICY_TABLES)}
     return _TABLE.sub(lambda match: f"<!-- keys of {match['of']} -->\n{made[match['of']]}<!-- end -->", text)
 
 
@@ -47,5 +49,5 @@ def examples(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for page in (PAGE, DAEMON_PAGE, POLICY_PAGE):
+    for page in (PAGE, DAEMON_PAGE, DATABASES_PAGE, POLICY_PAGE):
         page.write_text(with_tables(page.read_text()))

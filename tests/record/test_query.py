@@ -102,7 +102,7 @@ def test_mistakes(sql: str, told: str, query: Query) -> None:
 
 def test_the_place_in_a_long_line(query: Query) -> None:
     conditions = " OR ".join(f"pid = {n}" for n in range(100))
-    sql = f"SELECT pid FROM process WHERE {conditions} OR pidd = 3"  # noqa: S608
+    sql = f"SELECT pid FROM process WHERE {conditions} OR pidd = 3"
     with pytest.raises(UsageError, match=f"line 1, column {sql.index('pidd') + 1}:"):
         query.ask(sql)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,11 @@ from eunomia.cli.terminal import print_table, say
 from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
-    from eunomia.config import FilterConfig, PrometheusConfig, RunConfig, TrackerConfig
+    from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig, RunConfig, TrackerConfig
 
 _EXAMPLE = Path(__file__).parents[1] / "configfile" / "example.toml"
 _DAEMON_EXAMPLE = _EXAMPLE.with_name("daemon.toml")
+_SECRET = ("headers", "token")
 _of_daemon = click.option("--daemon", is_flag=True, help="of `eunomia daemon`'s file, not of `eunomia run`'s")
 
 
@@ -65,11 +66,16 @@ def check(file: Path) -> None:
         return
     run = load(file)
     print_table(("tracker", "type", "watches", "options", "sinks"), list(_trackers(run)))
-    click.echo("")
-    print_table(("sink", "format", "file", "columns", "trackers"), list(_sinks(run)))
+    if run.sinks:
+        click.echo("")
+        print_table(("sink", "format", "file", "columns", "trackers"), list(_sinks(run)))
     for name in run.sinks:
         if not run.sources(name):
             say(f"note: no tracker writes to [sink.{name}]")
+    _print_databases(run.databases.values())
+    for name in run.databases:
+        if not run.sources(name):
+            say(f"note: no tracker writes to [{name}]")
     _tell_of_metrics(run.prometheus)
 
 
@@ -94,7 +100,15 @@ def _check_daemon(file: Path) -> None:
         click.echo("")
         rows = [(one.name, one.type, one.level, _settings(one.options)) for one in config.alerts]
         print_table(("alerts to", "type", "level", "settings"), rows)
+    _print_databases(config.databases)
     _tell_of_metrics(config.prometheus)
+
+
+def _print_databases(databases: Iterable[DatabaseConfig]) -> None:
+    rows = [(one.type, _settings(one.options)) for one in databases]
+    if rows:
+        click.echo("")
+        print_table(("database", "settings"), rows)
 
 
 def _tell_of_metrics(config: PrometheusConfig | None) -> None:
@@ -103,8 +117,8 @@ def _tell_of_metrics(config: PrometheusConfig | None) -> None:
 
 
 def _settings(options: Mapping[str, object]) -> str:
-    """All but headers, which may be secret."""
-    return " ".join(f"{name}={_written(value)}" for name, value in options.items() if name != "headers") or "-"
+    """All but what may be secret."""
+    return " ".join(f"{name}={_written(value)}" for name, value in options.items() if name not in _SECRET) or "-"
 
 
 def _trackers(run: RunConfig) -> Iterator[tuple[str, ...]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ from eunomia.config import RunConfig, SinkConfig, TrackerConfig
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.sinks.csvfile import CsvSink
+from eunomia.sinks.databases.several import Databases
 from eunomia.sinks.jsonlines import JsonLinesSink
 from eunomia.sinks.outputs import Output
 from eunomia.sinks.parquet import ParquetSink
@@ -36,11 +37,21 @@ class _Shape(Wrapper):
         return super().handle(Batch(batch.source, self._schema, batch.frame.select(self._columns)))
 
 
-class _Sinks:
-    """Makes the sinks of a run. Trackers that write to one file share what writes there."""
+SPOOLS = Path("/var/lib/eunomia/run")
+"""Where events wait for databases, when the file does not say."""
 
-    def __init__(self, run: RunConfig) -> None:
+
+class Sinks:
+    """Makes the sinks of a run. Trackers that write to one file share what writes there.
+
+    Args:
+        run: what was asked for.
+        databases: those of the run.
+    """
+
+    def __init__(self, run: RunConfig, databases: Databases) -> None:
         self._run = run
+        self._databases = databases
         self._outputs: dict[tuple[str, str | None], Output] = {}
         self._tables: dict[tuple[str, str | None], TableSink] = {}
 
@@ -49,7 +60,10 @@ class _Sinks:
         made: dict[str, Handler] = {}
         with ExitStack() as undo:
             for name in self._run.routes[config.label]:
-                made[name] = self._sink(self._run.sinks[name], config, tracker, schema)
+                if name in self._run.databases:
+                    made[name] = self._databases.sink(name, config.label, schema)
+                else:
+                    made[name] = self._sink(self._run.sinks[name], config, tracker, schema)
                 undo.callback(made[name].close)
             undo.pop_all()
         return made
@@ -92,9 +106,15 @@ class _Sinks:
         return self._outputs[at]
 
 
-def sinks_of(run: RunConfig) -> SinkFactory:
-    """What makes the sinks of a configured run."""
-    return _Sinks(run).make
+@contextmanager
+def sinks_of(run: RunConfig) -> Iterator[SinkFactory]:
+    """What makes the sinks of a configured run. At the end it is told what has become of events for databases."""
+    with Databases(run.databases.values(), SPOOLS, tell=say) as databases:
+        try:
+            yield Sinks(run, databases).make
+        finally:
+            for summary in databases.summaries:
+                say(summary)
 
 
 def say_accounts(summary: Summary) -> None:

@@ -57,6 +57,9 @@ class Wrapper(Handler):
         list(self._sink.flush())
         return ()
 
+    def lost_since(self) -> Mapping[str, int]:
+        return self._sink.lost_since()
+
     def close(self) -> None:
         self._sink.close()
 

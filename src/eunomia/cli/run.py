@@ -213,10 +213,10 @@ def _run_file(
 
     run = load(file)
     recording = Recording(*record, run.agent)
-    with Exporting(run.prometheus) as exporting:
+    with sinks_of(run) as make_sink, Exporting(run.prometheus) as exporting:
         carry_out(
             run.agent,
-            sinks_of(run),
+            make_sink,
             recording,
             exporting,
             duration_s or run.duration_s,

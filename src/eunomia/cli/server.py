@@ -64,8 +64,8 @@ def command(
     if listen is not None:
         served = replace(served, listen=listen)
     recording = Recording(None, None, None, run.agent)
-    with Exporting(served) as exporting:
-        carry_out(run.agent, sinks_of(run), recording, exporting, run.duration_s, prints=prints(run), verbose=verbose)
+    with Exporting(served) as exporting, sinks_of(run) as make_sink:
+        carry_out(run.agent, make_sink, recording, exporting, run.duration_s, prints=prints(run), verbose=verbose)
 
 
 def _run_of(file: Path | None) -> RunConfig:

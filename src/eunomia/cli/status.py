@@ -63,6 +63,7 @@ def _print(told: dict[str, Any]) -> None:
         (("queue", "waiting", "MiB", "of MiB", "busy s"), list(_queues(told))),
         (("thread", "handler", "busy s"), list(_handlers(told))),
         (("alerts to", "type", "delivered", "retried", "waiting", "dropped", "error"), list(_alerts(told))),
+        (("events to", "delivered", "retried", "waiting", "dropped", "error"), list(_databases(told))),
         (("rule", "fired", "alerts", "merged", "over its rate"), list(_rules(rules))),
     ):
         if rows:
@@ -92,6 +93,12 @@ def _alerts(told: dict[str, Any]) -> Iterator[Row]:
     for one in told["alerts"]:
         numbers = (f"{one[name]:,}" for name in ("delivered", "retried", "spooled"))
         yield one["name"], one["type"], *numbers, _causes(one["dropped"]), one["error"] or "-"
+
+
+def _databases(told: dict[str, Any]) -> Iterator[Row]:
+    for one in told["databases"]:
+        numbers = (f"{one[name]:,}" for name in ("delivered", "retried", "spooled"))
+        yield one["name"], *numbers, _causes(one["dropped"]), one["error"] or "-"
 
 
 def _rules(rules: dict[str, Any]) -> Iterator[Row]:

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from eunomia.config import AlertSinkConfig, DaemonConfig
+from eunomia.config import AlertSinkConfig, DaemonConfig, DatabaseConfig
+from eunomia.configfile.columns import rule_schemas
 from eunomia.configfile.daemon_keys import DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
+from eunomia.configfile.databases import OF_DAEMON, columns_of
 from eunomia.configfile.document import Document
-from eunomia.configfile.keys import OF_RUN
+from eunomia.configfile.keys import OF_RUN, nearest
 from eunomia.configfile.keys import name as check_name
 from eunomia.configfile.lines import Path
 from eunomia.configfile.tables import Tables
 from eunomia.detect.danger import dangerous_file, dangerous_syscall, simple_rule
 from eunomia.detect.rule import Level, Place, Rule
 from eunomia.errors import UsageError
+from eunomia.sinks.databases.writing import NODE
 from eunomia.trackers import registry
 
 
@@ -63,12 +66,32 @@ class _Reader(Tables):
         settled = self._table(DAEMON, values.get("daemon", {}), ("daemon",), "[daemon]")
         watched = self._filter(values.get("filter", {}), ("filter",), "[filter]")
         alerts = self._alerts(values.get("alerts", {}))
+        databases = self._check_databases(self._databases(values, OF_DAEMON), alerts)
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
         metrics = self._prometheus(values, DAEMON_PROMETHEUS, trackers=registry.counting())
         self._document.check()
         host = top.get("docker_host", docker_host)
-        config = DaemonConfig(**settled, filter=watched, docker_host=host, alerts=alerts, prometheus=metrics)
+        config = DaemonConfig(
+            **settled, filter=watched, docker_host=host, alerts=alerts, databases=databases, prometheus=metrics
+        )
         return DaemonFile(config, rules)
+
+    def _check_databases(
+        self, databases: tuple[DatabaseConfig, ...], alerts: tuple[AlertSinkConfig, ...]
+    ) -> tuple[DatabaseConfig, ...]:
+        for database in databases:
+            name = database.type
+            if database.alerts and any(one.name == name for one in alerts):
+                self._mistake(("alerts", name), f"[alerts.{name}]: [{name}] gets alerts under that name already")
+            for place, tracker in enumerate(database.trackers or ()):
+                if tracker not in registry.names():
+                    hint = nearest(tracker, registry.names())
+                    told = f'trackers in [{name}]: there is no tracker "{tracker}"; {hint}'
+                    self._mistake((name, "trackers", place), told)
+            if any(database.options.get(key) for key in columns_of(name)):
+                schemas = rule_schemas().values()
+                self._check_named(database, (NODE.name, *(one.name for schema in schemas for one in schema)))
+        return databases
 
     def _alerts(self, given: object) -> tuple[AlertSinkConfig, ...]:
         if not isinstance(given, dict):

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from eunomia.configfile.databases import checked
 from eunomia.configfile.keys import FILTER, PROMETHEUS, TOP, Key, Table, filled, ring_bytes
 from eunomia.sinks.alerts.delivery import LEVELS
-from eunomia.sinks.alerts.http import Url, header
 from eunomia.sinks.alerts.making import TYPES
 from eunomia.sinks.alerts.syslog import FACILITIES, Address
+from eunomia.sinks.sending.http import Url, header
 from eunomia.trackers import registry
 
 STDOUT = ("text", "json", "none")
-
-
-def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
-    """Takes a text as it is, when something can be made of it."""
-
-    def checked(text: str) -> str:
-        check(text)
-        return text
-
-    return checked
 
 
 def _absolute(text: str) -> str:
@@ -78,7 +69,7 @@ _COMMON = (
     ),
 )
 _HTTP = (
-    Key("headers", (str,), 'further headers, each as "Name: value"', several=True, check=_checked(header)),
+    Key("headers", (str,), 'further headers, each as "Name: value"', several=True, check=checked(header)),
     Key("timeout_s", (float,), "how long it may take to answer", default="5", minimum=0, above=True, maximum=300),
     Key(
         "ca_file",
@@ -117,7 +108,7 @@ ALERT_TYPES: Mapping[str, Table] = {
                 (str,),
                 "where it listens: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT",
                 default="unix:///dev/log",
-                check=_checked(Address),
+                check=checked(Address),
             ),
             Key("facility", (str,), "the messages' facility", default="daemon", choices=FACILITIES),
             Key(
@@ -138,7 +129,7 @@ ALERT_TYPES: Mapping[str, Table] = {
         'type = "webhook"',
         '`{"alerts": [...]}` by HTTP POST. A status of 200 to 299 says that it has taken them.',
         (
-            Key("url", (str,), "where to: http://… or https://…", required=True, check=_checked(Url)),
+            Key("url", (str,), "where to: http://… or https://…", required=True, check=checked(Url)),
             Key("at_once", (int,), "the most alerts of one request", default="100", minimum=1, maximum=10_000),
             *_HTTP,
         ),
@@ -147,7 +138,7 @@ ALERT_TYPES: Mapping[str, Table] = {
         'type = "alertmanager"',
         "Prometheus' Alertmanager, by its API v2.",
         (
-            Key("url", (str,), "where it is, without /api/v2/alerts", required=True, check=_checked(Url)),
+            Key("url", (str,), "where it is, without /api/v2/alerts", required=True, check=checked(Url)),
             Key(
                 "firing_s",
                 (float,),
@@ -193,6 +184,8 @@ DAEMON_TOP = Table(
         ("daemon", "how it works"),
         ("filter", "whom to watch"),
         ("alerts", "where alerts go"),
+        ("influxdb", "InfluxDB, or what takes its line protocol: events and alerts"),
+        ("postgresql", "PostgreSQL: events and alerts"),
         ("danger", "what is dangerous by itself"),
         ("rules", "simple rules"),
         ("prometheus", "metrics over HTTP"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
+from eunomia.configfile.databases import OF_DAEMON, OF_RUN, SETTINGS, table_of
 from eunomia.configfile.keys import FILTER, PROMETHEUS, SINK, TOP, TRACKER, Key, Table, of_option
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option
@@ -27,6 +28,7 @@ def schema() -> Schema:
         "description": "where events go, by names of your choice",
         "additionalProperties": {"$ref": "#/$defs/sink"},
     }
+    top["properties"] |= {kind: _table(table_of(kind, OF_RUN)) for kind in SETTINGS}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Eunomia configuration",
@@ -55,6 +57,7 @@ def daemon_schema() -> Schema:
             "additionalProperties": {"$ref": "#/$defs/alerts"},
         },
         "rules": {"type": "array", "items": _table(RULE)},
+        **{kind: _table(table_of(kind, OF_DAEMON)) for kind in SETTINGS},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

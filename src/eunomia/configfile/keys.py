@@ -300,6 +300,8 @@ TOP = Table(
         ("filter", "whom to watch"),
         ("tracker", "what to run"),
         ("sink", "where events go"),
+        ("influxdb", "InfluxDB, or what takes its line protocol, as a further sink"),
+        ("postgresql", "PostgreSQL as a further sink"),
         ("prometheus", "metrics over HTTP"),
     ),
 )

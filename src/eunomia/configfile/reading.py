@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any
 
-from eunomia.config import AgentConfig, RunConfig, SinkConfig, TrackerConfig
+from eunomia.config import AgentConfig, DatabaseConfig, RunConfig, SinkConfig, TrackerConfig
+from eunomia.configfile.databases import OF_RUN
 from eunomia.configfile.document import ConfigError, Document
 from eunomia.configfile.keys import FILTER, OF_DAEMON, SINK, TOP, TRACKER, nearest, shown
 from eunomia.configfile.lines import Path
-from eunomia.configfile.routes import STDOUT, check_routes
+from eunomia.configfile.routes import STDOUT, check_routes, columns_for
 from eunomia.configfile.tables import Tables, within
 from eunomia.errors import UsageError
 from eunomia.sinks.formats import format_of
@@ -41,13 +42,21 @@ class _Reader(Tables):
         values = self._document.values
         top = self._table(TOP, values, (), "", dict.fromkeys(OF_DAEMON, "eunomia daemon --config"))
         sinks = self._sinks(values.get("sink", {}))
-        trackers, routes = self._trackers(values.get("tracker", []), sinks)
+        databases = {one.type: one for one in self._databases(values, OF_RUN)}
+        for name in databases:
+            if name in sinks:
+                self._mistake(("sink", name), f"[sink.{name}]: [{name}] is called that already")
+        self._declared += tuple(databases)
+        trackers, routes = self._trackers(values.get("tracker", []), {**sinks, **databases})
         usual = self._filter(values.get("filter", {}), ("filter",), "[filter]")
         agent = AgentConfig(tuple(trackers), usual, top.get("docker_host", docker_host))
         if not any(STDOUT in route for route in routes.values()) and STDOUT not in self._declared:
             del sinks[STDOUT]
-        run = RunConfig(agent, sinks, routes, top.get("time_s"), self._prometheus(values))
+        run = RunConfig(agent, sinks, routes, top.get("time_s"), self._prometheus(values), databases)
         check_routes(run, self._document)
+        for database in databases.values():
+            if run.sources(database.type):
+                self._check_named(database, columns_for(run, database.type))
         self._document.check()
         return run
 
@@ -82,7 +91,7 @@ class _Reader(Tables):
                 self._mistake((*path, place), f'columns{within(where)}: "{name}" is named twice')
 
     def _trackers(
-        self, given: object, sinks: Mapping[str, SinkConfig]
+        self, given: object, sinks: Mapping[str, SinkConfig | DatabaseConfig]
     ) -> tuple[list[TrackerConfig], dict[str, tuple[str, ...]]]:
         if not isinstance(given, list):
             self._mistake(("tracker",), "there can be several trackers: write [[tracker]] instead of [tracker]")
@@ -109,7 +118,7 @@ class _Reader(Tables):
         return trackers, routes
 
     def _tracker(
-        self, given: object, path: Path, where: str, sinks: Mapping[str, SinkConfig]
+        self, given: object, path: Path, where: str, sinks: Mapping[str, SinkConfig | DatabaseConfig]
     ) -> tuple[TrackerConfig | None, tuple[str, ...]]:
         settled = self._table(TRACKER, self._without_strays(given, path, where), path, where)
         if not isinstance(given, dict):
@@ -179,7 +188,7 @@ class _Reader(Tables):
         return self._declared or (() if self._usual else (STDOUT,))
 
     def _route(
-        self, given: tuple[str, ...] | None, sinks: Mapping[str, SinkConfig], path: Path, where: str
+        self, given: tuple[str, ...] | None, sinks: Mapping[str, SinkConfig | DatabaseConfig], path: Path, where: str
     ) -> tuple[str, ...]:
         if given is None:
             return self._unnamed

@@ -10,6 +10,7 @@ from eunomia.configfile.columns import schema_of
 from eunomia.configfile.document import Document
 from eunomia.configfile.keys import nearest
 from eunomia.schema.batch import Schema
+from eunomia.sinks.databases.writing import NODE
 from eunomia.sinks.several import LABEL, SEVERAL
 from eunomia.sinks.table import virtual
 
@@ -33,6 +34,12 @@ def _columns_of(sink: SinkConfig, trackers: tuple[TrackerConfig, ...], *, shared
 @cache
 def _schema(tracker: str, options: tuple[tuple[str, object], ...]) -> Schema:
     return schema_of(tracker, dict(options))
+
+
+def columns_for(run: RunConfig, database: str) -> list[str]:
+    """The columns that a database can be given: those of the trackers that write to it, and the machine's name."""
+    schemas = [_schema(one.tracker, tuple(sorted(one.options.items()))) for one in run.sources(database)]
+    return [*(column.name for schema in schemas for column in schema), NODE.name]
 
 
 def check_routes(run: RunConfig, document: Document) -> None:

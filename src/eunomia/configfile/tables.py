@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from eunomia.config import FilterConfig, PrometheusConfig
+from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig
+from eunomia.configfile.databases import columns_of, table_of
 from eunomia.configfile.document import Document
 from eunomia.configfile.keys import FILTER, PROMETHEUS, Key, Table, nearest, shown
 from eunomia.configfile.lines import Path
+from eunomia.errors import UsageError
+from eunomia.sinks.databases.making import TYPES
+from eunomia.sinks.databases.settings import made
 
 
 class Tables:
@@ -61,6 +65,30 @@ class Tables:
         if settled.get("children") and isinstance(given, dict) and not given.get("pids"):
             self._mistake((*path, "children"), f"children{within(where)} goes with pids: it watches what those start")
         return FilterConfig(**settled)
+
+    def _databases(self, values: Mapping[str, Any], more: Table) -> tuple[DatabaseConfig, ...]:
+        """The databases of a file; `more` are keys of this command's."""
+        return tuple(self._database(kind, values[kind], more) for kind in TYPES if kind in values)
+
+    def _database(self, kind: str, given: object, more: Table) -> DatabaseConfig:
+        where = f"[{kind}]"
+        settled = self._table(table_of(kind, more), given, (kind,), where)
+        ours = {name: settled.pop(name) for name in more.names if name in settled}
+        if not self._document.is_wrong((kind,)):
+            try:
+                made(TYPES[kind].settings, settled)
+            except UsageError as error:  # each is right, but not with the others
+                self._mistake((kind,), f"{where}: {error}")
+        return DatabaseConfig(kind, settled, **ours)
+
+    def _check_named(self, database: DatabaseConfig, known: Iterable[str]) -> None:
+        """Tells of columns that are asked for by name and that nobody has."""
+        known = list(dict.fromkeys(known))
+        for key in columns_of(database.type):
+            for place, name in enumerate(database.options.get(key, ())):
+                if name not in known:
+                    told = f'{key} in [{database.type}]: there is no column "{name}"; {nearest(name, known)}'
+                    self._mistake((database.type, key, place), told)
 
     def _prometheus(
         self, values: Mapping[str, Any], table: Table = PROMETHEUS, **usual: tuple[str, ...]

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
-from eunomia.config import DaemonConfig
+from eunomia.config import DaemonConfig, PrometheusConfig, TrackerConfig
 from eunomia.containers.registry import OnChange
 from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
@@ -27,11 +27,15 @@ from eunomia.errors import EunomiaError
 from eunomia.pipeline.accounts import Account, merged
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.insight import Insight
-from eunomia.schema.batch import Batch
+from eunomia.schema.batch import Batch, Schema
 from eunomia.sinks.alerts.several import STDOUT, AlertSinks
+from eunomia.sinks.databases.several import Databases
+from eunomia.trackers.declaration import Tracker
 from eunomia.version import __version__
 
-_FIXED = ("state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes", "prometheus")
+_FIXED = (
+    "state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes", "databases", "prometheus",
+)  # fmt: skip
 """What stays as it is until the daemon is started anew."""
 
 
@@ -118,7 +122,9 @@ class Daemon:
         self._node = config.node or socket.gethostname()
         self._sinks = AlertSinks(self._state.spools, self._make_stdout(config.stdout))
         self._resources.callback(self._sinks.close)
-        self._sinks.replace(config.alerts)
+        self._sinks.replace(config.places)
+        self._databases = Databases(config.databases, self._state.events, self._node, self._tell)
+        self._resources.callback(self._databases.close)
         self._watching = self._recalled()
         self._watching.start()
         self._resources.callback(self._stop_watching)
@@ -138,12 +144,25 @@ class Daemon:
             self._tell("note: alerts go nowhere: name a place for them with [alerts.NAME] in --config FILE")
 
     def _watch(self, rules: RuleSet, before: Watching | None = None) -> Watching:
-        beside = self._beside or (lambda make: make)
-        return Watching(self._loaded.config, rules, self._node, self._put, beside, before, self._on_container)
+        beside, config = self._with_others, self._loaded.config
+        return Watching(config, rules, self._node, self._put, beside, before, self._on_container)
 
     def _put(self, alerts: Batch) -> None:
         self._sinks.put(alerts)
         self._on_alerts(alerts)
+
+    def _with_others(self, make: SinkFactory) -> SinkFactory:
+        """What makes all else that events go to, next to the rules."""
+        recorded = make if self._beside is None else self._beside(make)
+
+        def made(config: TrackerConfig, tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
+            sinks = recorded(config, tracker, schema)
+            named = {QUEUE: sinks} if isinstance(sinks, Handler) else sinks
+            if config.label == PrometheusConfig.label_of(config.tracker):  # it runs to be counted
+                return named
+            return {**named, **self._databases.beside(config.tracker, config.label, schema)}
+
+        return made
 
     def _stop_watching(self) -> None:
         self._watching.stop()  # whichever it is by then
@@ -212,7 +231,8 @@ class Daemon:
 
     def _reasons(self, alerts: list[dict[str, Any]]) -> Reasons:
         watching = self._watching
-        return self._health.reasons(alerts, watching.detector.counters.failed, watching.agent.failure, self._reloaded)
+        failed, failure = watching.detector.counters.failed, watching.agent.failure
+        return self._health.reasons(alerts, failed, failure, self._reloaded, self._databases.status())
 
     @property
     def prints(self) -> bool:
@@ -258,7 +278,7 @@ class Daemon:
         fixed = [name for name in _FIXED if getattr(loaded.config, name) != getattr(before.config, name)]
         kept = {name: getattr(before.config, name) for name in _FIXED}
         loaded = Loaded(replace(loaded.config, **kept), loaded.rules)
-        self._sinks.replace(loaded.config.alerts)
+        self._sinks.replace(loaded.config.places)
         try:
             self._use(loaded.rules)
         except Exception:
@@ -267,11 +287,11 @@ class Daemon:
         self._loaded = loaded
         self._warn()
         later = f"; {', '.join(fixed)}: at the next start only" if fixed else ""
-        return f"{len(loaded.rules.enabled)} rules, {len(loaded.config.alerts)} places for alerts{later}"
+        return f"{len(loaded.rules.enabled)} rules, {len(loaded.config.places)} places for alerts{later}"
 
     def _put_back(self, config: DaemonConfig) -> None:
         try:
-            self._sinks.replace(config.alerts)
+            self._sinks.replace(config.places)
         except EunomiaError as error:
             self._tell(f"note: the places for alerts are the new ones all the same: {error}")
 
@@ -344,8 +364,18 @@ class Daemon:
                 "seconds": dict(counters.seconds),
             },
             "alerts": alerts,
+            "databases": [self._written(one, accounts) for one in self._databases.status()],
             "last_reload": None if self._reloaded is None else asdict(self._reloaded),
         }
+
+    @staticmethod
+    def _written(database: Mapping[str, Any], accounts: Iterable[Account]) -> dict[str, Any]:
+        """A database's counts, with what was lost on the way to it among them."""
+        lost: Counter[str] = Counter()
+        for account in accounts:
+            if account.sink == database["name"]:
+                lost.update(account.lost)
+        return {**database, "dropped": {**lost, **database["dropped"]}}
 
     def insight(self) -> Insight:
         """The same of what runs and of what has run before it, in numbers. Any thread may ask."""
@@ -368,6 +398,8 @@ class Daemon:
         except EunomiaError as error:
             self._tell(f"note: the next daemon will not know what this one does: {error}")
         self._told += self._watching.detector.counters.told
+        for line in self._databases.summaries:
+            self._tell(line)
         self._resources.close()
         return summary.after(self._past) if self._past else summary
 

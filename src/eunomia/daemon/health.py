@@ -49,9 +49,13 @@ class Health:
         failed_rules: Mapping[str, str],
         failure: BaseException | None,
         reloaded: Any,
+        databases: Iterable[Mapping[str, Any]] = (),
     ) -> Reasons:
         """What is not well; nothing when all is."""
-        return dict(self._found(alerts, failed_rules, failure, reloaded))
+        away = {
+            f"database {one['name']}": f"events to {one['name']}: {one['error']}" for one in databases if one["error"]
+        }
+        return {**dict(self._found(alerts, failed_rules, failure, reloaded)), **away}
 
     def _found(
         self,

@@ -51,6 +51,11 @@ class StateDirectory:
         """Where alerts wait for their places."""
         return self.path / "spool"
 
+    @property
+    def events(self) -> Path:
+        """Where events wait for databases."""
+        return self.path / "events"
+
     def recall(self) -> dict[str, Any] | None:
         """What the last daemon remembered; None when it left nothing.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Event
 
 import polars as pl
@@ -94,6 +95,10 @@ class InTurn(Handler):
         if self._turn.has_begun:
             list(self._behind.flush())
         return ()
+
+    def lost_since(self) -> Mapping[str, int]:
+        """What the sink has lost."""
+        return self._behind.lost_since()
 
     def close(self) -> None:
         """Closes the sink."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from eunomia.schema.batch import Batch, Schema
 
@@ -39,6 +39,10 @@ class Handler:
     def flush(self) -> Iterable[Batch]:
         """Called once, before `close`, when no more batches come: gives everything still held back."""
         return ()
+
+    def lost_since(self) -> Mapping[str, int]:
+        """Cause -> events that it had handed on, as delivered, and has lost since. Any thread may ask."""
+        return {}
 
     def close(self) -> None:
         """Releases files, sockets and threads. Called once, also after a failure."""

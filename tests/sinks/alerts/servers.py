@@ -21,13 +21,17 @@ def until(true: Callable[[], Any], timeout_s: float = 10) -> None:
 class WebServer:
     """An HTTP server that takes JSON by POST.
 
+    Args:
+        read: what it makes of a body.
+
     Attributes:
         bodies: what it has taken.
         headers: of the last request.
         status: what it answers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[bytes], Any] = json.loads) -> None:
+        self._read = read
         self.bodies: list[Any] = []
         self.headers: dict[str, str] = {}
         self.requests = 0
@@ -41,7 +45,7 @@ class WebServer:
 
         class Taker(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = outer._read(self.rfile.read(int(self.headers["Content-Length"])))
                 outer.headers = dict(self.headers)
                 outer.requests += 1
                 status = outer.status(body)

@@ -18,8 +18,8 @@ import pytest
 from eunomia.config import AlertSinkConfig
 from eunomia.sinks.alerts.alertmanager import Alertmanager
 from eunomia.sinks.alerts.destination import Refused, Unavailable
-from eunomia.sinks.alerts.http import Poster, Url
 from eunomia.sinks.alerts.making import make
+from eunomia.sinks.sending.http import Poster, Url
 from tests.sinks.alerts.samples import alert
 from tests.sinks.alerts.servers import until
 

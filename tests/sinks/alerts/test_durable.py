@@ -15,7 +15,7 @@ import pytest
 from eunomia.sinks.alerts.delivery import SYNC_S, Delivery
 from eunomia.sinks.alerts.destination import Destination, Unavailable
 from eunomia.sinks.alerts.file import RotatingFile
-from eunomia.sinks.alerts.spool import Spool
+from eunomia.sinks.sending.spool import Spool
 from tests.sinks.alerts.samples import alert, numbered
 
 pytestmark = pytest.mark.kernel

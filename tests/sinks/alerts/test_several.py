@@ -14,6 +14,7 @@ import pytest
 from eunomia.config import AlertSinkConfig
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.sinks.alerts import several
+from eunomia.sinks.alerts.delivery import Delivery
 from eunomia.sinks.alerts.several import AlertSinks
 from tests.sinks.alerts.samples import numbered
 from tests.sinks.alerts.servers import WebServer, until
@@ -147,11 +148,12 @@ def test_an_error_of_ours_is_over_when_alerts_go_out_again(tmp_path: Path) -> No
     sinks.replace([to_file(tmp_path / "a")])
     place = sinks._places["file"]
     delivery = place.delivery
-    assert delivery is not None
-    sending, delivery._send = delivery._send, lambda: 1 / 0  # type: ignore[assignment,method-assign]
+    assert isinstance(delivery, Delivery)
+    outbox = delivery._outbox
+    sending, outbox.send = outbox.send, lambda: 1 / 0  # type: ignore[assignment,method-assign]
     sinks.put(numbered(0, 1))
     until(lambda: "ZeroDivisionError" in of(sinks, "file")["error"])
-    delivery._send = sending  # type: ignore[method-assign]
+    outbox.send = sending  # type: ignore[method-assign]
     sinks.put(numbered(1, 2))
     until(lambda: messages(tmp_path / "a") == ["0", "1"])
     until(lambda: of(sinks, "file")["error"] == "")

@@ -11,9 +11,9 @@ from eunomia.config import AlertSinkConfig
 from eunomia.errors import UsageError
 from eunomia.sinks.alerts.delivery import Delivery
 from eunomia.sinks.alerts.destination import Unavailable
-from eunomia.sinks.alerts.http import Poster, Url
 from eunomia.sinks.alerts.making import make
 from eunomia.sinks.alerts.webhook import Webhook
+from eunomia.sinks.sending.http import Poster, Url
 from tests.sinks.alerts.samples import alert, batch, numbered
 from tests.sinks.alerts.servers import WebServer, until
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from eunomia.sinks.alerts.destination import Destination
 from eunomia.sinks.alerts.encoding import Alert
-from eunomia.sinks.alerts.http import Poster
+from eunomia.sinks.sending.http import Poster
 
 PATH = "/api/v2/alerts"
 _SEVERITIES = {"alert": "critical", "warning": "warning", "event": "info"}

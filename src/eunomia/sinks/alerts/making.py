@@ -11,10 +11,10 @@ from eunomia.errors import UsageError
 from eunomia.sinks.alerts.alertmanager import PATH, Alertmanager
 from eunomia.sinks.alerts.destination import Destination
 from eunomia.sinks.alerts.file import RotatingFile
-from eunomia.sinks.alerts.http import Poster, Url, header, tls
 from eunomia.sinks.alerts.journald import SOCKET, Journald
 from eunomia.sinks.alerts.syslog import Address, Syslog
 from eunomia.sinks.alerts.webhook import Webhook
+from eunomia.sinks.sending.http import Poster, Url, header, tls
 
 _Options = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ TYPES: Mapping[str, Callable[[_Options], Destination]] = {
 
 
 def make(config: AlertSinkConfig) -> Destination:
-    """The place that is asked for.
+    """The place that is asked for, when it is no database.
 
     Raises:
         UsageError: its options cannot be meant, or its file cannot be written.

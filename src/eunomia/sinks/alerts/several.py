@@ -22,11 +22,17 @@ from eunomia.sinks.advice import advice
 from eunomia.sinks.alerts.delivery import Delivered, Delivery
 from eunomia.sinks.alerts.destination import Destination
 from eunomia.sinks.alerts.making import make
+from eunomia.sinks.databases import making as databases
+from eunomia.sinks.databases.alerts import AlertWriter
+from eunomia.sinks.databases.database import Database
+from eunomia.sinks.databases.settings import Settings
 
 _QUEUE_BYTES = 16 << 20
 _LAST_S = 2.0
 _STUCK_S = 10.0
 STDOUT = "stdout"
+_ENDINGS = ("*.jsonl", "*.chunks")
+_Made = Destination | tuple[Database, Settings]
 
 
 @dataclass
@@ -42,7 +48,7 @@ class _Place:
     """
 
     config: AlertSinkConfig | None
-    delivery: Delivery | None
+    delivery: Delivery | AlertWriter | None
     losses: Losses = field(default_factory=Losses)
     failure: str = ""
     delivered_before: int = 0
@@ -103,6 +109,12 @@ class _Held:
         for batch in self._batches:
             place.queue.handle(batch)
         place.losses.lose("came while it was made", self.lost)
+
+
+def _made(config: AlertSinkConfig) -> _Made:
+    if config.type in databases.TYPES:
+        return databases.make(config.type, config.options)
+    return make(config)
 
 
 def _end(places: Iterable[_Place]) -> None:
@@ -178,18 +190,18 @@ class AlertSinks:
                     held.hand_to(place)
             self._places = {**stay, **new}
 
-    def _start_all(self, made: Iterable[tuple[AlertSinkConfig, Destination]]) -> dict[str, _Place]:
+    def _start_all(self, made: Iterable[tuple[AlertSinkConfig, _Made]]) -> dict[str, _Place]:
         """All of them, or none."""
         new: dict[str, _Place] = {}
         waiting = list(made)
         try:
             while waiting:
-                config, destination = waiting[0]
-                new[config.name] = self._start(config, destination)
+                config, one = waiting[0]
+                new[config.name] = self._start(config, one)
                 del waiting[0]
         except OSError as error:
-            for _, destination in waiting:
-                destination.close()
+            for _, one in waiting:
+                (one[0] if isinstance(one, tuple) else one).close()
             _end(new.values())
             spool = self._spools / waiting[0][0].name
             raise EunomiaError(f"cannot keep alerts in {spool}: {error.strerror}; {advice(error)}") from error
@@ -201,19 +213,20 @@ class AlertSinks:
         if config is None:
             raise ValueError("stdout is never replaced")
         try:
-            return self._start(config, make(config))
+            return self._start(config, _made(config))
         except (OSError, EunomiaError) as error:
             broken = _Place(config, None)
             broken.failure = f"it could not be made again: {error}"
             broken.start(config.name, _Nowhere(error))
             return broken
 
-    def _make(self, configs: Iterable[AlertSinkConfig]) -> list[tuple[AlertSinkConfig, Destination]]:
-        made = []
+    def _make(self, configs: Iterable[AlertSinkConfig]) -> list[tuple[AlertSinkConfig, _Made]]:
+        made: list[tuple[AlertSinkConfig, _Made]] = []
         with ExitStack() as undo:
             for config in configs:
-                made.append((config, make(config)))
-                undo.callback(made[-1][1].close)
+                one = _made(config)
+                made.append((config, one))
+                undo.callback((one[0] if isinstance(one, tuple) else one).close)
                 self._make_room(self._spools / config.name)
             undo.pop_all()
         return made
@@ -225,9 +238,14 @@ class AlertSinks:
         except OSError as error:
             raise EunomiaError(f"cannot keep alerts in {spool}: {error.strerror}; {advice(error)}") from error
 
-    def _start(self, config: AlertSinkConfig, destination: Destination) -> _Place:
+    def _start(self, config: AlertSinkConfig, made: _Made) -> _Place:
         """A place, with a spool, a queue and a thread. Raises OSError when the spool cannot be used."""
-        delivery = Delivery(destination, self._spools / config.name, config.spool_bytes, config.level)
+        directory = self._spools / config.name
+        delivery: Delivery | AlertWriter
+        if isinstance(made, tuple):
+            delivery = AlertWriter(config.name, *made, directory, config.level)
+        else:
+            delivery = Delivery(made, directory, config.spool_bytes, config.level)
         place = _Place(config, delivery)
         place.start(config.name, delivery)
         return place
@@ -249,7 +267,9 @@ class AlertSinks:
     def strays(self) -> dict[str, int]:
         """Spools that no place asks for any more, and their bytes."""
         others = (path for path in self._spools.glob("*") if path.name not in self._places)
-        sizes = {path.name: sum(one.stat().st_size for one in path.glob("*.jsonl")) for path in others}
+        sizes = {
+            path.name: sum(one.stat().st_size for ending in _ENDINGS for one in path.glob(ending)) for path in others
+        }
         return {name: size for name, size in sizes.items() if size}
 
     def status(self) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from eunomia.sinks.alerts.destination import Destination
 from eunomia.sinks.alerts.encoding import Alert
-from eunomia.sinks.alerts.http import Poster
+from eunomia.sinks.sending.http import Poster
 
 
 class Webhook(Destination):

@@ -1,4 +1,4 @@
-"""JSON by HTTP POST: what a webhook and Alertmanager have in common."""
+"""HTTP POST: what webhooks, Alertmanager and databases have in common."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eunomia.errors import UsageError
-from eunomia.sinks.alerts.destination import Refused, Unavailable
+from eunomia.sinks.sending.destination import Refused, Unavailable
 from eunomia.version import __version__
 
-# What is wrong with the alerts themselves. Anything else, a wrong password say, can be put right over there.
+# What is wrong with what is sent itself. Anything else, a wrong password say, can be put right over there.
 _NEVER = (400, 413, 415, 422)
 _SHOWN = 200
+_READ = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def tls(ca_file: Path | None) -> ssl.SSLContext:
 
 
 class Poster:
-    """Posts to one address. Each time it connects anew: alerts are seldom, and connections age badly.
+    """Posts to one address. Each time it connects anew: that is seldom, and connections age badly.
 
     Args:
         url: the address.
@@ -92,7 +93,7 @@ class Poster:
         self, url: Url, headers: Mapping[str, str], timeout_s: float, context: ssl.SSLContext | None = None
     ) -> None:
         self._url = url
-        self._headers = {"Content-Type": "application/json", "User-Agent": f"eunomia/{__version__}", **headers}
+        self._headers = {"User-Agent": f"eunomia/{__version__}", **headers}
         self._timeout_s = timeout_s
         self._context = context
 
@@ -102,20 +103,29 @@ class Poster:
         Raises:
             Unavailable, Refused: it was not taken.
         """
+        self.send(json.dumps(body, ensure_ascii=False).encode(), {"Content-Type": "application/json"})
+
+    def send(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Posts it as it is; `headers` give way to those of our own.
+
+        Raises:
+            Unavailable, Refused: it was not taken.
+        """
         connection = self._connection()
         try:
-            connection.request("POST", self._url.path, json.dumps(body, ensure_ascii=False).encode(), self._headers)
+            connection.request("POST", self._url.path, body, {**headers, **self._headers})
             answer = connection.getresponse()
-            text = answer.read(_SHOWN).decode(errors="replace")
+            text = answer.read(_READ).decode(errors="replace")
         except (OSError, HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unavailable(f"{self._url.shown}: {reason}") from error
         finally:
             connection.close()
         if not 200 <= answer.status < 300:
-            told = f"{self._url.shown} answers {answer.status} {answer.reason}: {' '.join(text.split())}".rstrip(": ")
+            said = f"{answer.status} {answer.reason}: {' '.join(text.split())[:_SHOWN]}".rstrip(": ")
+            told = f"{self._url.shown} answers {said}"
             if answer.status in _NEVER:
-                raise Refused(told)
+                raise Refused(told, answer=text)
             raise Unavailable(told, wait_s=_seconds(answer.getheader("Retry-After")))
 
     def _connection(self) -> HTTPConnection:

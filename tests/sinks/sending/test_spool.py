@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eunomia.sinks.alerts.spool import NotSpooledError, Spool
+from eunomia.sinks.sending.spool import NotSpooledError, Spool
 
 
 def numbers(start: int, end: int) -> list[bytes]:
@@ -26,7 +26,7 @@ def take_all(spool: Spool, most: int = 7) -> list[bytes]:
 
 def test_in_order_and_nothing_stays(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "s", 1 << 16)
-    assert spool.append(numbers(0, 50)) == 0
+    assert not spool.append(numbers(0, 50))
     assert spool.peek(2) == numbers(0, 2)
     spool.advance(spool.peek(2))
     spool.append(numbers(50, 60))
@@ -50,7 +50,7 @@ def test_it_survives_its_process(tmp_path: Path) -> None:
 
 def test_the_oldest_go(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 600)
-    dropped = spool.append(numbers(0, 1000))
+    dropped = spool.append(numbers(0, 1000)).total()
     assert spool.size <= 600
     assert dropped == 1000 - spool.pending
     assert spool.pending >= 80
@@ -106,7 +106,7 @@ def test_whatever_happens(tmp_path_factory: pytest.TempPathFactory, steps: list[
             added = numbers(made, made + number)
             made += number
             waiting += added
-            dropped = spool.append(added)
+            dropped = spool.append(added).total()
             waiting = waiting[dropped:]
         elif step == "take":
             some = spool.peek(number)

@@ -1,0 +1,1 @@
+"""Events and alerts in databases: one file for each, behind a spool on disk."""
