@@ -10,6 +10,7 @@ import pytest
 
 from tests.guest.kernels import KERNELS
 from tests.guest.machine import run_in_guest
+from tests.trackers.biolatency.provoke import DISK
 from tests.trackers.test_ways import ALL_WAYS
 
 pytestmark = pytest.mark.guest
@@ -41,7 +42,7 @@ def in_guest(
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_way(kernel: str) -> None:
-    assert in_guest(kernel, "tests/trackers/test_ways.py", environment={ALL_WAYS: "1"}) > 20
+    assert in_guest(kernel, "tests/trackers/test_ways.py", environment={ALL_WAYS: "1", DISK: "/dev/nvme0n1"}) > 20
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

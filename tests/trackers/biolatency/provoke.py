@@ -10,6 +10,8 @@ from pathlib import Path
 PLACE = "/var/tmp"
 """On a real disk: /tmp may be none."""
 BLOCK = 16384
+DISK = "EUNOMIA_TEST_DISK"
+"""Set where no file system lies on a disk: in guests."""
 
 
 def write(path: Path, blocks: int) -> None:
@@ -25,6 +27,9 @@ def write(path: Path, blocks: int) -> None:
 
 
 def provoke() -> None:
-    """Direct writes to a file."""
+    """Direct writes to a file, or to a disk that is there for it."""
+    if disk := os.environ.get(DISK):
+        write(Path(disk), 10)
+        return
     with tempfile.TemporaryDirectory(dir=PLACE, prefix="eunomia-") as folder:
         write(Path(folder, "file"), 10)
