@@ -29,6 +29,7 @@ TRACKER = Tracker(
                 ("insert_btf", "issue_btf", "complete_btf"),
                 ("insert_raw", "issue_raw", "complete_raw"),
                 ("insert_of_queue_raw", "issue_of_queue_raw", "complete_raw"),
+                ("insert_backported_raw", "issue_backported_raw", "complete_raw"),
             ),
             counts=True,
         ),

@@ -245,6 +245,22 @@ int BPF_PROG(issue_of_queue_raw, struct request_queue *queue, struct request *re
 	return on_issue(request);
 }
 
+/*
+ * What 5.11 changed in these tracepoints (a54895fa057c) came to 5.10.137, too, which nothing else tells apart: there
+ * the programs above cannot be attached, for there is no second argument.
+ */
+SEC("raw_tp/block_rq_insert")
+int BPF_PROG(insert_backported_raw, struct request *request)
+{
+	return on_insert(request);
+}
+
+SEC("raw_tp/block_rq_issue")
+int BPF_PROG(issue_backported_raw, struct request *request)
+{
+	return on_issue(request);
+}
+
 SEC("raw_tp/block_rq_complete")
 int BPF_PROG(complete_raw, struct request *request, int error, unsigned int bytes)
 {
