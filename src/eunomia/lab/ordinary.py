@@ -52,7 +52,8 @@ _INTRODUCTION = """\
 
 Made by `eunomia lab benign --minutes {minutes:g} --report docs/benign.md`: {number} pieces of work as servers do them,
 each again and again in a container of its own, all side by side, watched by `eunomia daemon` with the default rules.
-Nothing of it may be told of at level `alert`; what is told of at lower levels stands here with the reason. Each piece of work shows what it has done; one that cannot has failed, and so has the run.
+Nothing of it may be told of at level `alert`; what is told of at lower levels stands here with the reason. Each piece
+of work shows what it has done; one that cannot has failed, and so has the run.
 
 That the daemon could hear is shown by a control, a container in which /etc/shadow is read: {controls}. Without the
 alert `{rule}` for each the run says nothing, and no page is written. {seen:,} events came of all that, of which
