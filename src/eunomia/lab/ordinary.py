@@ -52,8 +52,8 @@ _INTRODUCTION = """\
 
 Made by `eunomia lab benign --minutes {minutes:g} --report docs/benign.md`: {number} pieces of work as servers do them,
 each again and again in a container of its own, all side by side, watched by `eunomia daemon` with the default rules.
-Nothing of it may be told of at level `alert` but what is meant to be; what is told of at lower levels stands here with
-the reason. Each piece of work shows what it has done; one that cannot has failed, and so has the run.
+Nothing of it may be told of at level `alert`; what is told of at lower levels stands here with the reason. Each piece
+of work shows what it has done; one that cannot has failed, and so has the run.
 
 That the daemon could hear is shown by a control, a container in which /etc/shadow is read: {controls}. Without the
 alert `{rule}` for each the run says nothing, and no page is written. {seen:,} events came of all that, of which
@@ -74,14 +74,16 @@ class Work:
         name: unique.
         script: one round of it; empty for the one that installs the others' programs, which is done once.
         installs: Debian packages.
-        right: rules that may cry `alert`.
+        makes: what is made for it beforehand, in a container of its own: files in /made.
+        mounts: such a file -> where the work finds it, as configuration and secrets are given to containers.
         why: rule -> why it speaks of it.
     """
 
     name: str
     script: str = ""
     installs: str = ""
-    right: tuple[str, ...] = ()
+    makes: str = ""
+    mounts: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
 
 
@@ -93,7 +95,8 @@ def ordinary() -> tuple[Work, ...]:
             one["work"],
             one.get("script", ""),
             one.get("installs", ""),
-            tuple(one.get("right", ())),
+            one.get("makes", ""),
+            dict(one.get("mounts", {})),
             dict(one.get("why", {})),
         )
         for one in yaml.safe_load(_FILE.read_text("utf-8"))
@@ -149,7 +152,7 @@ class Told:
     @property
     def unwanted(self) -> tuple[Seen, ...]:
         """What should not have been said at that level."""
-        return tuple(one for one in self.alerts if one.level == "alert" and one.rule not in self.work.right)
+        return tuple(one for one in self.alerts if one.level == "alert")
 
 
 class Workshop:
@@ -198,7 +201,16 @@ class Workshop:
 
     def do(self, work: Work, seconds: float) -> Done:
         """Does a piece of work for a time. One that fails is told of, and the others go on."""
-        return self._run(work, self.image, again_and_again(work.script, seconds), (), seconds + _LAST_ROUND_S)
+        with TemporaryDirectory() as directory:
+            if work.makes:
+                maker = f"{self.container(work)}-before"
+                self.containers.append(maker)
+                made = self._docker.run(maker, self.image, work.makes, [f"--volume={directory}:/made"], _LAST_ROUND_S)
+                if made.code != 0:
+                    return Done(made.container_id, failed=f"exit code {made.code}: {made.said}")
+            mounts = [f"--volume={directory}/{name}:{place}:ro" for name, place in work.mounts.items()]
+            script = again_and_again(work.script, seconds)
+            return self._run(work, self.image, script, mounts, seconds + _LAST_ROUND_S)
 
     def _run(self, work: Work, image: str, script: str, options: Sequence[str], timeout_s: float) -> Done:
         self.containers.append(self.container(work))
