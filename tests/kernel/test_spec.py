@@ -23,6 +23,8 @@ _MAP = re.compile(
     r' SEC\("\.maps"\);',
     re.MULTILINE,
 )
+_MACRO = re.compile(r'^#define (\w+)\([^)]*\)((?:.*\\\n)+\t\} name SEC\("\.maps"\))', re.MULTILINE)
+"""One that makes maps alike: its last argument is the map's name."""
 _INCLUDE = re.compile(r'^#include "(.*)"', re.MULTILINE)
 
 
@@ -65,6 +67,12 @@ def test_maps(job: tuple[ObjectSpec, str]) -> None:
     spec, text = job
     types = {name: int(number) for name, number in _MAP_TYPE.findall(text)}
     written = {name: (types[kind], int(size) if size.isdigit() else None) for kind, size, name in _MAP.findall(text)}
+    for macro, body in _MACRO.findall(text):
+        kind, size = (re.search(rf"__uint\({what}, (\w+)\)", body) for what in ("type", "max_entries"))
+        assert kind
+        assert size
+        for name in re.findall(rf"^{macro}\((?:.*, )?(\w+)\);", text, re.MULTILINE):
+            written[name] = (types[kind[1]], int(size[1]) if size[1].isdigit() else None)
     if "\nEVENTS(" in text:
         written["events"] = (types["BPF_MAP_TYPE_RINGBUF"], None)
     if "\nTOTALS(" in text:

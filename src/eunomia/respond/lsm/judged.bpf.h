@@ -29,14 +29,21 @@ struct path_key {
 };
 
 /* A directory's entry ends with its slash, a file's with the NUL behind its name. */
-struct path_table {
+struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct path_key);
 	__type(value, u32);
-};
-struct path_table exec_paths SEC(".maps"), write_paths SEC(".maps");
+} exec_paths SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct path_key);
+	__type(value, u32);
+} write_paths SEC(".maps");
 
 /*
  * Memory of a thread's own: on a kernel that can be preempted anywhere, what is the CPU's would be written over by
