@@ -68,11 +68,9 @@ def test_maps(job: tuple[ObjectSpec, str]) -> None:
     types = {name: int(number) for name, number in _MAP_TYPE.findall(text)}
     written = {name: (types[kind], int(size) if size.isdigit() else None) for kind, size, name in _MAP.findall(text)}
     for macro, body in _MACRO.findall(text):
-        kind, size = (re.search(rf"__uint\({what}, (\w+)\)", body) for what in ("type", "max_entries"))
-        assert kind
-        assert size
-        for name in re.findall(rf"^{macro}\((?:.*, )?(\w+)\);", text, re.MULTILINE):
-            written[name] = (types[kind[1]], int(size[1]) if size[1].isdigit() else None)
+        ((alike, most),) = re.findall(r"__uint\(type, (\w+)\)[^_]*__uint\(max_entries, (\d+)\)", body)
+        for named in re.findall(rf"^{macro}\((?:.*, )?(\w+)\);", text, re.MULTILINE):
+            written[named] = (types[alike], int(most))
     if "\nEVENTS(" in text:
         written["events"] = (types["BPF_MAP_TYPE_RINGBUF"], None)
     if "\nTOTALS(" in text:
