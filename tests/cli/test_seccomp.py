@@ -161,7 +161,8 @@ def test_a_command_from_its_first_instruction(tmp_path: Path) -> None:
 
 
 @pytest.mark.kernel
-def test_a_command_has_its_own_surroundings(tmp_path: Path) -> None:
+def test_a_command_has_its_own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)  # commands that tests have called in this process set it
     file = tmp_path / "env.json"
     done = eunomia("seccomp", "-o", file, "--", "env", env={"MARK": "x"})
     assert "MARK=x" in done.stdout.splitlines()
