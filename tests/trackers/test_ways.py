@@ -38,8 +38,8 @@ OLDER = {
     **dict.fromkeys(("insert_of_queue_raw", "issue_of_queue_raw"), (5, 10)),  # since 5.10.137
 }
 """Programs whose tracepoint has another name, or other arguments, since."""
-NEWER_OF = {("sensitive", "calls_btf"): (5, 15)}
-"""The same for one tracker's program. The oldest refuses this one without a word; it takes the other way."""
+NEWER_OF = {("sensitive", "calls_btf"): (6, 2)}
+"""The same for one tracker's program. 5.10 and 6.1 refuse this one without a word, and take its other way."""
 VERIFIER = ("refused it: Permission denied", "refused it: Invalid argument")
 """How a kernel refuses a program that it does not believe."""
 
