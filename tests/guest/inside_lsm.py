@@ -134,7 +134,7 @@ class Applied:
     def end(self) -> tuple[list[dict[str, Any]], str]:
         """Ends it; what it told, and what it said in the end."""
         self._process.send_signal(signal.SIGINT)
-        told, said = self._process.communicate(timeout=120)
+        told, said = self._process.communicate(timeout=400)
         assert self._process.returncode == 0, said
         states = [json.loads(line)["state"] for line in self._log.read_text().splitlines()]
         assert states[-2:] == ["held", "released"]
