@@ -30,8 +30,8 @@ def rounds(script: str, directory: Path, seconds: float = 1) -> subprocess.Compl
 @pytest.mark.parametrize("work", ordinary(), ids=lambda one: one.name)
 def test_each_piece_shows_what_it_did_and_names_rules(work: Work) -> None:
     assert work.installs or "\ndid " in work.script
-    assert {*work.why, *work.right} <= set(rules())
-    assert set(work.right) <= set(work.why)
+    assert set(work.why) <= set(rules())
+    assert bool(work.mounts) == bool(work.makes)
 
 
 def test_what_rounds_did_is_summed(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_alerts_are_told_apart_by_the_containers_id() -> None:
     ]
     nginx, cron = told(shop, done, alerts)
     assert (nginx.work, [one.rule for one in nginx.unwanted]) == (NGINX, ["Reverse shell"])
-    assert ([one.rule for one in cron.alerts], cron.unwanted) == (["Schedule changed"], ())
+    assert ([one.rule for one in cron.alerts], len(cron.unwanted)) == (["Schedule changed"], 1)
     written = page([nginx, cron], 10, "a machine", [Control("start", 0.25), Control("end", 1)], Events(12345, 0))
     assert "| nginx | 3 | 300 requests served | alert | Reverse shell | 1 | 0 | ? |" in written
     assert "at the start, heard 0.2 s later; at the end, heard 1.0 s later" in written
