@@ -39,7 +39,11 @@ mount_all() {
   mkdir -p /dev/pts /dev/shm
   mount -t devpts devpts /dev/pts
   for folder in /dev/shm /run /tmp; do mount -t tmpfs tmpfs $folder; done
+  # What udev makes in every system (dev_setup.c of systemd).
   ln -sf /proc/self/fd /dev/fd
+  ln -sf /proc/self/fd/0 /dev/stdin
+  ln -sf /proc/self/fd/1 /dev/stdout
+  ln -sf /proc/self/fd/2 /dev/stderr
   mount -t securityfs securityfs /sys/kernel/security
   mount -t bpf bpf /sys/fs/bpf
   mount_cgroups "$(option cgroup v2)"

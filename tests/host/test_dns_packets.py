@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -20,10 +21,20 @@ pytestmark = pytest.mark.kernel
 def _seen() -> Iterator[list[bytes]]:
     packets = DnsPackets()
     seen: list[bytes] = []
-    thread = Thread(target=lambda: seen.extend(iter(packets)))
+
+    def read() -> None:
+        for packet in packets:
+            seen.append(packet)  # noqa: PERF402 - seen by the test at once
+
+    thread = Thread(target=read)
     thread.start()
     try:
         yield seen
+        _send(socket.AF_INET, ("127.53.9.9", 53), b"the last")
+        end = time.monotonic() + 20
+        while b"the last" not in seen:  # a reader that is stopped at once may not have come to run at all
+            assert time.monotonic() < end, seen
+            time.sleep(0.01)
     finally:
         packets.stop()
         thread.join()
