@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.running import CAT, MARKED, cat, running, write_config
-from tests.server.test_live import fetch, scrape, total, until
+from tests.server.test_live import fetch, scrape, total
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 
