@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.terminal import print_table, say
 from eunomia.containers.cgroup_path import shorten
 from eunomia.containers.description import DESCRIPTIONS, Description
@@ -38,16 +38,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option(
-    "-c",
-    "--container",
-    "wanted",
-    multiple=True,
-    callback=values.containers,
-    shell_complete=values.complete_container,
-    metavar="CONTAINER",
-    help="only this one: id, beginning of an id, name, or [NAMESPACE/]POD[/NAME]",
-)
+@options.container("only this one: id, beginning of an id, name, or [NAMESPACE/]POD[/NAME]", "wanted")
 @click.option("-p", "--pid", "pids", type=click.IntRange(1, values.PID_MAX), multiple=True, help="whose process it is")
 @click.option("--cgroup", "cgroups", multiple=True, metavar="ID|PATH", help="whose cgroup it is")
 @click.option("--ip", "addresses", multiple=True, metavar="ADDRESS", help="who has this IP address")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.applying import log_option, via_option
 from eunomia.cli.exporting import Exporting
 from eunomia.cli.recording import Recording, recorded
@@ -41,30 +41,9 @@ Examples:
   eunomia status                           how it goes
 """
 )
-@click.option(
-    "-c",
-    "--container",
-    multiple=True,
-    callback=values.containers,
-    shell_complete=values.complete_container,
-    metavar="CONTAINER",
-    help="only this container: id, beginning of an id, or name",
-)
-@click.option(
-    "-p",
-    "--pid",
-    type=click.IntRange(1, values.PID_MAX),
-    multiple=True,
-    metavar="PID",
-    help="only this process and what it starts, by its number on the host",
-)
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="where alerts go, and all else; see docs/daemon.md",
-)
+@options.container("only this container: id, beginning of an id, or name")
+@options.pid("only this process and what it starts, by its number on the host")
+@options.config("where alerts go, and all else; see docs/daemon.md")
 @click.option(
     "--rules",
     multiple=True,
@@ -84,7 +63,7 @@ Examples:
 @via_option
 @log_option
 @recorded
-@click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
+@options.verbose()
 def command(
     container: tuple[str, ...],
     pid: tuple[int, ...],

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options
 from eunomia.cli.recorded import CONTAINER, FROM, TIMES
-from eunomia.cli.ruleset import DEFAULT, FORMAT, load_rules
+from eunomia.cli.ruleset import DEFAULT, load_rules
 from eunomia.cli.terminal import print_table, say
 from eunomia.cli.trial import Trial
 from eunomia.errors import UsageError
@@ -22,25 +22,19 @@ if TYPE_CHECKING:
     from eunomia.schema.batch import Batch
 
 _SHOWN = ("time", "level", "rule", "container", "count", "message")
-_COMMON: tuple[Callable[[Any], Any], ...] = (
+_with_record = options.all_of(
     click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]…"),
     FROM,
     CONTAINER,
-    *TIMES,
+    TIMES,
     DEFAULT,
     click.option("--rule", "names", multiple=True, metavar="NAME", help="only this rule, also when it is not enabled"),
 )
 
 
-def _with_record(command: Any) -> Any:
-    for decorate in reversed(_COMMON):
-        command = decorate(command)
-    return command
-
-
 @click.command(epilog="\b\nExample:\n  eunomia rules test --record DIR mine.yaml --rule 'My rule'")
 @_with_record
-@FORMAT
+@options.FORMAT
 def test(
     files: tuple[Path, ...],
     record: Path,
@@ -82,7 +76,7 @@ def test(
 
 @click.command(epilog="\b\nExample:\n  eunomia rules learn --record DIR -o exceptions.yaml")
 @_with_record
-@click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout")
+@options.OUTPUT
 def learn(
     files: tuple[Path, ...],
     record: Path,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from eunomia.cli import options
 from eunomia.cli.terminal import plain, say
 from eunomia.errors import UsageError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT = click.option(
     "--default-rules/--no-default-rules", "default", default=True, help="whether the package's own count"
 )
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+with_rules = options.all_of(
     click.option(
         "--rules",
         "files",
@@ -28,14 +29,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     DEFAULT,
 )
-FORMAT = click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
-
-
-def with_rules(command: Any) -> Any:
-    """Adds the options that say which rules are meant: `files` and `default`."""
-    for decorate in reversed(_OPTIONS):
-        command = decorate(command)
-    return command
+"""The options that say which rules are meant: `files` and `default`."""
 
 
 def load_rules(files: Sequence[Path], *, default: bool) -> RuleSet:
