@@ -236,9 +236,9 @@ def _run(
 
     def beside(make: SinkFactory) -> SinkFactory:
         recorded = make if recording is None else recording.beside(make)
-        # What runs for the metrics' sake alone, and has a name for that, is not what the rules saw.
+        # A record is what the rules saw, and nothing else.
         return exporting.beside(
-            lambda config, tracker, schema: (make if config.name else recorded)(config, tracker, schema)
+            lambda config, tracker, schema: (make if config.for_metrics else recorded)(config, tracker, schema)
         )
 
     with ExitStack() as resources:
