@@ -18,7 +18,7 @@ import click
 
 from eunomia.agent import Agent
 from eunomia.cli import values
-from eunomia.cli.containers import COLUMNS, cell, choose, record, rfc3339
+from eunomia.cli.container_columns import COLUMNS, cell, choose, record, rfc3339
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import plain, say
 from eunomia.config import AgentConfig

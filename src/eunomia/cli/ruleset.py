@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eunomia.cli import options
-from eunomia.cli.terminal import plain, say
-from eunomia.errors import UsageError
+from eunomia.cli.terminal import plain, say, usage_error
 
 if TYPE_CHECKING:
     from eunomia.detect.rule import RuleSet
@@ -45,7 +44,7 @@ def load_rules(files: Sequence[Path], *, default: bool) -> RuleSet:
     try:
         rules = load(files, default=default, schemas=rule_schemas())
     except RulesError as error:
-        raise UsageError("\neunomia: error: ".join(map(plain, error.mistakes))) from error
+        raise usage_error(map(plain, error.mistakes)) from error
     for warning in rules.warnings:
         say(f"note: {plain(warning)}")
     return rules

@@ -168,10 +168,10 @@ def command(
 def _run_file(
     file: Path, duration_s: float | None, record: tuple[Path | None, int | None, float | None], *, verbose: bool
 ) -> None:
-    from eunomia.cli.config import load
     from eunomia.cli.configured import sinks_of
+    from eunomia.cli.loading import load_run
 
-    run = load(file)
+    run = load_run(file)
     recording = Recording(*record, run.agent)
     with sinks_of(run) as make_sink, Exporting(run.prometheus) as exporting:
         carry_out(

@@ -63,11 +63,11 @@ def command(
 
 
 def _run_of(file: Path | None) -> RunConfig:
-    from eunomia.cli.config import load
+    from eunomia.cli.loading import load_run
     from eunomia.config import AgentConfig, RunConfig
 
     if file is not None:
-        return load(file, usual())
+        return load_run(file, usual())
     trackers = usual()
     return RunConfig(AgentConfig(trackers, docker_host=values.docker_host()), {}, {one.label: () for one in trackers})
 
