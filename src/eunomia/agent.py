@@ -14,10 +14,11 @@ from threading import Event, Thread
 
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.addresses import Addresses, reader
+from eunomia.containers.container import Container, OnChange
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
 from eunomia.containers.peers import Peers
-from eunomia.containers.registry import Container, Containers, OnChange
+from eunomia.containers.registry import Containers
 from eunomia.containers.runtimes import Runtimes
 from eunomia.containers.selection import Selection
 from eunomia.errors import EunomiaError, PrivilegeError, UsageError

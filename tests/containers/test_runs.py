@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from eunomia.config import FilterConfig
-from eunomia.containers.registry import Container
+from eunomia.containers.container import Container
 from eunomia.host.roots import Roots
 from tests.collect import Run, collecting
 from tests.containerd import IMAGE, ContainerdDaemon

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from eunomia.config import PrometheusConfig, TrackerConfig
 from eunomia.containers.cgroup_path import ContainerRef
+from eunomia.containers.container import Container
 from eunomia.containers.description import Description
-from eunomia.containers.registry import Container
 from eunomia.pipeline.accounts import Account
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.insight import Insight

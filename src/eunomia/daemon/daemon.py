@@ -15,7 +15,7 @@ from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import DaemonConfig, TrackerConfig
-from eunomia.containers.registry import OnChange
+from eunomia.containers.container import OnChange
 from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory

@@ -10,8 +10,8 @@ from typing import Any
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
+from eunomia.containers.container import ChangeKind, Container, OnChange
 from eunomia.containers.processes import running
-from eunomia.containers.registry import ChangeKind, Container, OnChange
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.daemon.turn import InTurn, Turn
 from eunomia.detect.context import Context

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from eunomia.agent import SinkFactory
 from eunomia.config import PrometheusConfig, TrackerConfig
-from eunomia.containers.registry import ChangeKind, Container
+from eunomia.containers.container import ChangeKind, Container
 from eunomia.errors import LostEventsError
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.insight import Insight
