@@ -48,15 +48,13 @@ def command(sql: str | None, record: Path, tables: bool, fmt: str | None, output
 
 def _tables(record: Any, fmt: str) -> None:
     from eunomia.record.query import EVENTS
-    from eunomia.record.reading import shared_columns
+    from eunomia.record.types import shared_columns
     from eunomia.schema.semantic import type_name
 
+    schemas = {tracker: record.schema(tracker) for tracker in record}
     rows = [
         (view, column.name, type_name(column), column.description)
-        for view, schema in (
-            *((tracker, record.schema(tracker)) for tracker in record),
-            (EVENTS, shared_columns(record)),
-        )
+        for view, schema in (*schemas.items(), (EVENTS, shared_columns([*schemas.values()])))
         for column in schema
     ]
     rows.append((EVENTS, "tracker", "text", "the tracker that saw the event"))
