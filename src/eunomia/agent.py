@@ -82,19 +82,19 @@ class Summary:
     cpu_s: float
     accounts: tuple[Account, ...] = ()
 
+    @classmethod
+    def of(cls, accounts: tuple[Account, ...], missed: dict[str, int], duration_s: float, cpu_s: float) -> Summary:
+        """The sums of these accounts."""
+        total = add_up(accounts)
+        return cls(total.emitted, total.delivered, total.filtered, total.lost, missed, duration_s, cpu_s, accounts)
+
     def after(self, earlier: Summary) -> Summary:
         """The same of two runs, of which this one took over from the other."""
-        accounts = merged((*earlier.accounts, *self.accounts))
-        total = add_up(accounts)
-        return Summary(
-            total.emitted,
-            total.delivered,
-            total.filtered,
-            total.lost,
+        return Summary.of(
+            merged((*earlier.accounts, *self.accounts)),
             dict(Counter(earlier.missed) + Counter(self.missed)),
             earlier.duration_s + self.duration_s,
             earlier.cpu_s + self.cpu_s,
-            accounts,
         )
 
 
@@ -425,17 +425,11 @@ class Agent:
 
     def _summarise(self) -> Summary:
         counters = [line.tracing.counters() for line in self._lines]
-        accounts = self._account_all(counters)
-        total = add_up(accounts)
-        return Summary(
-            total.emitted,
-            total.delivered,
-            total.filtered,
-            total.lost,
+        return Summary.of(
+            self._account_all(counters),
             self._missed(counters),
             time.monotonic() - self._started_s,
             time.process_time() - self._cpu_s,
-            accounts,
         )
 
     def missed(self) -> dict[str, int]:

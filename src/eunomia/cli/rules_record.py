@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,21 +35,12 @@ _with_record = options.all_of(
 @click.command(epilog="\b\nExample:\n  eunomia rules test --record DIR mine.yaml --rule 'My rule'")
 @_with_record
 @options.FORMAT
-def test(
-    files: tuple[Path, ...],
-    record: Path,
-    container: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    default: bool,
-    names: tuple[str, ...],
-    fmt: str,
-) -> None:
+def test(fmt: str, **asked: Any) -> None:
     """Replay a record against the rules.
 
     Printed are the alerts and, but as JSON, what each rule found. FILEs are laid over the default rules.
     """
-    trial = Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
+    trial = _trial(**asked)
     out = _alerts_to(fmt)
 
     def tell(alerts: Batch) -> None:
@@ -77,16 +68,7 @@ def test(
 @click.command(epilog="\b\nExample:\n  eunomia rules learn --record DIR -o exceptions.yaml")
 @_with_record
 @options.OUTPUT
-def learn(
-    files: tuple[Path, ...],
-    record: Path,
-    container: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    default: bool,
-    names: tuple[str, ...],
-    output: Path | None,
-) -> None:
+def learn(record: Path, output: Path | None, **asked: Any) -> None:
     """Propose exceptions from a record of normal work.
 
     They are for what fires in it. FILEs are laid over the default rules. What is written is a rule file for a person to
@@ -95,7 +77,7 @@ def learn(
     from eunomia.cli.output import write_text
     from eunomia.detect.learning import Matches, written
 
-    trial = Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
+    trial = _trial(record=record, **asked)
     counters = trial.run(lambda _alerts: None)
     fired = [rule for rule in trial.rules.enabled if counters.fired[rule.name]]
     matches = Matches(fired)
@@ -106,6 +88,20 @@ def learn(
     write_text(written(proposals, about), output)
     made = sum(bool(one.rows) for one in proposals)
     say(f"{made} exceptions for {len(fired)} rules that fired; look through them, then give the file to --rules")
+
+
+def _trial(
+    *,
+    files: tuple[Path, ...],
+    record: Path,
+    container: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    default: bool,
+    names: tuple[str, ...],
+) -> Trial:
+    """What `_with_record` has asked for."""
+    return Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
 
 
 def _chosen(rules: RuleSet, names: Sequence[str]) -> RuleSet:
