@@ -9,7 +9,8 @@ import pytest
 
 from tests.daemon.running import CAT, MARKED, cat, running, write_config
 from tests.dockerd import DockerDaemon
-from tests.server.test_live import WORK, check_truth, fetch, scrape, settled, total, until
+from tests.server.test_live import WORK, check_truth, fetch, scrape, settled, total
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 

@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -22,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, Live, environment
 from tests.dockerd import DockerDaemon
 from tests.server.page import names
+from tests.waiting import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 _BYTES, _DELETES = 3 * 4096, 3
@@ -43,15 +43,6 @@ trap work USR1
 echo ready
 while :; do wait; done
 """
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
-    """Waits for something that is true."""
-    end = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
 
 
 def fetch(url: str, **headers: str) -> str:
