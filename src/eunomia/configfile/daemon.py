@@ -68,7 +68,7 @@ class _Reader(Tables):
         alerts = self._alerts(values.get("alerts", {}))
         databases = self._check_databases(self._databases(values, OF_DAEMON), alerts)
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
-        metrics = self._prometheus(values, DAEMON_PROMETHEUS, trackers=registry.counting())
+        metrics = self._prometheus(values, DAEMON_PROMETHEUS, settled.get("node"), trackers=registry.counting())
         self._document.check()
         host = top.get("docker_host", docker_host)
         config = DaemonConfig(
