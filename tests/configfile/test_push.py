@@ -47,10 +47,10 @@ def test_remote_write(tmp_path: Path) -> None:
         backlog_bytes = 100_000
     """
     found = metrics(WRITE + more, tmp_path).remote_write
-    assert found == PushConfig(
-        "http://h/w", 1.0, 2.0, ("A: b",), token_file="/t", ca_file="/c", labels=(("a", "b=c"), ("job", "")),
-        backlog_bytes=100_000,
-    )  # fmt: skip
+    expected = PushConfig(
+        "http://h/w", 1.0, 2.0, ("A: b",), None, None, "/t", "/c", (("a", "b=c"), ("job", "")), 100_000
+    )
+    assert found == expected
     basic = metrics(WRITE + 'username = "u"\npassword_file = "/p"\n', tmp_path).remote_write
     assert basic
     assert (basic.username, basic.password_file) == ("u", "/p")
@@ -101,7 +101,7 @@ WRONG = [
     (WRITE + 'labels = "__a=b"\n', 5, "a label's name has letters"),
     (WRITE + 'labels = "a.b=b"\n', 5, "a label's name has letters"),
     ('[prometheus]\nremote_write = "http://h"\n', 4, "[prometheus.remote_write]: a table is expected"),
-    ('[prometheus]\nremote_writ = {}\n', 4, 'unknown key "remote_writ" in [prometheus]; did you mean remote_write?'),
+    ("[prometheus]\nremote_writ = {}\n", 4, 'unknown key "remote_writ" in [prometheus]; did you mean remote_write?'),
     ("[otlp]\n", 3, "[otlp]: url is missing"),
     ('[otlp]\nurl = "c:4318"\n', 4, "url in [otlp]: 'c:4318': write http://HOST"),
     (OTLP + 'attributes = "=b"\n', 5, "attributes in [otlp]: '=b': write NAME=VALUE"),

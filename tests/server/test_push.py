@@ -51,9 +51,11 @@ def names(collector: WebServer) -> set[str]:
 def number(collector: WebServer, name: str, **labels: str) -> float:
     """The sum of a counter's series with these labels, as the last request told it."""
     (resource,) = collector.bodies[-1].resource_metrics
-    points = [one for metric in resource.scope_metrics[0].metrics if metric.name == name for one in metric.sum.data_points]
+    points = [
+        one for metric in resource.scope_metrics[0].metrics if metric.name == name for one in metric.sum.data_points
+    ]
     return sum(
-        point.as_double
+        float(point.as_double)
         for point in points
         if labels.items() <= {one.key: one.value.string_value for one in point.attributes}.items()
     )
@@ -70,7 +72,9 @@ def test_all_that_is_scraped_is_sent(prometheus: Prometheus, collector: WebServe
         until(lambda: prometheus.query('eunomia_push_samples_total{receiver="otlp"} > 0'))
         scraped = scrape(exporter.url.removesuffix("/metrics"))
         found = prometheus.query('{instance="here",job="eunomia"}')
-        expected = {(name, frozenset({**labels, "instance": "here", "job": "eunomia"}.items())) for name, labels, _ in scraped}
+        expected = {
+            (name, frozenset({**labels, "instance": "here", "job": "eunomia"}.items())) for name, labels, _ in scraped
+        }
         assert set(found) == expected
         assert names(collector) == {name for name, _, _ in scraped}
         assert ask(exporter, "/healthz")[0] == 200

@@ -12,8 +12,8 @@ from eunomia.config import PushConfig
 from eunomia.sinks.metrics.exposition import expose
 from eunomia.sinks.metrics.snapshot import Snapshot
 from eunomia.sinks.metrics.store import Store
-from eunomia.sinks.push.remote_write import NEVER, RemoteWrite
 from eunomia.sinks.push.receiver import Target
+from eunomia.sinks.push.remote_write import NEVER, RemoteWrite
 from tests.sinks.databases.servers import Server
 from tests.sinks.metrics.samples import RUNNING, batch, feed, store
 

@@ -106,9 +106,7 @@ class OtlpMetrics(Receiver):
             return NumberDataPoint(attributes=told).SerializeToString()
         if one.kind == "counter":
             return NumberDataPoint(attributes=told, start_time_unix_nano=self._before_ns).SerializeToString()
-        made = HistogramDataPoint(
-            attributes=told, start_time_unix_nano=self._before_ns, explicit_bounds=one.buckets
-        )
+        made = HistogramDataPoint(attributes=told, start_time_unix_nano=self._before_ns, explicit_bounds=one.buckets)
         return made.SerializeToString()
 
 
