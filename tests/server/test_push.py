@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from eunomia.config import PrometheusConfig, PushConfig
 from eunomia.server.exporter import Exporter
-from tests.cli.command import Shell, running
+from tests.cli.command import ROOT, Shell, refused, running
+from tests.daemon.running import cat, write_config
+from tests.daemon.running import running as daemon_running
 from tests.server.test_exporter import ask
 from tests.server.test_live import scrape, total
 from tests.sinks.alerts.servers import WebServer
@@ -36,6 +39,16 @@ def prometheus() -> Iterator[Prometheus]:
 def collector() -> Iterator[WebServer]:
     """A web server that takes OTLP metrics."""
     server = WebServer(lambda body: ExportMetricsServiceRequest.FromString(gzip.decompress(body)))
+    server.answer = b""
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def logs() -> Iterator[WebServer]:
+    """A web server that takes OTLP logs."""
+    server = WebServer(ExportLogsServiceRequest.FromString)
     server.answer = b""
     server.start()
     yield server
@@ -134,3 +147,50 @@ def test_a_run_sends_what_it_serves(tmp_path: Path, prometheus: Prometheus, coll
     shell.close()
     assert prometheus.query('{instance="run"}') == {}
     assert " 0 lost" in run.stderr
+
+
+@pytest.mark.kernel
+def test_a_daemon_sends_alerts_and_counts_them(tmp_path: Path, prometheus: Prometheus, logs: WebServer) -> None:
+    write_config(
+        tmp_path,
+        f"""
+        [prometheus]
+        listen = "none"
+        trackers = []
+        remote_write = {{url = "{prometheus.url}{WRITE}", interval_s = 0.2}}
+        [alerts.collector]
+        type = "otlp"
+        url = "http://127.0.0.1:{logs.port}"
+        """,
+    )
+    with daemon_running(tmp_path) as daemon:
+        assert "metrics: " not in daemon.stderr
+        cat()
+        until(lambda: prometheus.query('eunomia_alerts_total{rule="cat",instance="here",job="eunomia"} >= 1'))
+        until(lambda: logs.bodies)
+        (place,) = (one for one in daemon.status()["alerts"] if one["name"] == "collector")
+        assert (place["type"], place["error"], place["dropped"]) == ("otlp", "", {})
+        assert daemon.stop() == 0
+    (resource,) = logs.bodies[0].resource_logs
+    record = resource.scope_logs[0].log_records[0]
+    told = {one.key: one.value for one in (*resource.resource.attributes, *record.attributes)}
+    assert (record.severity_text, record.body.string_value[:6]) == ("warning", "cat of")
+    assert (told["eunomia.rule"].string_value, told["host.name"].string_value) == ("cat", "here")
+    assert told["process.pid"].int_value > 0
+    assert "Traceback" not in daemon.stderr
+
+
+@pytest.mark.parametrize(
+    ("package", "config", "extra"),
+    [("cramjam", '[prometheus.remote_write]\nurl = "http://h/"\n', "remote-write"),
+     ("google", '[otlp]\nurl = "http://h/"\n', "otlp")],
+)  # fmt: skip
+def test_what_has_to_be_installed_is_said(package: str, config: str, extra: str, tmp_path: Path) -> None:
+    (tmp_path / f"{package}.py").write_text("raise ImportError('it is not there')")
+    (tmp_path / "c.toml").write_text(config)
+    told = refused(
+        "server", "--prometheus", "--listen", "0", "--config", tmp_path / "c.toml",
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT / 'src'}"},
+    )  # fmt: skip
+    assert f"pip install 'eunomia[{extra}]' (it is not there)" in told
+    assert config.split("]")[0] in told
