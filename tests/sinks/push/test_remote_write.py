@@ -16,7 +16,7 @@ from eunomia.sinks.metrics.store import Known
 from eunomia.sinks.push.making import receivers
 from eunomia.sinks.push.remote_write import RemoteWrite
 from eunomia.sinks.sending.destination import Refused, Unavailable
-from tests.sinks.alerts.servers import WebServer
+from tests.sinks.alerts.servers import WebServer, until
 from tests.sinks.databases.servers import Victoria
 from tests.sinks.metrics.samples import METRICS, RUNNING, batch, feed, store
 from tests.sinks.push.receivers import ROWS, WRITE, A, Prometheus, counter, filled, remote_write, scraped, written
@@ -67,8 +67,8 @@ def test_victoriametrics_has_all_of_many(victoria: Victoria) -> None:
     to = remote_write(victoria.url + WRITE)
     assert len(to.requests([counter(12_000)], time.time())) == 3
     assert send(to, [counter(12_000, 2.5)]) == 12_000
+    until(lambda: len(victoria.exported("eunomia_many_total")) == 12_000)  # it takes a moment to show them
     found = victoria.exported("eunomia_many_total")
-    assert len(found) == 12_000
     assert {tuple(one["values"]) for one in found} == {(2.5,)}
     assert {one["metric"]["job"] for one in found} == {"eunomia"}
 
