@@ -82,8 +82,13 @@ def _print_databases(databases: Iterable[DatabaseConfig]) -> None:
 
 
 def _tell_of_metrics(config: PrometheusConfig | None) -> None:
-    if config is not None:
-        click.echo(f"\nmetrics at {config.listen[0]} port {config.listen[1]}, at most {config.cap:,} series of each")
+    if config is None:
+        return
+    at = f" at {config.listen[0]} port {config.listen[1]}" if config.listen else ""
+    click.echo(f"\nmetrics{at}, at most {config.cap:,} series of each")
+    for how, push in (("remote write", config.remote_write), ("OTLP", config.otlp)):
+        if push is not None:
+            click.echo(f"metrics by {how} to {push.shown} every {push.interval_s:g} s")
 
 
 def _settings(options: Mapping[str, object]) -> str:
@@ -113,7 +118,7 @@ def _sinks(run: RunConfig) -> Iterator[tuple[str, ...]]:
 
 def _written(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join("=".join(one) if isinstance(one, tuple) else str(one) for one in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -68,7 +68,7 @@ class _Reader(Tables):
         alerts = self._alerts(values.get("alerts", {}))
         databases = self._check_databases(self._databases(values, OF_DAEMON), alerts)
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
-        metrics = self._metrics(values)
+        metrics = self._metrics(values, settled.get("node"))
         self._document.check()
         host = top.get("docker_host", docker_host)
         config = DaemonConfig(
@@ -76,8 +76,8 @@ class _Reader(Tables):
         )
         return DaemonFile(config, rules)
 
-    def _metrics(self, values: Mapping[str, Any]) -> PrometheusConfig | None:
-        metrics = self._prometheus(values, DAEMON_PROMETHEUS, trackers=registry.counting())
+    def _metrics(self, values: Mapping[str, Any], node: str | None) -> PrometheusConfig | None:
+        metrics = self._prometheus(values, DAEMON_PROMETHEUS, node, trackers=registry.counting())
         for name in sorted({*metrics.latency} - {*metrics.trackers}) if metrics else ():
             self._mistake(("prometheus", "latency"), f'latency in [prometheus]: "{name}" is not among its trackers')
         return metrics

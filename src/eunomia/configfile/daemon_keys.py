@@ -9,6 +9,7 @@ from typing import Any
 
 from eunomia.configfile.databases import checked
 from eunomia.configfile.keys import FILTER, PROMETHEUS, TOP, Key, Table, filled, ring_bytes
+from eunomia.configfile.push import ATTRIBUTES
 from eunomia.sinks.alerts.delivery import LEVELS
 from eunomia.sinks.alerts.making import TYPES
 from eunomia.sinks.alerts.syslog import FACILITIES, Address
@@ -150,6 +151,15 @@ ALERT_TYPES: Mapping[str, Table] = {
             *_HTTP,
         ),
     ),
+    "otlp": Table(
+        'type = "otlp"',
+        "Log records by OTLP over HTTP, as OpenTelemetry collectors take them.",
+        (
+            Key("url", (str,), "where it is, without /v1/logs", required=True, check=checked(Url)),
+            ATTRIBUTES,
+            *_HTTP,
+        ),
+    ),
 }
 """What stands in [alerts.NAME] beside ALERTS, by type."""
 
@@ -189,6 +199,7 @@ DAEMON_TOP = Table(
         ("danger", "what is dangerous by itself"),
         ("rules", "simple rules"),
         ("prometheus", "metrics over HTTP"),
+        ("otlp", "who gets metrics by OTLP, as OpenTelemetry collectors do"),
     ),
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class WebServer:
-    """An HTTP server that takes JSON by POST.
+    """An HTTP server that takes JSON, or something else, by POST.
 
     Args:
         read: what it makes of a body.
@@ -19,6 +19,7 @@ class WebServer:
         bodies: what it has taken.
         headers: of the last request.
         status: what it answers.
+        answer, answer_headers: what it says beside that.
     """
 
     def __init__(self, read: Callable[[bytes], Any] = json.loads) -> None:
@@ -27,6 +28,8 @@ class WebServer:
         self.headers: dict[str, str] = {}
         self.requests = 0
         self.status: Callable[[Any], int] = lambda _body: 200
+        self.answer = b"as you say"
+        self.answer_headers: dict[str, str] = {}
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -43,8 +46,10 @@ class WebServer:
                 if status < 300:
                     outer.bodies.append(body)
                 self.send_response(status)
+                for name, value in outer.answer_headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(b"as you say")
+                self.wfile.write(outer.answer)
 
             def log_message(self, *_args: Any) -> None:
                 pass
