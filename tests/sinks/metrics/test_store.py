@@ -78,6 +78,15 @@ def test_a_histogram_counts_what_is_on_a_bound_below_it() -> None:
     }
 
 
+def test_what_is_on_a_bound_is_below_it_also_when_it_was_divided() -> None:
+    us = [4**step for step in range(8)]
+    metric = replace(SECONDS, value=pl.col("bytes") / 1e9, buckets=tuple(one / 1e6 for one in us), exemplar=())
+    kept, sink = store((metric,))
+    feed(sink, batch(*({"container_id": A, "bytes": one * 1000 + more} for one in us for more in (0, 1))))
+    (reading,) = kept.read()
+    assert reading.counts == {(A,): (1, *[2] * 7, 1)}
+
+
 def test_a_gauge_is_what_came_last() -> None:
     kept, sink = store((LEVEL,))
     feed(sink, batch({"container_id": A, "bytes": 9}, {"container_id": A, "bytes": 5}))

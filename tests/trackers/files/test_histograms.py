@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import polars as pl
@@ -131,13 +132,10 @@ for _ in range(200): os.pread(fd, 100, 0)
     sink.handle(Batch("files", schema, run.events))
     sink.flush()
     (family,) = (one for one in text_string_to_metric_families(expose(kept, openmetrics=False)) if one.name == METRIC)
-    found = {
-        (one.name.removeprefix(METRIC), one.labels["operation"]): one.value
-        for one in family.samples
-        if one.labels.get("le", "+Inf") == "+Inf"
-    }
-    events = run.events
-    assert (found["_count", "write"], found["_bucket", "write"]) == (300, 300)
-    assert (found["_count", "read"], found["_bucket", "read"]) == (200, 200)
-    assert found["_sum", "write"] == pytest.approx(sum(events["write_latency"].drop_nulls()) / 1e9)
-    assert found["_sum", "read"] == pytest.approx(sum(events["read_latency"].drop_nulls()) / 1e9)
+    for operation, times in (("write", 300), ("read", 200)):
+        found = [one for one in family.samples if one.labels["operation"] == operation]
+        summed = {one.name.removeprefix(METRIC): one.value for one in found}
+        assert (summed["_count"], summed["_bucket"]) == (times, times)
+        assert summed["_sum"] == pytest.approx(sum(run.events[f"{operation}_latency"].drop_nulls()) / 1e9)
+        below = [one.value for one in found if one.name.endswith("_bucket")]
+        assert below == list(accumulate(added_up(run.events, f"{operation}_counts")))

@@ -12,6 +12,7 @@ from eunomia.schema.batch import Schema
 from eunomia.schema.metric import CONTAINER, Metric
 
 _MEAN = "mean of observations"
+_ROUNDED = 1 + 2**-48  # Polars divides by multiplying with the reciprocal: 4000 / 1e9 is a little more than 4e-06
 UNKNOWN = "unknown"
 """What stands for a label that a row does not tell."""
 Key = tuple[str, ...]
@@ -120,7 +121,7 @@ class _Query:
         keys = [pl.col(f"k{number}") for number in range(len(self._keys))]
         example = [pl.col(f"x{number}").last() for number in range(len(_told(metric)))]
         if metric.kind == "histogram":
-            bucket = pl.sum_horizontal(pl.col("v") > bound for bound in metric.buckets).alias("b")
+            bucket = pl.sum_horizontal(pl.col("v") > bound * _ROUNDED for bound in metric.buckets).alias("b")
             added = [(pl.col("m") * pl.col("w")).sum().alias("v0"), pl.col("w").sum().alias("n")]
             last = pl.col("v").last().alias("last")
             return rows.filter(pl.col("w") > 0).group_by(*keys, bucket).agg(*added, last, *example)
