@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from deploy.grafana.source.__main__ import FOLDER
 from eunomia.configfile.daemon import read_daemon
 from eunomia.host.roots import Roots
 from eunomia.kernel.features import missing_capabilities
 from tests.deploy.compose import DEPLOY, docker_options, document, mount_of, mounts, on_disk, services
-from tests.deploy.test_dashboards import FOLDER
 
 ROOT = DEPLOY.parent
 SERVICES = services()

