@@ -68,9 +68,11 @@ def test_a_wrong_file(command: tuple[str, ...], file: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    for command in (("config", "check"), ("run", "--config")):
-        assert "cannot read" in refused(*command, tmp_path / "none.toml")
-        assert "Is a directory" in refused(*command, tmp_path)
+    example = {("config", "check"): "", ("run", "--config"): "", ("daemon", "--config"): " --daemon"}
+    for command, more in example.items():
+        told = refused(*command, tmp_path / "none.toml")
+        assert f"none.toml: No such file or directory; `eunomia config example{more}` prints one to start from" in told
+        assert refused(*command, tmp_path).endswith(": Is a directory\n")
 
 
 def test_example_is_right(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def is_for_daemon(file: File) -> bool:
     Raises:
         ConfigError: it cannot be read, or is no TOML.
     """
-    values = Document(file).values
+    values = Document(file, "eunomia config example").values
     return not any(name in values for name in OF_RUN) and any(name in values for name in DAEMON_TOP.names)
 
 
@@ -50,7 +50,7 @@ def read_daemon(file: File, docker_host: str | None) -> DaemonFile:
     Raises:
         ConfigError: with all mistakes of the file.
     """
-    document = Document(file)
+    document = Document(file, "eunomia config example --daemon")
     return _Reader(document).read(docker_host)
 
 

@@ -28,12 +28,16 @@ class ConfigError(UsageError):
 class Document:
     """A configuration file's values, and the list of its mistakes.
 
+    Args:
+        example: the command that prints one to start from, for whoever has none yet.
+
     Raises:
         ConfigError: it cannot be read, or is no TOML.
     """
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, example: str = "") -> None:
         self.file = file
+        self._example = example
         self._mistakes: list[tuple[Path, str]] = []
         text = self._read()
         try:
@@ -48,7 +52,9 @@ class Document:
         try:
             return self.file.read_bytes().decode().removeprefix("\ufeff")
         except OSError as error:
-            raise ConfigError([f"cannot read {self.file}: {error.strerror}"]) from error
+            is_missing = isinstance(error, FileNotFoundError)
+            hint = f"; `{self._example}` prints one to start from" if is_missing and self._example else ""
+            raise ConfigError([f"cannot read {self.file}: {error.strerror}{hint}"]) from error
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise ConfigError([f"{self.file}:{line}: not UTF-8, which TOML has to be"]) from error

@@ -28,7 +28,7 @@ def read(file: File, docker_host: str | None, usual: tuple[TrackerConfig, ...] =
     Raises:
         ConfigError: with all mistakes of the file.
     """
-    document = Document(file)
+    document = Document(file, "eunomia config example")
     return _Reader(document, usual).run(docker_host)
 
 

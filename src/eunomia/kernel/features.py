@@ -88,8 +88,17 @@ def missing_capabilities(roots: Roots) -> tuple[str, ...]:
 
     CAP_BPF and CAP_PERFMON exist since 5.8: include/uapi/linux/capability.h.
     """
-    status = (roots.proc / "self/status").read_text()
-    effective = int(next(line for line in status.splitlines() if line.startswith("CapEff:")).split()[1], 16)
+    effective = _effective(roots)
     if effective >> _SYS_ADMIN & 1:
         return ()
     return tuple(name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1)
+
+
+def types_of_modules_may_be_read(roots: Roots) -> bool:
+    """Whether this process may look at the type information of modules: BPF_BTF_GET_NEXT_ID takes CAP_SYS_ADMIN."""
+    return bool(_effective(roots) >> _SYS_ADMIN & 1)
+
+
+def _effective(roots: Roots) -> int:
+    status = (roots.proc / "self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("CapEff:")).split()[1], 16)

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from eunomia.errors import LoadError, UsageError
+from eunomia.host.roots import Roots
 from eunomia.kernel import libbpf
 from eunomia.kernel.calls import call_constants
 from eunomia.kernel.counters import Counters, read
+from eunomia.kernel.features import BTF, types_of_modules_may_be_read
 from eunomia.kernel.spec import ObjectSpec
 
 _LOG_BYTES = 4 << 20
@@ -36,6 +38,16 @@ class Settings:
     constants: Mapping[str, int | bytes] = field(default_factory=dict)
     shared_maps: Mapping[str, int] = field(default_factory=dict)
     max_entries: Mapping[str, int] = field(default_factory=dict)
+
+
+def _types() -> bytes | None:
+    """Where libbpf is to look for the kernel's types, and nowhere else; None for wherever it likes.
+
+    What the kernel's own type information lacks it looks for in that of modules. Where that is not allowed it gives up
+    before 1.3, even on what programs can do without ("libbpf: Skip modules BTF loading when CAP_SYS_ADMIN is missing").
+    """
+    roots = Roots()
+    return None if types_of_modules_may_be_read(roots) else str(roots.sys / BTF).encode()
 
 
 def _bytes(name: str, value: int | bytes, size: int) -> bytes:
@@ -80,7 +92,7 @@ class BpfObject:
     def _open(self, spec: ObjectSpec, constants: Mapping[str, int | bytes]) -> None:
         data = spec.with_immediates({name: one for name, one in constants.items() if isinstance(one, int)})
         name = f"eunomia_{self.spec.name}".encode()
-        options = libbpf.OpenOptions(ctypes.sizeof(libbpf.OpenOptions), name)
+        options = libbpf.OpenOptions(ctypes.sizeof(libbpf.OpenOptions), name, btf_custom_path=_types())
         self._object = self._lib.bpf_object__open_mem(data, len(data), options)
         if not self._object:
             raise self._refused(libbpf.last_error(), "the object could not be opened")
