@@ -21,7 +21,7 @@ from eunomia.cli.server import usual
 from eunomia.config import PrometheusConfig, PushConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.containers.cgroup_path import ContainerRef
-from eunomia.containers.registry import Container
+from eunomia.containers.container import Container
 from eunomia.pipeline.chain import Chain
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue

@@ -46,6 +46,7 @@ class TrackerConfig:
         ring_bytes: size of its ring, a power of two of whole pages; None keeps the tracker's own.
         filter: whom this one watches; None means whom the run watches.
         name: tells several instances of one tracker apart; the tracker's own name when there is none.
+        for_metrics: whether it runs to be counted and for nothing else: no rule, record or database gets its events.
     """
 
     tracker: str
@@ -53,11 +54,12 @@ class TrackerConfig:
     ring_bytes: int | None = None
     filter: FilterConfig | None = None
     name: str = ""
+    for_metrics: bool = False
 
     @property
     def label(self) -> str:
         """What this instance is called."""
-        return self.name or self.tracker
+        return self.name or (f"{self.tracker} metrics" if self.for_metrics else self.tracker)
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,6 @@ class PrometheusConfig:
     trackers: tuple[str, ...] = ()
     remote_write: PushConfig | None = None
     otlp: PushConfig | None = None
-
-    @staticmethod
-    def label_of(tracker: str) -> str:
-        """What the instance of a tracker that runs for the metrics' sake is called."""
-        return f"{tracker} metrics"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from eunomia.pipeline.chain import Chain
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from tests.sinks.alerts.samples import batch
-from tests.sinks.alerts.servers import until
+from tests.waiting import until
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "eunomia.service"
 

@@ -20,8 +20,8 @@ from tests.daemon.running import running as daemon_running
 from tests.server.test_exporter import ask
 from tests.server.test_live import scrape, total
 from tests.sinks.alerts.servers import WebServer
-from tests.sinks.databases.servers import until
 from tests.sinks.push.receivers import WRITE, Prometheus
+from tests.waiting import until
 
 
 @pytest.fixture

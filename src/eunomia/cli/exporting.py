@@ -10,7 +10,7 @@ from eunomia.cli.terminal import say
 if TYPE_CHECKING:
     from eunomia.agent import SinkFactory
     from eunomia.config import PrometheusConfig
-    from eunomia.containers.registry import ChangeKind, Container
+    from eunomia.containers.container import ChangeKind, Container
     from eunomia.pipeline.insight import Insight
     from eunomia.schema.batch import Batch
 

@@ -10,8 +10,8 @@ from typing import Any
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
+from eunomia.containers.container import ChangeKind, Container, OnChange
 from eunomia.containers.processes import running
-from eunomia.containers.registry import ChangeKind, Container, OnChange
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.daemon.turn import InTurn, Turn
 from eunomia.detect.context import Context
@@ -180,7 +180,7 @@ class Watching:
         self.agent = Agent(asked, self._sinks_in_turn, on_container=noted, clock=memory.clock)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
-        if config.name:  # runs for the metrics' sake
+        if config.for_metrics:
             return {}
         memory = self._memory
         steps = [memory.present, *([memory.processes] if config.tracker == _FIRST else []), self._context]
@@ -221,9 +221,8 @@ class Watching:
     def start(self) -> None:
         """Begins."""
         for one in self.agent.config.trackers:
-            if one.name:
-                continue
-            self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
+            if not one.for_metrics:
+                self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
         self.agent.__enter__()
 
     def start_beside(self, other: Watching) -> Summary:
@@ -297,7 +296,6 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
     if (metrics := config.prometheus) is not None:
         trackers += [
-            TrackerConfig(name, registry.get(name).metrics_options, name=metrics.label_of(name))
-            for name in metrics.trackers
+            TrackerConfig(name, registry.get(name).metrics_options, for_metrics=True) for name in metrics.trackers
         ]
     return AgentConfig(tuple(trackers), config.filter, config.docker_host)

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from eunomia.agent import SinkFactory
 from eunomia.config import PrometheusConfig, PushConfig, TrackerConfig
-from eunomia.containers.registry import ChangeKind, Container
+from eunomia.containers.container import ChangeKind, Container
 from eunomia.errors import LostEventsError
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.insight import Insight
@@ -112,12 +112,13 @@ class Exporter:
 
     def _sink(self, config: TrackerConfig, tracker: Tracker, schema: Schema) -> MetricsSink:
         if config.tracker in self._config.trackers:
-            first = self._config.label_of(config.tracker)
+            counts = config.for_metrics
         else:
             first = self._counted.setdefault(config.tracker, config.label)
-        if first != config.label and not self._config.trackers:
-            self._tell(f"note: metrics count {first} and not {config.label}: both are {config.tracker}")
-        return self._store.sink(tracker.metrics if first == config.label else (), schema)
+            counts = first == config.label
+            if not counts and not self._config.trackers:
+                self._tell(f"note: metrics count {first} and not {config.label}: both are {config.tracker}")
+        return self._store.sink(tracker.metrics if counts else (), schema)
 
     def note(self, kind: ChangeKind, container: Container) -> None:
         """Something has happened to a container."""

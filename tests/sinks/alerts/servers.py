@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-
-
-def until(true: Callable[[], Any], timeout_s: float = 10) -> None:
-    """Waits for something to become true."""
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
 
 
 class WebServer:

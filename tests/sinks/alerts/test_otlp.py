@@ -16,7 +16,8 @@ from eunomia.errors import UsageError
 from eunomia.sinks.alerts.delivery import Delivery
 from eunomia.sinks.alerts.making import make
 from tests.sinks.alerts.samples import batch, numbered
-from tests.sinks.alerts.servers import WebServer, until
+from tests.sinks.alerts.servers import WebServer
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from eunomia.config import PushConfig
 from eunomia.sinks.metrics.snapshot import Snapshot
 from eunomia.sinks.push.pusher import Pusher
 from eunomia.sinks.sending.backoff import LONGEST_S, Backoff
-from tests.sinks.alerts.servers import WebServer, until
+from tests.sinks.alerts.servers import WebServer
 from tests.sinks.databases.servers import free_port
 from tests.sinks.push.receivers import WRITE, Prometheus, counter, remote_write
+from tests.waiting import until
 
 
 class Sending:

@@ -16,10 +16,11 @@ from eunomia.sinks.metrics.store import Known
 from eunomia.sinks.push.making import receivers
 from eunomia.sinks.push.remote_write import RemoteWrite
 from eunomia.sinks.sending.destination import Refused, Unavailable
-from tests.sinks.alerts.servers import WebServer, until
+from tests.sinks.alerts.servers import WebServer
 from tests.sinks.databases.servers import Victoria
 from tests.sinks.metrics.samples import METRICS, RUNNING, batch, feed, store
 from tests.sinks.push.receivers import ROWS, WRITE, A, Prometheus, counter, filled, remote_write, scraped, written
+from tests.waiting import until
 
 USUAL = {"job": "eunomia", "instance": "here"}
 EVERYTHING = '{__name__=~"eunomia_.+"}'
