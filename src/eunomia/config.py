@@ -186,6 +186,7 @@ class PrometheusConfig:
         cap: bound on the series of each metric; what comes then is added to series `other`.
         expire_s: how long series of a container that is over stay after its last event.
         trackers: of a daemon: what runs for the metrics' sake beside the trackers of the rules.
+        latency: of a daemon: which of these also measure how long calls take.
         remote_write, otlp: where they are sent to by these protocols; None for nowhere.
     """
 
@@ -194,6 +195,7 @@ class PrometheusConfig:
     cap: int = 10_000
     expire_s: float = 300.0
     trackers: tuple[str, ...] = ()
+    latency: tuple[str, ...] = ()
     remote_write: PushConfig | None = None
     otlp: PushConfig | None = None
 

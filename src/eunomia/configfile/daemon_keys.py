@@ -211,6 +211,14 @@ def _counting(name: str) -> str:
     return found
 
 
+def _measuring(name: str) -> str:
+    found = registry.resolve(name)
+    known = [one for one in registry.counting() if "latency" in registry.get(one).settle({})]
+    if found not in known:
+        raise ValueError(f"it does not measure how long calls take; there are: {', '.join(known)}")
+    return found
+
+
 DAEMON_PROMETHEUS = replace(
     PROMETHEUS,
     keys=(
@@ -222,6 +230,14 @@ DAEMON_PROMETHEUS = replace(
             several=True,
             default="all that count something",
             check=_counting,
+        ),
+        Key(
+            "latency",
+            (str,),
+            "which of these also measure how long calls take, which costs more: files, syscall",
+            several=True,
+            default="none",
+            check=_measuring,
         ),
     ),
 )

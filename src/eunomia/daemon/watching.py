@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
-from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
+from eunomia.config import AgentConfig, DaemonConfig, PrometheusConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.containers.container import ChangeKind, Container, OnChange
 from eunomia.containers.processes import running
@@ -295,7 +295,13 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
     if (metrics := config.prometheus) is not None:
-        trackers += [
-            TrackerConfig(name, registry.get(name).metrics_options, for_metrics=True) for name in metrics.trackers
-        ]
+        trackers += [_counting(name, metrics) for name in metrics.trackers]
     return AgentConfig(tuple(trackers), config.filter, config.docker_host)
+
+
+def _counting(name: str, metrics: PrometheusConfig) -> TrackerConfig:
+    """A tracker that runs for the metrics' sake."""
+    options = dict(registry.get(name).metrics_options)
+    if name in metrics.latency:
+        options["latency"] = True
+    return TrackerConfig(name, options, for_metrics=True)

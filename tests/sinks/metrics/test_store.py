@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
@@ -98,6 +99,23 @@ def test_each_element_of_a_list_is_a_row() -> None:
     (counted,) = (one for one in kept.read() if one.metric is COUNTED)
     assert counted.counts == {(A,): (4, 2, 3)}
     assert counted.values == {(A,): pytest.approx(25.4)}
+
+
+def test_a_sum_is_made_of_means_where_values_are_bounds() -> None:
+    metric = replace(COUNTED, mean=pl.col("seconds") / pl.col("counts").list.sum())
+    kept, sink = store((metric,))
+    bounds = [0.1, 1.0, 9.0]
+    feed(
+        sink,
+        batch(
+            {"container_id": A, "bounds": bounds, "counts": [4, 0, 2], "seconds": 5.5},
+            {"container_id": A, "bounds": bounds, "counts": [0, 1, 0], "seconds": 0.25},
+            {"container_id": B, "bounds": bounds, "counts": [0, 0, 0]},
+        ),
+    )
+    (reading,) = kept.read()
+    assert reading.counts == {(A,): (4, 1, 2)}
+    assert reading.values == {(A,): pytest.approx(5.75)}, "and nothing of whom nothing was observed"
 
 
 def test_a_metric_whose_columns_are_not_there_is_not_there() -> None:

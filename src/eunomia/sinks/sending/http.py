@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from eunomia.errors import UsageError
 from eunomia.sinks.sending.destination import Refused, Unavailable
 from eunomia.version import __version__
+
+if TYPE_CHECKING:  # else by whoever sends something: they take 6 MB, which a run that sends nothing can do without
+    import ssl
+    from http.client import HTTPConnection
 
 # What is wrong with what is sent itself. Anything else, a wrong password say, can be put right over there.
 _NEVER = (400, 413, 415, 422)
@@ -73,6 +75,8 @@ def tls(ca_file: Path | None) -> ssl.SSLContext:
     Raises:
         UsageError: the file cannot be read, or has none.
     """
+    import ssl
+
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
@@ -118,6 +122,8 @@ class Poster:
         Raises:
             Unavailable, Refused: it was not taken.
         """
+        from http.client import HTTPException
+
         connection = self._connection()
         try:
             connection.request("POST", self._url.path, body, {**headers, **self._headers})
@@ -138,6 +144,8 @@ class Poster:
         raise Unavailable(told, wait_s=_seconds(answer.getheader("Retry-After")))
 
     def _connection(self) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
         if self._url.tls:
             return HTTPSConnection(self._url.host, self._url.port, timeout=self._timeout_s, context=self._context)
         return HTTPConnection(self._url.host, self._url.port, timeout=self._timeout_s)
