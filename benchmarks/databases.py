@@ -22,7 +22,8 @@ from benchmarks.record import process_events
 from eunomia.schema.batch import Batch, Schema
 from eunomia.sinks.databases.making import make
 from eunomia.sinks.databases.writing import Writer
-from tests.sinks.databases.servers import Influx, Postgres, until
+from tests.sinks.databases.servers import Influx, Postgres
+from tests.waiting import until
 
 _EVENTS = 200_000
 _PER_BATCH = 1_000

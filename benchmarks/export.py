@@ -1,4 +1,4 @@
-"""The exporter: CPU and memory at 100,000 events a second over 100 containers, and the time of a scrape.
+"""The exporter: CPU and memory at 100,000 events a second over 100 containers, the time of a scrape and of a push.
 
 Events of processes and connections come through a queue as in a run, in batches each 20 ms, made beforehand. For the
 scrape of 500 containers each has what the usual trackers count: among it 40 system calls.
@@ -18,15 +18,16 @@ import polars as pl
 
 from benchmarks.measure import Row, memory_mb
 from eunomia.cli.server import usual
-from eunomia.config import PrometheusConfig
+from eunomia.config import PrometheusConfig, PushConfig
 from eunomia.configfile.columns import schema_of
 from eunomia.containers.cgroup_path import ContainerRef
-from eunomia.containers.registry import Container
+from eunomia.containers.container import Container
 from eunomia.pipeline.chain import Chain
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from eunomia.schema.batch import Batch, Schema
 from eunomia.server.exporter import Exporter
+from eunomia.sinks.push.making import receivers
 from eunomia.trackers import registry
 
 _RATE = 100_000
@@ -171,6 +172,21 @@ def _scrapes(count: int, times: int) -> Iterator[Row]:
         yield Row(f"scrape of {count} containers, the longest", 1000 * max(taken), "ms")
         yield Row(f"scrape of {count} containers, lines", text.count(b"\n"), "lines")
         yield Row(f"scrape of {count} containers, sent", len(bodies[-1]) / 1e3, "kB")
+        yield from _pushes(exporter, count, times)
+
+
+def _pushes(exporter: Exporter, count: int, times: int) -> Iterator[Row]:
+    """What it takes to make requests of the same numbers; to send them is the network's doing."""
+    push = PushConfig("http://127.0.0.1/")
+    for receiver, _ in receivers(PrometheusConfig(None, remote_write=push, otlp=push)):
+        receiver.requests(exporter.snapshots(), time.time())
+        begun_cpu_s = time.process_time()
+        for _ in range(times):
+            made = receiver.requests(exporter.snapshots(), time.time())
+        cpu_s = (time.process_time() - begun_cpu_s) / times
+        what = f"{receiver.name} of {count} containers"
+        yield Row(f"{what}, CPU", 1000 * cpu_s, "ms")
+        yield Row(f"{what}, sent", sum(len(one.body) for one in made) / 1e3, "kB")
 
 
 def _everything(tracker: str, schema: Schema, containers: Sequence[str]) -> pl.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -17,18 +16,11 @@ from eunomia.host.roots import Roots
 from eunomia.targets import container_hierarchy
 from tests.collect import Run, collecting
 from tests.dockerd import DockerDaemon
+from tests.waiting import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 
 _LOOP = "while :; do /bin/busybox true inside; sleep 0.05; done"
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    """Waits for something that the run is to see."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
 
 
 def names(run: Run) -> set[str | None]:

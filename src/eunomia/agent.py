@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from threading import Event, Thread
+from threading import Event
 
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
 from eunomia.containers.addresses import Addresses, reader
+from eunomia.containers.container import Container, OnChange
 from eunomia.containers.identify import Announcements, Decisions, Identify
 from eunomia.containers.names import Names
 from eunomia.containers.peers import Peers
-from eunomia.containers.registry import Container, Containers, OnChange
+from eunomia.containers.registry import Containers
 from eunomia.containers.runtimes import Runtimes
 from eunomia.containers.selection import Selection
 from eunomia.errors import EunomiaError, PrivilegeError, UsageError
@@ -26,7 +26,6 @@ from eunomia.host.clock import BootClock
 from eunomia.host.hierarchies import Hierarchy
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
-from eunomia.kernel.barrier import wait_for_programs
 from eunomia.kernel.counters import Counters
 from eunomia.kernel.features import missing_capabilities
 from eunomia.kernel.filter import KernelFilter, Kind
@@ -34,7 +33,6 @@ from eunomia.kernel.hooks import Trial
 from eunomia.kernel.object import Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.relay import Relay
-from eunomia.kernel.ring import Records
 from eunomia.kernel.spec import ObjectSpec
 from eunomia.kernel.tracing import Tracing
 from eunomia.pipeline.accounts import Account, add_up, merged
@@ -43,20 +41,16 @@ from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.insight import Insight
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
+from eunomia.reader import ANNOUNCER, Line, Reader
 from eunomia.sampling import Sampling, Subjects
-from eunomia.schema.batch import Batch, Schema
+from eunomia.schema.batch import Schema
 from eunomia.targets import Targets, container_hierarchy
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
-GATHER_S = 0.02
-"""After the first event the reader lets others come for so long, to take them all at once."""
-_IDLE_S = 0.25
-_HOLDING_S = 0.02
 _STOP_S = 5.0
 _CONTROLLERS = {"": 0, "pids": 1, "memory": 2, "cpu": 3, "devices": 4}  # enum cgroup_controller in eunomia.bpf.h
 _LEAST_END_S = 0.2
-_ANNOUNCER = "cgroup"
 
 SinkFactory = Callable[[TrackerConfig, Tracker, Schema], Handler | Mapping[str, Handler]]
 """Makes the sink of a tracker from what is to run, its declaration and the columns its batches have at the end.
@@ -88,19 +82,19 @@ class Summary:
     cpu_s: float
     accounts: tuple[Account, ...] = ()
 
+    @classmethod
+    def of(cls, accounts: tuple[Account, ...], missed: dict[str, int], duration_s: float, cpu_s: float) -> Summary:
+        """The sums of these accounts."""
+        total = add_up(accounts)
+        return cls(total.emitted, total.delivered, total.filtered, total.lost, missed, duration_s, cpu_s, accounts)
+
     def after(self, earlier: Summary) -> Summary:
         """The same of two runs, of which this one took over from the other."""
-        accounts = merged((*earlier.accounts, *self.accounts))
-        total = add_up(accounts)
-        return Summary(
-            total.emitted,
-            total.delivered,
-            total.filtered,
-            total.lost,
+        return Summary.of(
+            merged((*earlier.accounts, *self.accounts)),
             dict(Counter(earlier.missed) + Counter(self.missed)),
             earlier.duration_s + self.duration_s,
             earlier.cpu_s + self.cpu_s,
-            accounts,
         )
 
 
@@ -124,46 +118,6 @@ class _Watch:
     kernel: KernelFilter
     selection: Selection
     decisions: Decisions
-
-
-@dataclass
-class _Line:
-    """One tracker's way from the kernel to its sinks.
-
-    Attributes:
-        config: what it is.
-        fold: what counted rows go through before they count as events.
-        steps: what its batches go through before the sinks.
-        schema: their columns then.
-        losses: what these steps have lost.
-        chain: the steps and the sinks' queues.
-        sinks: what each sink has lost and delivered, by name.
-        ends: the sinks themselves, which may lose what they have taken.
-        sampling: of a tracker whose rows are read here.
-        rows: of a tracker that counts, or whose rows are read here, how many have come until now.
-    """
-
-    config: TrackerConfig
-    tracing: Tracing
-    fold: Chain
-    steps: list[Handler]
-    schema: Schema
-    losses: Losses
-    chain: Chain
-    sinks: dict[str, Losses] = field(default_factory=dict)
-    ends: dict[str, Handler] = field(default_factory=dict)
-    sampling: Sampling | None = None
-    rows: int = 0
-
-    @property
-    def name(self) -> str:
-        return self.config.label
-
-    def emitted(self, counted: Counters) -> int:
-        """Events: of a tracker that counts these are rows, and what found no room for one."""
-        if self.sampling:
-            return self.rows + counted.ring_full
-        return self.rows + counted.totals_full if self.tracing.totals else counted.emitted
 
 
 class Agent:
@@ -197,13 +151,13 @@ class Agent:
         self._on_container = on_container
         self._resources = ExitStack()
         self._relay = Relay()
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
         self._queues: dict[str, Queue] = {}
         self._watches: dict[FilterConfig, _Watch] = {}
         self._ended = Event()
         self._failure: BaseException | None = None
         self._clock = clock or BootClock()
-        self._thread: Thread | None = None
+        self._reader: Reader | None = None
         self.missing: list[str] = []
         """Containers and processes asked for that are not there yet."""
 
@@ -223,7 +177,7 @@ class Agent:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._thread is not None:
+        if self._reader is not None:
             self.stop()
 
     def _check_privileges(self) -> None:
@@ -241,7 +195,7 @@ class Agent:
         runtimes = Runtimes(self._roots, self._config.docker_host)
         # Filters and announcements stand before anything is looked up, so that nothing falls in between.
         # Announcements first, so that every cgroup which a filter lets pass undecided is announced.
-        self._announcer = self._trace(TrackerConfig(_ANNOUNCER), _spec(_ANNOUNCER), hierarchy, None)
+        self._announcer = self._trace(TrackerConfig(ANNOUNCER), _spec(ANNOUNCER), hierarchy, None)
         self._resources.callback(self._announcer.close)
         opened = [(asked, Targets(asked, hierarchy, runtimes, self._roots)) for asked in self._config.filters]
         kernels = [self._open_filter(asked, targets) for asked, targets in opened]
@@ -256,15 +210,17 @@ class Agent:
             with self._told_of(asked):
                 self._watches[asked] = self._watch(targets, kernel)
         decisions = [watch.decisions for watch in self._watches.values()]
-        self._announcements = Announcements(self._containers, decisions, hierarchy.hierarchy_id)
+        announcements = Announcements(self._containers, decisions, hierarchy.hierarchy_id)
         for tracker in self._config.trackers:
             with self._told_of(tracker):
                 self._lines.append(self._open(tracker, hierarchy))
         self._connect()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._resources.callback(os.close, self._wake)
-        self._thread = Thread(target=self._run, name="eunomia-reader", daemon=True)
-        self._thread.start()
+        filters = [watch.kernel for watch in self._watches.values()]
+        self._reader = Reader(
+            self._lines, self._announcer, announcements, self._containers, filters, self._clock, self._end
+        )
+        self._resources.callback(self._reader.close)
+        self._reader.start()
 
     @contextmanager
     def _told_of(self, of: FilterConfig | TrackerConfig) -> Iterator[None]:
@@ -317,7 +273,7 @@ class Agent:
         procfs = Procfs(self._roots)
         return procfs.namespace(1, "mnt") or procfs.namespace("self", "mnt") or 0
 
-    def _open(self, config: TrackerConfig, hierarchy: Hierarchy) -> _Line:
+    def _open(self, config: TrackerConfig, hierarchy: Hierarchy) -> Line:
         """Puts up a tracker with all but its sinks."""
         tracker, losses = registry.get(config.tracker), Losses()
         options = tracker.settle(config.options)
@@ -337,7 +293,7 @@ class Agent:
         self._resources.callback(tracing.close)
         folding, chain = Chain(fold, losses, self._failed), Chain(steps, losses, self._failed)
         sampling = self._sampling(config, tracing, hierarchy)
-        return _Line(config, tracing, folding, steps, schema, losses, chain, sampling=sampling)
+        return Line(config, tracing, folding, steps, schema, losses, chain, sampling=sampling)
 
     def _sampling(self, config: TrackerConfig, tracing: Tracing, hierarchy: Hierarchy) -> Sampling | None:
         tracker, asked = registry.get(config.tracker), self._config.filter_of(config)
@@ -358,7 +314,7 @@ class Agent:
             ends = inlets if len(inlets) == 1 else [FanOut(inlets)]
             line.chain = Chain([*line.steps, *ends], line.losses, self._failed)
 
-    def _sinks_of(self, line: _Line, undo: ExitStack) -> Mapping[str, Handler]:
+    def _sinks_of(self, line: Line, undo: ExitStack) -> Mapping[str, Handler]:
         with self._told_of(line.config):
             made = self._make_sink(line.config, registry.get(line.config.tracker), line.schema)
         sinks = {"": made} if isinstance(made, Handler) else made
@@ -366,7 +322,7 @@ class Agent:
             undo.callback(sink.close)
         return sinks
 
-    def _inlet(self, line: _Line, name: str, sink: Handler) -> Handler:
+    def _inlet(self, line: Line, name: str, sink: Handler) -> Handler:
         """The way into a sink's queue, which those of one name share. The thread behind it is the sink's own."""
         losses = line.sinks[name] = Losses()
         line.ends[name] = sink
@@ -388,102 +344,11 @@ class Agent:
             self._on_appear(found.name or found.short_id)
 
     def _failed(self, _handler: Handler, error: Exception) -> None:
+        self._end(error)
+
+    def _end(self, error: Exception | None) -> None:
         self._failure = self._failure or error
         self._ended.set()
-
-    # The reader's thread.
-
-    def _run(self) -> None:
-        try:
-            self._read_until_stopped()
-            for line in reversed(self._lines):  # the first of a relay last, so that nobody takes its place
-                line.tracing.detach()
-            wait_for_programs()
-            while self._cycle(final=True):
-                pass
-            for line in self._lines:
-                list(line.chain.flush())
-        except Exception as error:  # noqa: BLE001 (handed to whoever waits for the run)
-            self._failure = self._failure or error
-        finally:
-            self._ended.set()
-
-    def _read_until_stopped(self) -> None:
-        with select.epoll() as poll:
-            for fd in (self._wake, *self._waking()):
-                poll.register(fd, select.EPOLLIN)
-            timed = [one for line in self._lines if (one := line.tracing.totals or line.sampling)]
-            while True:
-                due_s = min((one.left_s for one in timed), default=_IDLE_S)
-                ready = poll.poll(min(due_s, _HOLDING_S if self._containers.waiting else _IDLE_S))
-                if any(fd == self._wake for fd, _ in ready):
-                    return
-                if ready:
-                    self._hear()
-                    time.sleep(GATHER_S)
-                while self._cycle():
-                    if any(fd == self._wake for fd, _ in poll.poll(0)):
-                        return
-
-    def _hear(self) -> None:
-        """Last rows cannot wait for others to come."""
-        for line in self._lines:
-            if line.sampling:
-                line.sampling.hear()
-
-    def _waking(self) -> Iterator[int]:
-        """Descriptors that are readable when there is something to do."""
-        yield self._announcer.wake_fd
-        yield from (line.tracing.wake_fd for line in self._lines)
-        yield from (watch.kernel.ends_fd for watch in self._watches.values() if watch.kernel.ends_fd is not None)
-
-    def _cycle(self, *, final: bool = False) -> bool:
-        """Takes what is in the rings through the chains; says whether a ring was so full that it is worth another go.
-
-        The announcements are drained last and handled first: a cgroup is announced before its first process runs, so
-        whatever cgroup the other rings have given us, its announcement is among those read after them. So it is with
-        the trackers: what the first of them has to say is known when the others' events are handled, such as which
-        program a process runs.
-        """
-        # Rows that are read here are so below, when it is known of whom.
-        drained = [(line, None if line.sampling else line.tracing.drain(final=final)) for line in reversed(self._lines)]
-        announced = self._announcer.drain()
-        if announced is not None:
-            self._announcements.handle(self._batch(self._announcer, announced, _ANNOUNCER))
-        self._announcements.tick()
-        busy = False
-        for line, reported in reversed(drained):
-            self._hear()  # in between, too: others' steps take long on a busy machine
-            busy |= reported is not None and len(reported.data) > line.tracing.busy_bytes
-            records = line.sampling.take(final=final) if line.sampling else reported
-            if records is not None:
-                batch = self._batch(line.tracing, records, line.name)
-                line.tracing.forget()
-                self._pass_on(line, batch)
-            list(line.chain.tick())
-        for watch in self._watches.values():
-            watch.kernel.forget_ended()
-        return busy
-
-    @staticmethod
-    def _pass_on(line: _Line, batch: Batch) -> None:
-        gone = line.losses.gone
-        folded = line.fold.handle(batch)
-        line.rows += line.losses.gone - gone  # rows that nobody asked for, and those a failed step had in hand
-        if folded is not None:
-            line.rows += len(folded)
-            line.chain.handle(folded)
-
-    def _batch(self, tracing: Tracing, records: Records, source: str) -> Batch:
-        layout = tracing.layout
-        frame = layout.decode(
-            records.data,
-            records.count,
-            start=records.start,
-            stride=records.stride,
-            clock_offset_ns=self._clock.offset_ns(),
-        )
-        return Batch(source, layout.schema, frame)
 
     # For whoever runs it.
 
@@ -500,7 +365,7 @@ class Agent:
     @property
     def alive(self) -> bool:
         """Whether it reads. A sink or handler that has failed does not end that."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._reader is not None and self._reader.alive
 
     @property
     def queues(self) -> dict[str, Queue]:
@@ -540,10 +405,9 @@ class Agent:
 
         Calling it again gives the same summary.
         """
-        if self._thread is not None:
-            os.eventfd_write(self._wake, 1)
-            self._thread.join()
-            self._thread = None
+        if self._reader is not None:
+            self._reader.stop()
+            self._reader = None
             try:
                 self._end_queues()
                 self._summary = self._summarise()
@@ -561,17 +425,11 @@ class Agent:
 
     def _summarise(self) -> Summary:
         counters = [line.tracing.counters() for line in self._lines]
-        accounts = self._account_all(counters)
-        total = add_up(accounts)
-        return Summary(
-            total.emitted,
-            total.delivered,
-            total.filtered,
-            total.lost,
+        return Summary.of(
+            self._account_all(counters),
             self._missed(counters),
             time.monotonic() - self._started_s,
             time.process_time() - self._cpu_s,
-            accounts,
         )
 
     def missed(self) -> dict[str, int]:
@@ -612,7 +470,7 @@ class Agent:
             for name in line.sinks
         )
 
-    def _account(self, line: _Line, counted: Counters, name: str) -> Account:
+    def _account(self, line: Line, counted: Counters, name: str) -> Account:
         """What became of a tracker's events on their way to one of its sinks."""
         sink = line.sinks[name]
         lost = Counter(line.losses.lost)

@@ -46,6 +46,7 @@ class TrackerConfig:
         ring_bytes: size of its ring, a power of two of whole pages; None keeps the tracker's own.
         filter: whom this one watches; None means whom the run watches.
         name: tells several instances of one tracker apart; the tracker's own name when there is none.
+        for_metrics: whether it runs to be counted and for nothing else: no rule, record or database gets its events.
     """
 
     tracker: str
@@ -53,11 +54,12 @@ class TrackerConfig:
     ring_bytes: int | None = None
     filter: FilterConfig | None = None
     name: str = ""
+    for_metrics: bool = False
 
     @property
     def label(self) -> str:
         """What this instance is called."""
-        return self.name or self.tracker
+        return self.name or (f"{self.tracker} metrics" if self.for_metrics else self.tracker)
 
 
 @dataclass(frozen=True)
@@ -140,27 +142,62 @@ class DatabaseConfig:
 
 
 @dataclass(frozen=True)
-class PrometheusConfig:
-    """How metrics are served.
+class PushConfig:
+    """How metrics are sent to somebody who does not ask for them.
 
     Attributes:
-        listen: host and port.
+        url: where to.
+        interval_s: how often.
+        timeout_s: bound on connecting, and on each wait for an answer.
+        headers: further ones, each `Name: value`.
+        username, password_file: who we are, for basic authentication.
+        token_file: file with a bearer token.
+        ca_file: certificates of the authorities that the receiver may be certified by; None for the machine's.
+        labels: further labels of every series; by OTLP attributes of the resource.
+        backlog_bytes: how much waits in memory while the receiver is away.
+        node: what this machine is called; None for its host name.
+    """
+
+    url: str
+    interval_s: float = 15.0
+    timeout_s: float = 10.0
+    headers: tuple[str, ...] = ()
+    username: str | None = None
+    password_file: str | None = None
+    token_file: str | None = None
+    ca_file: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    backlog_bytes: int = 16 << 20
+    node: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """Where to, without what may be secret in a query."""
+        return self.url.partition("?")[0]
+
+
+@dataclass(frozen=True)
+class PrometheusConfig:
+    """How metrics are served, and where they are sent to.
+
+    Attributes:
+        listen: host and port; None when nobody is served.
         drop_labels: labels that are not told apart: their values are added up.
         cap: bound on the series of each metric; what comes then is added to series `other`.
         expire_s: how long series of a container that is over stay after its last event.
         trackers: of a daemon: what runs for the metrics' sake beside the trackers of the rules.
+        latency: of a daemon: which of these also measure how long calls take.
+        remote_write, otlp: where they are sent to by these protocols; None for nowhere.
     """
 
-    listen: tuple[str, int] = ("127.0.0.1", 10435)
+    listen: tuple[str, int] | None = ("127.0.0.1", 10435)
     drop_labels: tuple[str, ...] = ()
     cap: int = 10_000
     expire_s: float = 300.0
     trackers: tuple[str, ...] = ()
-
-    @staticmethod
-    def label_of(tracker: str) -> str:
-        """What the instance of a tracker that runs for the metrics' sake is called."""
-        return f"{tracker} metrics"
+    latency: tuple[str, ...] = ()
+    remote_write: PushConfig | None = None
+    otlp: PushConfig | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import AgentConfig, FilterConfig, TrackerConfig
-from eunomia.containers.registry import ChangeKind, Container
+from eunomia.containers.container import ChangeKind, Container
 from eunomia.pipeline.handler import Handler
 from eunomia.privileges.collect import CALLS, CAPABILITIES, Collection, unite
 from eunomia.privileges.usage import Observation, Usage

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eunomia.config import FilterConfig
-from eunomia.containers.registry import Container, Containers
+from eunomia.containers.container import Container
+from eunomia.containers.registry import Containers
 from eunomia.containers.selection import Selection
 from eunomia.errors import UsageError
 from eunomia.host.cgroupfs import Cgroups

@@ -52,4 +52,5 @@ def test_check_tells_of_it(tmp_path: Path) -> None:
     assert "metrics at ::1 port 99, at most 7 series" in eunomia("config", "check", file).stdout
     file.write_text("[daemon]\n[prometheus]\n")
     where, cap = PrometheusConfig().listen, PrometheusConfig().cap
+    assert where
     assert f"metrics at {where[0]} port {where[1]}, at most {cap:,}" in eunomia("config", "check", file).stdout

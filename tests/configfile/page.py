@@ -9,11 +9,13 @@ from eunomia.configfile.daemon_keys import DAEMON_TABLES
 from eunomia.configfile.databases import DATABASE_TABLES
 from eunomia.configfile.keys import TABLES, Key, Table
 from eunomia.configfile.policy import POLICY_TABLES
+from eunomia.configfile.push import PUSH_TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 DAEMON_PAGE = PAGE.with_name("daemon.md")
 POLICY_PAGE = PAGE.with_name("policy.md")
 DATABASES_PAGE = PAGE.with_name("databases.md")
+PUSH_PAGE = PAGE.with_name("push.md")
 _TYPES = {bool: "boolean", int: "whole number", float: "number", str: "text"}
 _TABLE = re.compile(r"<!-- keys of (?P<of>.*?) -->\n(?P<rows>.*?)<!-- end -->", re.DOTALL)
 
@@ -39,7 +41,8 @@ def title(table: Table) -> str:
 
 def with_tables(text: str) -> str:
     """The page with its tables as they should be."""
-    made = {title(table): rows(table) for table in (*TABLES, *DAEMON_TABLES, *DATABASE_TABLES, *POLICY_TABLES)}
+    tables = (*TABLES, *DAEMON_TABLES, *DATABASE_TABLES, *POLICY_TABLES, *PUSH_TABLES)
+    made = {title(table): rows(table) for table in tables}
     return _TABLE.sub(lambda match: f"<!-- keys of {match['of']} -->\n{made[match['of']]}<!-- end -->", text)
 
 
@@ -49,5 +52,5 @@ def examples(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for page in (PAGE, DAEMON_PAGE, DATABASES_PAGE, POLICY_PAGE):
+    for page in (PAGE, DAEMON_PAGE, DATABASES_PAGE, POLICY_PAGE, PUSH_PAGE):
         page.write_text(with_tables(page.read_text()))

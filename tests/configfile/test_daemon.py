@@ -114,6 +114,16 @@ WRONG: list[tuple[str, str, bool]] = [
     ("[[rules]]\nname = 'x'", "1: [[rules]] 1: type is missing", True),
     ("[danger]\nfiles = ['/x', '/x']", "2: there is a rule 'Dangerous file: /x' already", False),
     ("[filter]\nchildren = true", "2: children in [filter] goes with pids", False),
+    (
+        "[prometheus]\nlatency = 'tcp'",
+        "2: latency in [prometheus]: 'tcp': it does not measure how long calls take; there are: files, syscall",
+        False,
+    ),
+    (
+        "[prometheus]\ntrackers = ['tcp']\nlatency = ['files']",
+        '3: latency in [prometheus]: "files" is not among its trackers',
+        False,
+    ),
 ]  # fmt: skip
 
 

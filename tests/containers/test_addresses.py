@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from eunomia.containers.addresses import Addresses
-from eunomia.containers.registry import Container, Containers
+from eunomia.containers.container import Container
+from eunomia.containers.registry import Containers
 from tests.containers.runtime import A, B, C, Clock, LateNames, path
 
 

@@ -14,6 +14,7 @@ from eunomia.containers.names import Answer, Names
 from eunomia.containers.runtime import Change, Runtime
 from eunomia.containers.runtimes import Runtimes
 from tests.containers.runtime import A, B, C, FakeRuntime, FakeRuntimes, described, unreachable
+from tests.waiting import until
 
 
 class Asked:
@@ -127,14 +128,6 @@ def test_closing_with_questions_open(make: Make) -> None:
     asked.names.close()
     assert time.monotonic() - began < 0.5
     go.set()
-
-
-def until(condition: Callable[[], object], within_s: float = 5) -> None:
-    """Waits for another thread."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 def test_no_runtime_is_there_yet(make: Make) -> None:

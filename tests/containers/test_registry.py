@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from eunomia.containers import registry
+from eunomia.containers.container import Container
 from eunomia.containers.names import RETRY_S
-from eunomia.containers.registry import HOST_ID, Container
+from eunomia.containers.registry import HOST_ID
 from tests.containers.runtime import A, B, Host, path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -12,14 +11,7 @@ from eunomia.containers.description import Description
 from eunomia.containers.reports import Reports
 from eunomia.containers.runtime import Change
 from tests.containers.runtime import A, B, FakeRuntime, FakeRuntimes, described, unreachable
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Waits for another thread."""
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
+from tests.waiting import until
 
 
 class Heard:

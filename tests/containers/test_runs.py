@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from eunomia.config import FilterConfig
-from eunomia.containers.registry import Container
+from eunomia.containers.container import Container
 from eunomia.host.roots import Roots
 from tests.collect import Run, collecting
 from tests.containerd import IMAGE, ContainerdDaemon
 from tests.dockerd import DockerDaemon, docker_daemon
+from tests.waiting import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 
 LOOP = ("/bin/sh", "-c", "while :; do /bin/busybox true inside; sleep 0.05; done")
 BURST = 300
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
-    """Waits for something that the run is to see."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 def named(run: Run, container: str) -> list[str | None]:

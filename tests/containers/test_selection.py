@@ -7,8 +7,8 @@ import re
 import pytest
 
 from eunomia.containers.cgroup_path import ContainerRef
+from eunomia.containers.container import Container
 from eunomia.containers.description import Description
-from eunomia.containers.registry import Container
 from eunomia.containers.selection import Known, Selection, select
 from eunomia.errors import UsageError
 

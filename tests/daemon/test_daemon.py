@@ -11,7 +11,6 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -21,6 +20,7 @@ from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, eunomia
 from tests.daemon.running import CAT, MARKED, cat, running, write_config
 from tests.dockerd import IMAGE, DockerDaemon
 from tests.sinks.alerts.servers import WebServer
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 SCHEMA = Draft202012Validator(json.loads((Path(__file__).parents[2] / "docs" / "alert.schema.json").read_text()))
@@ -326,13 +326,6 @@ def _unread(tmp_path: Path, more: str) -> tuple[subprocess.Popen[bytes], Path]:
     assert process.stdout
     process.stdout.close()
     return process, err
-
-
-def until(true: Any, timeout_s: float = 20) -> None:
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_without_a_reader_it_ends(tmp_path: Path) -> None:

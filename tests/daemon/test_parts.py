@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from eunomia.config import DaemonConfig
+from eunomia.config import DaemonConfig, PrometheusConfig
 from eunomia.daemon.health import Health
 from eunomia.daemon.known import KnownContainers
 from eunomia.daemon.notify import Notifier
@@ -29,7 +29,7 @@ from eunomia.pipeline.chain import Chain
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from tests.sinks.alerts.samples import batch
-from tests.sinks.alerts.servers import until
+from tests.waiting import until
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "eunomia.service"
 
@@ -284,3 +284,10 @@ def test_a_burst_of_calls_on_files_has_room() -> None:
     assert usual == {"process": None, "files": 32 << 20}
     asked = agent_config(DaemonConfig(ring_bytes=1 << 16), needed)
     assert [one.ring_bytes for one in asked.trackers] == [1 << 16] * 2
+
+
+def test_metrics_measure_what_they_are_asked_to() -> None:
+    metrics = PrometheusConfig(trackers=("files", "process", "syscall"), latency=("files",))
+    made = agent_config(DaemonConfig(prometheus=metrics), {"files": {"events": True}}).trackers
+    counting = {one.tracker: dict(one.options) for one in made if one.name}
+    assert counting == {"files": {"latency": True}, "process": {"failed": True}, "syscall": {}}

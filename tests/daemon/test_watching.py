@@ -17,7 +17,7 @@ from eunomia.detect.rule import RuleSet
 from eunomia.errors import EunomiaError
 from eunomia.schema.batch import Batch
 from tests.daemon.running import CAT, MARKED, cat
-from tests.sinks.alerts.servers import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 

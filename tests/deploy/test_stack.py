@@ -21,7 +21,8 @@ from tests.daemon.running import running
 from tests.deploy.test_dashboards import _PAGES, panels
 from tests.deploy.test_prometheus import DEPLOY
 from tests.dockerd import IMAGE, DockerDaemon
-from tests.server.test_live import fetch, until
+from tests.server.test_live import fetch
+from tests.waiting import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 _NAME, _FULL = "shown", "crowded"

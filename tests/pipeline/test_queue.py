@@ -17,6 +17,7 @@ from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
 from eunomia.schema.batch import Batch
 from tests.pipeline.handlers import Adder, Dropper, Failing, Holder, Keeper, Stuck, batch, numbers
+from tests.waiting import until
 
 Make = Callable[..., tuple[Queue, Losses]]
 EVENT_BYTES = int(batch(1).frame.estimated_size())
@@ -329,10 +330,7 @@ def test_sources_tick(make: Make) -> None:
     first, second = Keeper(), Keeper()
     queue, _ = make(first)
     queue.inlet(second, Losses())
-    end = time.monotonic() + 5
-    while not (first.ticks and second.ticks):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: first.ticks and second.ticks)
 
 
 _TWO_QUEUES = """

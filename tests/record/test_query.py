@@ -26,7 +26,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def query(directory: Path) -> Iterator[Query]:
-    with Query(Record(directory)) as made:
+    with Query(Record(directory).tables()) as made:
         yield made
 
 

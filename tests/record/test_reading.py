@@ -10,7 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from eunomia.errors import EunomiaError, UsageError
-from eunomia.record.reading import Record, collect, shared_columns
+from eunomia.record.reading import Record, collect
+from eunomia.record.types import shared_columns
 from eunomia.schema.batch import Schema
 from eunomia.schema.semantic import Column
 from tests.record.records import NOON, SCHEMAS, SHARED, batch, write
@@ -131,5 +132,6 @@ def test_a_file_that_goes_meanwhile(tmp_path: Path) -> None:
 
 def test_columns_that_all_trackers_have(tmp_path: Path) -> None:
     write(tmp_path / "rec", EVENTS, batch("tcp", {}), batch("files", {}))
-    shared = shared_columns(Record(tmp_path / "rec"))
+    record = Record(tmp_path / "rec")
+    shared = shared_columns([record.schema(tracker) for tracker in record])
     assert [one.name for one in shared] == [one.name for one in SHARED]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,11 +71,3 @@ def running(*command: str | Path, before: Sequence[str] = ()) -> Iterator[Target
     finally:
         process.kill()
         process.communicate()
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
-    """Waits for something."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)

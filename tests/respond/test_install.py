@@ -29,7 +29,8 @@ from eunomia.respond.ptrace import FrozenError, GoneError
 from eunomia.respond.subject import look, refusal
 from eunomia.schema.syscalls import codes
 from tests.cli.command import ROOT
-from tests.respond.targets import DENIED, EPERM, Target, allowing_all_but, running, until
+from tests.respond.targets import DENIED, EPERM, Target, allowing_all_but, running
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 _THREADS = 200

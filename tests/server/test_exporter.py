@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from eunomia.config import PrometheusConfig, TrackerConfig
 from eunomia.containers.cgroup_path import ContainerRef
+from eunomia.containers.container import Container
 from eunomia.containers.description import Description
-from eunomia.containers.registry import Container
 from eunomia.pipeline.accounts import Account
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.insight import Insight
@@ -103,8 +103,11 @@ class _Shown(Handler):
     """Another sink of the run."""
 
 
-def sinks(exporter: Exporter, label: str = "", schema: Schema = SCHEMA, **others: Handler) -> dict[str, Handler]:
-    made = exporter.beside(lambda *_: others)(TrackerConfig("files", name=label), TRACKER, schema)
+def sinks(
+    exporter: Exporter, label: str = "", schema: Schema = SCHEMA, *, for_metrics: bool = False, **others: Handler
+) -> dict[str, Handler]:
+    config = TrackerConfig("files", name=label, for_metrics=for_metrics)
+    made = exporter.beside(lambda *_: others)(config, TRACKER, schema)
     assert not isinstance(made, Handler)
     return dict(made)
 
@@ -125,6 +128,14 @@ def test_of_two_trackers_of_a_type_the_first_is_counted(exporter: Exporter) -> N
     assert set(sinks(exporter, "two", out=_Shown())) == {"out"}
     assert set(sinks(exporter, "two")) == {"prometheus"}  # whose events go nowhere else, and are accounted for there
     assert told[0] == "note: metrics count one and not two: both are files"
+
+
+def test_of_a_daemon_it_is_what_runs_for_metrics() -> None:
+    told.clear()
+    with Exporter(PrometheusConfig(("127.0.0.1", 0), trackers=("files",)), told.append) as exporter:
+        assert set(sinks(exporter, out=_Shown())) == {"out"}
+        assert set(sinks(exporter, for_metrics=True)) == {"prometheus"}
+    assert told == []
 
 
 def test_where_there_is_nothing_to_count_there_is_no_sink(exporter: Exporter) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -22,10 +21,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, Live, environment
 from tests.dockerd import DockerDaemon
 from tests.server.page import names
+from tests.waiting import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 _BYTES, _DELETES = 3 * 4096, 3
-_WORK = """
+WORK = """
 work() {
     for i in 1 2 3; do /bin/head -c 4096 /dev/zero >/tmp/f$i; done
     /bin/rm /tmp/f1 /tmp/f2 /tmp/f3
@@ -43,15 +43,6 @@ trap work USR1
 echo ready
 while :; do wait; done
 """
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
-    """Waits for something that is true."""
-    end = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
 
 
 def fetch(url: str, **headers: str) -> str:
@@ -91,17 +82,17 @@ def total(samples: list[Sample], name: str, **labels: str) -> float:
     return sum(value for called, told, value in samples if called == name and labels.items() <= told.items())
 
 
-def of_containers(url: str) -> list[Sample]:
-    return [one for one in scrape(url) if "container_id" in one[1]]
+def of_containers(url: str, **labels: str) -> list[Sample]:
+    return [one for one in scrape(url) if "container_id" in one[1] and labels.items() <= one[1].items()]
 
 
-def settled(url: str) -> list[Sample]:
+def settled(url: str, **labels: str) -> list[Sample]:
     """The numbers of containers once they stay the same for longer than an interval."""
     seen: list[list[Sample]] = [[]]
 
     def same() -> bool:
         time.sleep(1.5)
-        seen.append(of_containers(url))
+        seen.append(of_containers(url, **labels))
         return bool(seen[-1]) and seen[-1] == seen[-2]
 
     until(same)
@@ -112,13 +103,13 @@ def test_numbers_are_those_of_what_was_done(serving: tuple[Live, str], dockerd: 
     live, url = serving
     until(lambda: _answers(f"{url}/readyz") == 200)
     with prometheus(tmp_path, url.removeprefix("http://")) as ask:
-        container_id = dockerd.start("metered", "sh", "-c", _WORK)[:12]
+        container_id = dockerd.start("metered", "sh", "-c", WORK)[:12]
         until(lambda: "ready" in dockerd.cli("logs", "metered"))
         before = settled(url)
         dockerd.cli("kill", "-s", "USR1", "metered")
         until(lambda: "done" in dockerd.cli("logs", "metered"))
         after = settled(url)
-        _check_truth(before, after, container_id)
+        check_truth(before, after, container_id)
         expected = total(after, "eunomia_file_written_bytes_total")
         query = 'sum(eunomia_file_written_bytes_total{container_name="metered",image="eunomia-test"})'
         until(lambda: ask(query) == expected)
@@ -141,7 +132,7 @@ def _answers(url: str) -> int:
     return 200
 
 
-def _check_truth(before: list[Sample], after: list[Sample], container_id: str) -> None:
+def check_truth(before: list[Sample], after: list[Sample], container_id: str) -> None:
     inside = {"container_id": container_id, "container_name": "metered", "image": "eunomia-test"}
     assert all(inside.items() <= labels.items() for _, labels, _ in after)
 

@@ -24,4 +24,6 @@ def test_every_metric_is_documented() -> None:
 def test_examples_work(example: str, tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text(example)
-    assert read(file, None, usual()).prometheus
+    found = read(file, None, usual()).prometheus
+    assert found
+    assert found.listen

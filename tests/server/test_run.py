@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Shell, running
-from tests.server.test_live import fetch, scrape, total, until
+from tests.server.test_live import fetch, scrape, total
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 

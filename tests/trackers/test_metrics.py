@@ -17,7 +17,8 @@ EACH = pytest.mark.parametrize(("tracker", "metric"), DECLARED, ids=lambda one: 
 MANY = {"time", "cgroup_id", "pid", "tid", "ppid", "peer_pid", "path", "host_path", "args", "saddr", "daddr", "sport",
         "dport", "name", "inode", "cwd", "executable"}  # fmt: skip
 """Columns with more values than a label may have."""
-MODES: dict[str, list[dict[str, object]]] = {"ipc": [{}, {"interval": 1.0}], "files": [{}, {"events": True}],
+MODES: dict[str, list[dict[str, object]]] = {"ipc": [{}, {"interval": 1.0}],
+                                             "files": [{}, {"events": True}, {"latency": True}],
                                              "syscall": [{}, {"events": True}]}  # fmt: skip
 UNITS = ("_seconds", "_bytes")
 
@@ -84,6 +85,7 @@ def test_the_usual_trackers_have_something_to_count() -> None:
         ({"name": "eunomia_s", "kind": "histogram", "value": pl.col("a")}, "buckets"),
         ({"name": "eunomia_s", "kind": "histogram", "value": pl.col("a"), "buckets": (2.0, 1.0)}, "ascending"),
         ({"name": "eunomia_s", "kind": "gauge"}, "has a value"),
+        ({"mean": pl.col("a")}, "alone has a mean"),
     ],
 )
 def test_wrong_declarations(given: dict[str, object], wrong: str) -> None:

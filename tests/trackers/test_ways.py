@@ -38,8 +38,6 @@ OLDER = {
     **dict.fromkeys(("insert_of_queue_raw", "issue_of_queue_raw"), (5, 10)),  # since 5.10.137
 }
 """Programs whose tracepoint has another name, or other arguments, since."""
-NEWER_OF = {("sensitive", "calls_btf"): (6, 2)}
-"""The same for one tracker's program. 5.10 and 6.1 refuse this one without a word, and take its other way."""
 VERIFIER = ("refused it: Permission denied", "refused it: Invalid argument")
 """How a kernel refuses a program that it does not believe."""
 
@@ -56,7 +54,7 @@ WAYS = [
 def test_way(name: str, hook: Hook, way: tuple[str, ...], nothing_left: None) -> None:
     spec = ObjectSpec.read(object_file(registry.folder(name), name))
     trial = try_way(spec, hook, way, Settings(), Roots())
-    newer = {program: NEWER_OF.get((name, program), NEWER.get(program, KERNEL)) for program in way}
+    newer = {program: NEWER.get(program, KERNEL) for program in way}
     if any(newer[program] > KERNEL or OLDER.get(program, (99,)) <= KERNEL for program in way):
         assert trial.reason is not None
         return

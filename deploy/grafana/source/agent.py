@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.source.vocabulary import AGENT, RATE, number, page, query, series
+from deploy.grafana.source.vocabulary import AGENT, RATE, number, page, query, rate, series
 
 _NODE = 'instance=~"$node"'
 
 
 def _rate(metric: str, by: str) -> str:
-    return f"sum by ({by}, instance) (rate({metric}{{{_NODE}}}[{RATE}]))"
+    return rate(metric, f"{by}, instance", _NODE)
 
 
 def build() -> Dashboard:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from deploy.grafana.source.vocabulary import CONTAINER, NAME, RATE, WHERE, Panel, more, number, page, query, series
+from deploy.grafana.source.vocabulary import (
+    CONTAINER,
+    NAME,
+    RATE,
+    WHERE,
+    Panel,
+    alerts,
+    number,
+    page,
+    query,
+    rate,
+    series,
+)
 
-_ALERT = f'{WHERE}, level="alert"'
 _ID = "container_id, container_name, instance"
 
 
-def _rate(metric: str, by: str = "", where: str = "") -> str:
-    return f"sum by ({f'{by}, ' if by else ''}{_ID}) (rate({metric}{{{WHERE}{where}}}[{RATE}]))"
+def _rate(metric: str, *by: str) -> str:
+    return rate(metric, ", ".join((*by, _ID)))
 
 
-def _last(metric: str, where: str = "") -> str:
-    return f"sum by ({_ID}) ({metric}{{{WHERE}{where}}})"
+def _last(metric: str) -> str:
+    return f"sum by ({_ID}) ({metric}{{{WHERE}}})"
 
 
-def _quantile(share: float, histogram: str, by: str = "") -> str:
-    inner = f"sum by ({f'{by}, ' if by else ''}le, {_ID}) (rate({histogram}_bucket{{{WHERE}}}[{RATE}]))"
-    return f"histogram_quantile({share}, {inner})"
+def _quantile(share: float, histogram: str, *by: str) -> str:
+    return f"histogram_quantile({share}, {_rate(f'{histogram}_bucket', *by, 'le')})"
 
 
 def build() -> Dashboard:
@@ -65,13 +75,7 @@ def _now() -> tuple[Panel, ...]:
             bad_from=0.9,
         ),
         number("Tasks", "processes and threads", "none", f"sum(eunomia_container_pids{{{WHERE}}})"),
-        number(
-            "Alerts",
-            "at level alert, in the last hour",
-            "none",
-            f"sum{more('eunomia_alerts_total', '1h', _ALERT)} or vector(0)",
-            bad_from=1,
-        ),
+        alerts(),
     )
 
 

@@ -11,29 +11,30 @@ from deploy.grafana.source.vocabulary import (
     RATE,
     WHERE,
     Panel,
+    alerts,
     more,
     now,
     number,
     page,
     query,
+    rate,
     rows,
     series,
 )
 
 _TOP = 10
-_ALERT = f'{WHERE}, level="alert"'
 
 
-def _rate(metric: str, by: str = BY, where: str = "") -> str:
-    return f"sum by ({by}) (rate({metric}{{{WHERE}{where}}}[{RATE}]))"
+def _rate(metric: str) -> str:
+    return rate(metric, BY)
 
 
 def _top(expression: str) -> str:
     return f"topk({_TOP}, {expression})"
 
 
-def _last(metric: str, where: str = "") -> str:
-    return f"sum by ({BY}) (rate({metric}{{{WHERE}{where}}}[5m]))"
+def _last(metric: str) -> str:
+    return rate(metric, BY, window="5m")
 
 
 def build() -> Dashboard:
@@ -54,13 +55,7 @@ def _numbers() -> tuple[Panel, ...]:
             "none",
             f'count(count by (container_id, instance) (eunomia_container_pids{{{WHERE}, container_id!="host"}}))',
         ),
-        number(
-            "Alerts",
-            "at level alert, in the last hour",
-            "none",
-            f"sum{more('eunomia_alerts_total', '1h', _ALERT)} or vector(0)",
-            bad_from=1,
-        ),
+        alerts(),
         number(
             "Processes started",
             "programs run a second",
@@ -133,7 +128,7 @@ def _busiest() -> tuple[Panel, ...]:
             "share of time in which some task waited for a resource",
             "percentunit",
             query(
-                _top(_rate("eunomia_container_pressure_seconds_total", f"resource, {BY}", ', kind="some"')),
+                _top(rate("eunomia_container_pressure_seconds_total", f"resource, {BY}", f'{WHERE}, kind="some"')),
                 "{{resource}} " + NAME,
             ),
         ),

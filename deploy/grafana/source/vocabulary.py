@@ -60,6 +60,11 @@ def now(expression: str, *, legend: str = "__auto", as_table: bool = False) -> D
     return made.format(PromQueryFormat.TABLE) if as_table else made
 
 
+def rate(metric: str, by: str, where: str = WHERE, window: str = RATE) -> str:
+    """A counter's growth a second, by these labels."""
+    return f"sum by ({by}) (rate({metric}{{{where}}}[{window}]))"
+
+
 def more(metric: str, window: str, where: str = WHERE) -> str:
     """By how much a counter has grown. Of one that was not there before it is all of it: `increase` takes the first
     value that it sees for where it began, and the first alert of a rule would be none."""
@@ -119,6 +124,12 @@ def number(
         .span(width)
         .height(4)
     )
+
+
+def alerts() -> Stat:
+    """How many alerts there have been lately."""
+    grown = more("eunomia_alerts_total", "1h", f'{WHERE}, level="alert"')
+    return number("Alerts", "at level alert, in the last hour", "none", f"sum{grown} or vector(0)", bad_from=1)
 
 
 def rows(title: str, description: str, columns: dict[str, Dataquery], *, units: dict[str, str], width: int) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,8 +21,25 @@ if TYPE_CHECKING:
     from eunomia.respond.container import Group
     from eunomia.respond.program import Program
 
-ACTIONS = ("log", "errno", "kill")
-VIAS = ("seccomp", "lsm")
+action_option = click.option(
+    "--action",
+    type=click.Choice(["log", "errno", "kill"]),
+    help="what becomes of a call that is not allowed, whatever the profile says: it is let through and logged by"
+    " the kernel, fails, or ends the process",
+)
+log_option = click.option(
+    "--log",
+    callback=values.log_file,
+    metavar="FILE",
+    help="where what was done is written down; without it /var/log/eunomia/actions.jsonl, and the journal",
+)
+via_option = click.option(
+    "--via",
+    type=click.Choice(["seccomp", "lsm"]),
+    default="seccomp",
+    show_default=True,
+    help="by filters of system calls in the processes, or by a policy in the kernel (BPF LSM)",
+)
 _MOST_NAMED = 5
 
 
@@ -45,40 +62,6 @@ class Wanted:
     force: bool = False
     fmt: str = "table"
     log: Path | None = None
-
-
-def action_option(function: Any) -> Any:
-    """`--action`."""
-    option = click.option(
-        "--action",
-        type=click.Choice(ACTIONS),
-        help="what becomes of a call that is not allowed, whatever the profile says: it is let through and logged by"
-        " the kernel, fails, or ends the process",
-    )
-    return option(function)
-
-
-def log_option(function: Any) -> Any:
-    """`--log`."""
-    option = click.option(
-        "--log",
-        callback=values.log_file,
-        metavar="FILE",
-        help="where what was done is written down; without it /var/log/eunomia/actions.jsonl, and the journal",
-    )
-    return option(function)
-
-
-def via_option(function: Any) -> Any:
-    """`--via`."""
-    option = click.option(
-        "--via",
-        type=click.Choice(VIAS),
-        default="seccomp",
-        show_default=True,
-        help="by filters of system calls in the processes, or by a policy in the kernel (BPF LSM)",
-    )
-    return option(function)
 
 
 def program_of(profile: Profile, action: str | None) -> Program:

@@ -10,34 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli.loading import is_for_daemon, load_daemon, load_run
 from eunomia.cli.terminal import print_table, say
-from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
-    from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig, RunConfig, TrackerConfig
+    from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig, RunConfig
 
 _EXAMPLE = Path(__file__).parents[1] / "configfile" / "example.toml"
 _DAEMON_EXAMPLE = _EXAMPLE.with_name("daemon.toml")
 _SECRET = ("headers", "token")
 _of_daemon = click.option("--daemon", is_flag=True, help="of `eunomia daemon`'s file, not of `eunomia run`'s")
-
-
-def load(file: Path, usual: tuple[TrackerConfig, ...] = ()) -> RunConfig:
-    """Reads a configuration file.
-
-    Args:
-        usual: what runs when the file names no tracker.
-
-    Raises:
-        UsageError: with all its mistakes, a line each as if each had been said by itself.
-    """
-    from eunomia.configfile.reading import ConfigError, read
-
-    try:
-        return read(file, values.docker_host(), usual)
-    except ConfigError as error:
-        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
 
 
 @click.group(
@@ -61,10 +43,10 @@ def check(file: Path) -> None:
 
     Exit code 2 with a line for each mistake when it is wrong.
     """
-    if _is_for_daemon(file):
+    if is_for_daemon(file):
         _check_daemon(file)
         return
-    run = load(file)
+    run = load_run(file)
     print_table(("tracker", "type", "watches", "options", "sinks"), list(_trackers(run)))
     if run.sinks:
         click.echo("")
@@ -79,19 +61,7 @@ def check(file: Path) -> None:
     _tell_of_metrics(run.prometheus)
 
 
-def _is_for_daemon(file: Path) -> bool:
-    from eunomia.configfile.daemon import is_for_daemon
-    from eunomia.configfile.document import ConfigError
-
-    try:
-        return is_for_daemon(file)
-    except ConfigError as error:
-        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
-
-
 def _check_daemon(file: Path) -> None:
-    from eunomia.cli.daemon import load as load_daemon
-
     loaded = load_daemon(file)
     config = loaded.config
     click.echo(f"{len(loaded.rules.enabled)} rules in use of {len(loaded.rules.rules)}; state in {config.state_dir}")
@@ -112,8 +82,13 @@ def _print_databases(databases: Iterable[DatabaseConfig]) -> None:
 
 
 def _tell_of_metrics(config: PrometheusConfig | None) -> None:
-    if config is not None:
-        click.echo(f"\nmetrics at {config.listen[0]} port {config.listen[1]}, at most {config.cap:,} series of each")
+    if config is None:
+        return
+    at = f" at {config.listen[0]} port {config.listen[1]}" if config.listen else ""
+    click.echo(f"\nmetrics{at}, at most {config.cap:,} series of each")
+    for how, push in (("remote write", config.remote_write), ("OTLP", config.otlp)):
+        if push is not None:
+            click.echo(f"metrics by {how} to {push.shown} every {push.interval_s:g} s")
 
 
 def _settings(options: Mapping[str, object]) -> str:
@@ -143,7 +118,7 @@ def _sinks(run: RunConfig) -> Iterator[tuple[str, ...]]:
 
 def _written(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join("=".join(one) if isinstance(one, tuple) else str(one) for one in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

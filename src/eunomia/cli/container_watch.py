@@ -18,15 +18,15 @@ import click
 
 from eunomia.agent import Agent
 from eunomia.cli import values
-from eunomia.cli.containers import COLUMNS, cell, choose, record, rfc3339
+from eunomia.cli.container_columns import COLUMNS, cell, choose, record, rfc3339
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import plain, say
 from eunomia.config import AgentConfig
 from eunomia.containers.cgroup_path import shorten
+from eunomia.containers.container import Container
 from eunomia.containers.description import Description
 from eunomia.containers.identify import NAME_WAIT_S
 from eunomia.containers.listing import list_containers
-from eunomia.containers.registry import Container
 from eunomia.containers.reports import Reports
 from eunomia.containers.runtimes import Runtimes
 from eunomia.containers.selection import Known, Selection, select

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
+from eunomia.cli.container_columns import COLUMNS, cell, choose, record, shown
 from eunomia.cli.terminal import print_table, say
-from eunomia.containers.cgroup_path import shorten
-from eunomia.containers.description import DESCRIPTIONS, Description
+from eunomia.containers.description import Description
 from eunomia.containers.listing import LookUp, list_containers
 from eunomia.containers.selection import Known, select
 from eunomia.errors import UsageError
 from eunomia.host.roots import Roots
 
-COLUMNS = {name.removesuffix("_ns"): name for name in DESCRIPTIONS}
-"""Column -> field; times are shown as text and lose their unit."""
 _TABLE = ("id", "name", "image", "state", "runtime", "pid", "addresses", "created")
 
 _EXAMPLES = """\b
@@ -38,16 +33,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option(
-    "-c",
-    "--container",
-    "wanted",
-    multiple=True,
-    callback=values.containers,
-    shell_complete=values.complete_container,
-    metavar="CONTAINER",
-    help="only this one: id, beginning of an id, name, or [NAMESPACE/]POD[/NAME]",
-)
+@options.container("only this one: id, beginning of an id, name, or [NAMESPACE/]POD[/NAME]", "wanted")
 @click.option("-p", "--pid", "pids", type=click.IntRange(1, values.PID_MAX), multiple=True, help="whose process it is")
 @click.option("--cgroup", "cgroups", multiple=True, metavar="ID|PATH", help="whose cgroup it is")
 @click.option("--ip", "addresses", multiple=True, metavar="ADDRESS", help="who has this IP address")
@@ -106,21 +92,6 @@ def command(
     _print(found, names, fmt)
 
 
-def choose(columns: str, known: Iterable[str]) -> list[str]:
-    """The columns asked for.
-
-    Raises:
-        UsageError: there is no such column.
-    """
-    names, known = [name.strip() for name in columns.split(",")], list(known)
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
-            raise UsageError(f"--columns: there is no column {name!r}; {hint}")
-    return names
-
-
 def _select(listed: list[Description], wanted: Sequence[str]) -> list[Description]:
     if not wanted:
         return listed
@@ -153,39 +124,6 @@ def _print(found: Sequence[Description], names: Sequence[str], fmt: str) -> None
         writer.writerows([names, *([cell(value) for value in record(one, names).values()] for one in found)])
         click.echo(out.getvalue(), nl=False)
     elif found:
-        print_table(names, [[_shown(one, name) for name in names] for one in found])
+        print_table(names, [[shown(one, name) for name in names] for one in found])
     else:
         say("no container runs here")
-
-
-def record(one: Description, names: Iterable[str]) -> dict[str, Any]:
-    """A container as it is written: columns by name, times in RFC 3339."""
-    everything = asdict(one)
-    return {
-        name: rfc3339(everything[field]) if field.endswith("_ns") else everything[field]
-        for name, field in ((name, COLUMNS[name]) for name in names)
-    }
-
-
-def cell(value: Any) -> Any:
-    """A value as CSV has it: what has parts as JSON."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | tuple) else value
-
-
-def _shown(one: Description, name: str) -> str:
-    value = record(one, [name])[name]
-    if name == "id":
-        return shorten(one.id)
-    if name in ("created", "started", "finished") and value is not None:
-        return f"{value[:19]}Z"
-    if isinstance(value, tuple | list) and all(isinstance(item, str | int) for item in value):
-        return ",".join(map(str, value)) or "-"
-    return "-" if value in (None, "", (), [], {}) else str(cell(value))
-
-
-def rfc3339(time_ns: int | None) -> str | None:
-    """RFC 3339, UTC, with nanoseconds."""
-    if time_ns is None:
-        return None
-    seconds, rest = divmod(time_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"

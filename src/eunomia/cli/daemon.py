@@ -6,19 +6,19 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options
 from eunomia.cli.applying import log_option, via_option
 from eunomia.cli.exporting import Exporting
+from eunomia.cli.loading import load_daemon
 from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import coloured, say
-from eunomia.errors import LoadError, UsageError
+from eunomia.errors import LoadError
 
 if TYPE_CHECKING:
     from eunomia.agent import SinkFactory
@@ -41,30 +41,9 @@ Examples:
   eunomia status                           how it goes
 """
 )
-@click.option(
-    "-c",
-    "--container",
-    multiple=True,
-    callback=values.containers,
-    shell_complete=values.complete_container,
-    metavar="CONTAINER",
-    help="only this container: id, beginning of an id, or name",
-)
-@click.option(
-    "-p",
-    "--pid",
-    type=click.IntRange(1, values.PID_MAX),
-    multiple=True,
-    metavar="PID",
-    help="only this process and what it starts, by its number on the host",
-)
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="where alerts go, and all else; see docs/daemon.md",
-)
+@options.container("only this container: id, beginning of an id, or name")
+@options.pid("only this process and what it starts, by its number on the host")
+@options.config("where alerts go, and all else; see docs/daemon.md")
 @click.option(
     "--rules",
     multiple=True,
@@ -84,7 +63,7 @@ Examples:
 @via_option
 @log_option
 @recorded
-@click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
+@options.verbose()
 def command(
     container: tuple[str, ...],
     pid: tuple[int, ...],
@@ -106,7 +85,7 @@ def command(
     """
 
     def loaded() -> Loaded:
-        return load(file, container, pid, rules, fmt, default_rules=not no_default_rules)
+        return load_daemon(file, container, pid, rules, fmt, default_rules=not no_default_rules)
 
     if via != "seccomp" and seccomp is None:
         raise click.UsageError("--via goes with --seccomp FILE, which it says how to enforce")
@@ -130,48 +109,6 @@ def _recording(loaded: Loaded, directory: Path, max_bytes: int | None, max_age_s
     from eunomia.detect.needs import needs
 
     return Recording(directory, max_bytes, max_age_s, agent_config(loaded.config, needs(loaded.rules)))
-
-
-def load(
-    file: Path | None,
-    containers: tuple[str, ...] = (),
-    pids: tuple[int, ...] = (),
-    rules: tuple[Path, ...] = (),
-    fmt: str | None = None,
-    *,
-    default_rules: bool = True,
-) -> Loaded:
-    """What files and the command line ask for; the latter has the last word.
-
-    Raises:
-        UsageError: with all mistakes, a line each as if each had been said by itself.
-    """
-    from eunomia.config import DaemonConfig, FilterConfig
-    from eunomia.configfile.columns import rule_schemas
-    from eunomia.configfile.daemon import DaemonFile, read_daemon
-    from eunomia.configfile.document import ConfigError
-    from eunomia.daemon.daemon import Loaded
-    from eunomia.detect import loading
-    from eunomia.detect.mistakes import RulesError
-
-    try:
-        given = DaemonFile(DaemonConfig(docker_host=values.docker_host()))
-        if file is not None:
-            given = read_daemon(file, values.docker_host())
-    except ConfigError as error:
-        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
-    config = given.config
-    if containers or pids:
-        config = replace(config, filter=FilterConfig(containers=containers, pids=pids, children=bool(pids)))
-    # Who is watched for ever may well not be there yet.
-    named = bool(config.filter.containers or config.filter.pids)
-    config = replace(config, filter=replace(config.filter, wait=named), stdout=fmt or config.stdout)
-    paths = [*map(Path, config.rules), *rules]
-    holds = config.default_rules and default_rules
-    try:
-        return Loaded(config, loading.load(paths, default=holds, schemas=rule_schemas(), extra=given.rules))
-    except RulesError as error:
-        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
 
 
 def _stdout(how: str) -> Handler | None:
@@ -257,9 +194,9 @@ def _run(
 
     def beside(make: SinkFactory) -> SinkFactory:
         recorded = make if recording is None else recording.beside(make)
-        # What runs for the metrics' sake alone, and has a name for that, is not what the rules saw.
+        # A record is what the rules saw, and nothing else.
         return exporting.beside(
-            lambda config, tracker, schema: (make if config.name else recorded)(config, tracker, schema)
+            lambda config, tracker, schema: (make if config.for_metrics else recorded)(config, tracker, schema)
         )
 
     with ExitStack() as resources:

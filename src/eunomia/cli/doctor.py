@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.terminal import print_table
 from eunomia.containers.runtime import UNUSABLE
 from eunomia.containers.runtimes import Runtimes
@@ -149,7 +149,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
+@options.FORMAT
 def command(fmt: str) -> None:
     """Check what works on this kernel, and why something does not. Exit code 1 when something that is needed fails."""
     findings = list(examine(Roots()))

@@ -1,4 +1,4 @@
-"""Metrics over HTTP beside a run, when they are asked for."""
+"""Metrics over HTTP or to who gets them without asking, beside a run, when they are asked for."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from eunomia.cli.terminal import say
 if TYPE_CHECKING:
     from eunomia.agent import SinkFactory
     from eunomia.config import PrometheusConfig
-    from eunomia.containers.registry import ChangeKind, Container
+    from eunomia.containers.container import ChangeKind, Container
     from eunomia.pipeline.insight import Insight
     from eunomia.schema.batch import Batch
 
 
 class Exporting:
-    """Serves metrics from the moment it is made, and says where. Use it as a context manager.
+    """Serves and sends metrics from the moment it is made, and says where. Use it as a context manager.
 
     Args:
         config: how; None for nothing at all.
 
     Raises:
-        UsageError: nobody can listen there.
+        UsageError: nobody can listen there, or something that is needed to send them is not there.
     """
 
     def __init__(self, config: PrometheusConfig | None) -> None:
@@ -31,7 +31,10 @@ class Exporting:
             from eunomia.server.exporter import Exporter
 
             self._exporter = Exporter(config, say)
-            say(f"metrics: {self._exporter.url}")
+            if self._exporter.url:
+                say(f"metrics: {self._exporter.url}")
+            for name, push in self._exporter.pushes.items():
+                say(f"metrics by {name}: to {push.shown} every {push.interval_s:g} s")
 
     def __enter__(self) -> Exporting:
         return self

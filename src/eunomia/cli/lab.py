@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from eunomia.cli import values
-from eunomia.cli.lab_privileges import privileges
+from eunomia.cli import options, values
+from eunomia.cli.lab_privileges import REPORT, privileges
 from eunomia.cli.terminal import print_table, say
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.lab.action import Action, Kind, actions, select
@@ -50,16 +50,14 @@ command.add_command(privileges)
 _kind = click.option(
     "--kind", "kinds", type=click.Choice([kind.value for kind in Kind]), multiple=True, help="only these"
 )
-
-
-_report = click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown"
+_rules = click.option(
+    "--rules", "rule_files", type=click.Path(path_type=Path), multiple=True, help="rules besides the default ones"
 )
 
 
 @command.command("list")
 @_kind
-@click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
+@options.FORMAT
 @click.argument("names", metavar="[NAMES]...", nargs=-1)
 def list_actions(names: Sequence[str], kinds: Sequence[str], fmt: str) -> None:
     """List the actions.
@@ -90,12 +88,10 @@ def show(name: str) -> None:
 
 @command.command()
 @_kind
-@click.option(
-    "--rules", "rule_files", type=click.Path(path_type=Path), multiple=True, help="rules besides the default ones"
-)
+@_rules
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="containers at a time")
-@click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
-@_report
+@options.FORMAT
+@REPORT
 @click.option("--installed", is_flag=True, help="judge the daemon that runs here, by the file of alerts it writes")
 @click.option(
     "--socket",
@@ -202,10 +198,8 @@ def _need_root() -> None:
 @click.option("--minutes", type=click.FloatRange(0.1, 1440), default=10, show_default=True, help="how long")
 @click.option("--image", default="debian:stable", show_default=True, help="a Debian, which programs are put into")
 @click.option("--network", default="bridge", show_default=True, help="of the container in which apt-get runs")
-@click.option(
-    "--rules", "rule_files", type=click.Path(path_type=Path), multiple=True, help="rules besides the default ones"
-)
-@_report
+@_rules
+@REPORT
 @click.pass_context
 def benign(
     context: click.Context,

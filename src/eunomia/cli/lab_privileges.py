@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.terminal import print_table, say
 from eunomia.errors import EunomiaError
 from eunomia.lab.labtool import LabError
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from eunomia.lab.workloads.workload import Workload
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+REPORT = click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown"
+)
 _EXAMPLES = """\b
 Examples:
   eunomia lab privileges                 all whose programs are here
@@ -48,8 +51,8 @@ Examples:
     help="whether small programs prove the verdicts on capabilities, too",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="attacks at a time")
-@click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="write the figures there, as Markdown")
+@options.FORMAT
+@REPORT
 @click.pass_context
 def privileges(
     context: click.Context,

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eunomia.cli.terminal import say
+from eunomia.cli.terminal import say, usage_error
 from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def read_policy(name: str) -> Policy:
     try:
         return read(Path(name))
     except ConfigError as error:
-        raise UsageError("\neunomia: error: ".join(error.mistakes)) from error
+        raise usage_error(error.mistakes) from error
 
 
 def _kernel() -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options
 from eunomia.cli.output import choose_format, write_frame
 from eunomia.cli.recorded import FROM, open_record
 from eunomia.cli.terminal import print_table
@@ -30,7 +30,7 @@ Examples:
     type=click.Choice(["table", "json", "csv", "parquet"]),
     help="without it FILE's ending decides, else it is a table",
 )
-@click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout")
+@options.OUTPUT
 def command(sql: str | None, record: Path, tables: bool, fmt: str | None, output: Path | None) -> None:
     """Ask the record one question in SQL (DuckDB's), over a view for each tracker and `events` over all of them.
 
@@ -48,15 +48,13 @@ def command(sql: str | None, record: Path, tables: bool, fmt: str | None, output
 
 def _tables(record: Any, fmt: str) -> None:
     from eunomia.record.query import EVENTS
-    from eunomia.record.reading import shared_columns
+    from eunomia.record.types import shared_columns
     from eunomia.schema.semantic import type_name
 
+    schemas = {tracker: record.schema(tracker) for tracker in record}
     rows = [
         (view, column.name, type_name(column), column.description)
-        for view, schema in (
-            *((tracker, record.schema(tracker)) for tracker in record),
-            (EVENTS, shared_columns(record)),
-        )
+        for view, schema in (*schemas.items(), (EVENTS, shared_columns([*schemas.values()])))
         for column in schema
     ]
     rows.append((EVENTS, "tracker", "text", "the tracker that saw the event"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.recorded import TIMES, open_record
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import is_terminal, say, width
@@ -52,16 +52,8 @@ Examples:
 @click.option(
     "--record", callback=values.directory, metavar="DIR", help="what `run --record` has seen, instead of watching now"
 )
-@TIMES[0]
-@TIMES[1]
-@click.option(
-    "-T",
-    "--time",
-    "duration_s",
-    type=values.Number(0, above=True),
-    metavar="SECONDS",
-    help="watch so long; without, until it ends or Ctrl-C",
-)
+@TIMES
+@options.duration("watch so long; without, until it ends or Ctrl-C")
 @click.option("--wait", is_flag=True, help="wait for it, and so see its start")
 @click.option(
     "--margin",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.terminal import say
 from eunomia.errors import EunomiaError, UsageError
 
@@ -28,16 +28,11 @@ def complete_container(context: click.Context, _option: click.Parameter, begun: 
     return [CompletionItem(name) for name in names if name.startswith(begun)]
 
 
-CONTAINER = click.option(
-    "-c",
-    "--container",
-    multiple=True,
-    callback=values.containers,
-    shell_complete=complete_container,
-    metavar="CONTAINER",
-    help="only this container: id, beginning of an id, or name; `host` is what ran outside of any",
+CONTAINER = options.container(
+    "only this container: id, beginning of an id, or name; `host` is what ran outside of any",
+    complete=complete_container,
 )
-TIMES: tuple[Callable[[Any], Any], ...] = (
+TIMES = options.all_of(
     click.option(
         "--since",
         callback=values.moment,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from eunomia.agent import SinkFactory
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.terminal import say
 from eunomia.config import AgentConfig, TrackerConfig
 from eunomia.errors import EunomiaError
@@ -33,7 +33,7 @@ def _of_a_record(convert: Callable[[click.Context, click.Parameter, Any], Any]) 
     return check
 
 
-OPTIONS: tuple[Callable[[Any], Any], ...] = (
+recorded = options.all_of(
     click.option(
         "--record",
         callback=values.directory,
@@ -56,13 +56,6 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="what is older goes, as 12h or 7d",
     ),
 )
-
-
-def recorded(function: Any) -> Any:
-    """Gives a command these options."""
-    for decorate in reversed(OPTIONS):
-        function = decorate(function)
-    return function
 
 
 class Recording:

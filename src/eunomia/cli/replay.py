@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options
 from eunomia.cli.output import FORMATS, choose_format, sink_factory
 from eunomia.cli.recorded import CONTAINER, TIMES, chosen_trackers, open_record
 from eunomia.cli.run import conclude
@@ -26,27 +26,19 @@ Examples:
 """
 
 
-def _with_times(command: Any) -> Any:
-    for decorate in reversed(TIMES):
-        command = decorate(command)
-    return command
-
-
 @click.command(epilog=_EXAMPLES)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @CONTAINER
-@click.option(
-    "-p", "--pid", type=click.IntRange(1, values.PID_MAX), multiple=True, metavar="PID", help="only this process"
-)
-@click.option("--uid", multiple=True, callback=values.uid, metavar="USER", help="only processes of this user")
-@click.option("--mntns", multiple=True, callback=values.namespace, metavar="INODE", help="only this mount namespace")
-@click.option("--pidns", multiple=True, callback=values.namespace, metavar="INODE", help="only this PID namespace")
+@options.pid("only this process")
+@options.UID
+@options.MNTNS
+@options.PIDNS
 @click.option("--tracker", multiple=True, metavar="TRACKER", help="only what this tracker saw")
-@_with_times
+@TIMES
 @click.option("--tree", is_flag=True, help="show each process below its parent, where a tracker can")
 @click.option("--fmt", type=click.Choice(FORMATS), help="without it FILE's ending decides, else it is a table")
-@click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout")
-@click.option("--columns", metavar="A,B,…", help="columns to show, in this order")
+@options.OUTPUT
+@options.COLUMNS
 @click.option(
     "--speed",
     type=click.Choice(["max", "realtime"]),

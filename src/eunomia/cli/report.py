@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options
 from eunomia.cli.recorded import CONTAINER, FROM_OPTIONAL, TIMES, open_record
 
 _EXAMPLES = """\b
@@ -24,13 +24,12 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @FROM_OPTIONAL
 @CONTAINER
-@TIMES[0]
-@TIMES[1]
+@TIMES
 @click.option(
     "--limit", type=click.IntRange(1), default=1000, show_default=True, metavar="N", help="entries of a part at most"
 )
 @click.option("--fmt", type=click.Choice(["json", "csv"]), help="without it FILE's ending decides, else it is JSON")
-@click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout")
+@options.OUTPUT
 @click.option("--schema", is_flag=True, help="print the JSON Schema of the report instead")
 def command(
     record: Path | None,

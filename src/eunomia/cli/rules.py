@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eunomia.cli import options
 from eunomia.cli.rules_record import learn, test
-from eunomia.cli.ruleset import DEFAULT, FORMAT, load_rules, with_rules
+from eunomia.cli.ruleset import DEFAULT, load_rules, with_rules
 from eunomia.cli.terminal import plain, print_table, say
 from eunomia.errors import UsageError
 
@@ -34,7 +35,7 @@ def command() -> None:
 
 @command.command("list", epilog="\b\nExample:\n  eunomia rules list --fmt json | jq -r .name")
 @with_rules
-@FORMAT
+@options.FORMAT
 def list_(files: tuple[Path, ...], default: bool, fmt: str) -> None:
     """List the rules in the order in which they were read."""
     rules = load_rules(files, default=default).rules.values()
@@ -52,7 +53,7 @@ def list_(files: tuple[Path, ...], default: bool, fmt: str) -> None:
 @command.command(epilog="\b\nExample:\n  eunomia rules show 'Password hashes read'")
 @click.argument("name")
 @with_rules
-@FORMAT
+@options.FORMAT
 def show(name: str, files: tuple[Path, ...], default: bool, fmt: str) -> None:
     """Show all that rule NAME says, and where it was read."""
     from eunomia.detect.loading import find

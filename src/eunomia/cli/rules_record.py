@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options
 from eunomia.cli.recorded import CONTAINER, FROM, TIMES
-from eunomia.cli.ruleset import DEFAULT, FORMAT, load_rules
+from eunomia.cli.ruleset import DEFAULT, load_rules
 from eunomia.cli.terminal import print_table, say
 from eunomia.cli.trial import Trial
 from eunomia.errors import UsageError
@@ -22,40 +22,25 @@ if TYPE_CHECKING:
     from eunomia.schema.batch import Batch
 
 _SHOWN = ("time", "level", "rule", "container", "count", "message")
-_COMMON: tuple[Callable[[Any], Any], ...] = (
+_with_record = options.all_of(
     click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]…"),
     FROM,
     CONTAINER,
-    *TIMES,
+    TIMES,
     DEFAULT,
     click.option("--rule", "names", multiple=True, metavar="NAME", help="only this rule, also when it is not enabled"),
 )
 
 
-def _with_record(command: Any) -> Any:
-    for decorate in reversed(_COMMON):
-        command = decorate(command)
-    return command
-
-
 @click.command(epilog="\b\nExample:\n  eunomia rules test --record DIR mine.yaml --rule 'My rule'")
 @_with_record
-@FORMAT
-def test(
-    files: tuple[Path, ...],
-    record: Path,
-    container: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    default: bool,
-    names: tuple[str, ...],
-    fmt: str,
-) -> None:
+@options.FORMAT
+def test(fmt: str, **asked: Any) -> None:
     """Replay a record against the rules.
 
     Printed are the alerts and, but as JSON, what each rule found. FILEs are laid over the default rules.
     """
-    trial = Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
+    trial = _trial(**asked)
     out = _alerts_to(fmt)
 
     def tell(alerts: Batch) -> None:
@@ -82,17 +67,8 @@ def test(
 
 @click.command(epilog="\b\nExample:\n  eunomia rules learn --record DIR -o exceptions.yaml")
 @_with_record
-@click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout")
-def learn(
-    files: tuple[Path, ...],
-    record: Path,
-    container: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    default: bool,
-    names: tuple[str, ...],
-    output: Path | None,
-) -> None:
+@options.OUTPUT
+def learn(record: Path, output: Path | None, **asked: Any) -> None:
     """Propose exceptions from a record of normal work.
 
     They are for what fires in it. FILEs are laid over the default rules. What is written is a rule file for a person to
@@ -101,7 +77,7 @@ def learn(
     from eunomia.cli.output import write_text
     from eunomia.detect.learning import Matches, written
 
-    trial = Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
+    trial = _trial(record=record, **asked)
     counters = trial.run(lambda _alerts: None)
     fired = [rule for rule in trial.rules.enabled if counters.fired[rule.name]]
     matches = Matches(fired)
@@ -112,6 +88,20 @@ def learn(
     write_text(written(proposals, about), output)
     made = sum(bool(one.rows) for one in proposals)
     say(f"{made} exceptions for {len(fired)} rules that fired; look through them, then give the file to --rules")
+
+
+def _trial(
+    *,
+    files: tuple[Path, ...],
+    record: Path,
+    container: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    default: bool,
+    names: tuple[str, ...],
+) -> Trial:
+    """What `_with_record` has asked for."""
+    return Trial(record, container, since, until, _chosen(load_rules(files, default=default), names))
 
 
 def _chosen(rules: RuleSet, names: Sequence[str]) -> RuleSet:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from eunomia.cli.terminal import plain, say
-from eunomia.errors import UsageError
+from eunomia.cli import options
+from eunomia.cli.terminal import plain, say, usage_error
 
 if TYPE_CHECKING:
     from eunomia.detect.rule import RuleSet
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT = click.option(
     "--default-rules/--no-default-rules", "default", default=True, help="whether the package's own count"
 )
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+with_rules = options.all_of(
     click.option(
         "--rules",
         "files",
@@ -28,14 +28,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     DEFAULT,
 )
-FORMAT = click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
-
-
-def with_rules(command: Any) -> Any:
-    """Adds the options that say which rules are meant: `files` and `default`."""
-    for decorate in reversed(_OPTIONS):
-        command = decorate(command)
-    return command
+"""The options that say which rules are meant: `files` and `default`."""
 
 
 def load_rules(files: Sequence[Path], *, default: bool) -> RuleSet:
@@ -51,7 +44,7 @@ def load_rules(files: Sequence[Path], *, default: bool) -> RuleSet:
     try:
         rules = load(files, default=default, schemas=rule_schemas())
     except RulesError as error:
-        raise UsageError("\neunomia: error: ".join(map(plain, error.mistakes))) from error
+        raise usage_error(map(plain, error.mistakes)) from error
     for warning in rules.warnings:
         say(f"note: {plain(warning)}")
     return rules

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.exporting import Exporting
 from eunomia.cli.output import FORMATS, Wrapper, choose_format, sink_factory
-from eunomia.cli.recording import OPTIONS as RECORD_OPTIONS
 from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import say
@@ -27,50 +26,25 @@ if TYPE_CHECKING:
     from eunomia.config import RunConfig
 
 _WATCH_S = 0.2
-_VERBOSE = "say which hooks are used, and the kernel's log on failure"
 
-_COMMON: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "-c",
-        "--container",
-        multiple=True,
-        callback=values.containers,
-        shell_complete=values.complete_container,
-        metavar="CONTAINER",
-        help="only this container: id, beginning of an id, or name",
-    ),
-    click.option(
-        "-p",
-        "--pid",
-        type=click.IntRange(1, values.PID_MAX),
-        multiple=True,
-        metavar="PID",
-        help="only this process, by its number on the host",
-    ),
+_common = options.all_of(
+    options.container("only this container: id, beginning of an id, or name"),
+    options.pid("only this process, by its number on the host"),
     click.option("--children", is_flag=True, help="with -p: also what it starts, and what that starts"),
-    click.option("--uid", multiple=True, callback=values.uid, metavar="USER", help="only processes of this user"),
+    options.UID,
     click.option("--cgroup", multiple=True, metavar="PATH", help="only this cgroup and those below it"),
-    click.option(
-        "--mntns", multiple=True, callback=values.namespace, metavar="INODE", help="only this mount namespace"
-    ),
-    click.option("--pidns", multiple=True, callback=values.namespace, metavar="INODE", help="only this PID namespace"),
-    click.option("--wait", is_flag=True, help="wait for a container or process that is not there yet"),
-    click.option(
-        "-T",
-        "--time",
-        "duration_s",
-        type=values.Number(0, above=True),
-        metavar="SECONDS",
-        help="end after so long; with --wait counted from when the first one has come",
-    ),
+    options.MNTNS,
+    options.PIDNS,
+    options.WAIT,
+    options.duration("end after so long; with --wait counted from when the first one has come"),
     click.option("--fmt", type=click.Choice(FORMATS), help="without it FILE's ending decides, else it is a table"),
-    click.option("-o", "--output", callback=values.file, metavar="FILE", help="write there; - is stdout"),
-    click.option("--columns", metavar="A,B,…", help="columns to show, in this order"),
-    *RECORD_OPTIONS,
+    options.OUTPUT,
+    options.COLUMNS,
+    recorded,
     click.option(
         "--ring-bytes", type=int, callback=values.ring_bytes, metavar="BYTES", help="size of the kernel's buffer"
     ),
-    click.option("-v", "--verbose", is_flag=True, help=_VERBOSE),
+    options.verbose(),
     click.option(
         "--config", hidden=True, expose_value=False, callback=values.no_config, help="a file names its trackers itself"
     ),
@@ -140,10 +114,9 @@ def _command(name: str, tracker: Tracker) -> click.Command:
         own = {option.key: given.pop(option.key) for option in tracker.options}
         _run(name, own, **given)
 
-    for decorate in reversed(_COMMON):
-        callback = decorate(callback)
     description = tracker.description[0].upper() + tracker.description[1:]
-    made: click.Command = click.command(name, help=description + ".", epilog=_EXAMPLES.format(name=name))(callback)
+    decorate = click.command(name, help=description + ".", epilog=_EXAMPLES.format(name=name))
+    made: click.Command = decorate(_common(callback))
     made.params = [*(_parameter(option) for option in tracker.options), *made.params]
     return made
 
@@ -165,23 +138,10 @@ Examples:
 """,
     subcommand_metavar="[TRACKER [OPTIONS]]",
 )
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="run what this file says; see `eunomia config --help`",
-)
-@click.option(
-    "-T",
-    "--time",
-    "duration_s",
-    type=values.Number(0, above=True),
-    metavar="SECONDS",
-    help="with --config: end after so long, whatever the file says",
-)
+@options.config("run what this file says; see `eunomia config --help`")
+@options.duration("with --config: end after so long, whatever the file says")
 @recorded
-@click.option("-v", "--verbose", is_flag=True, help=f"with --config: {_VERBOSE}")
+@options.verbose("with --config: ")
 @click.pass_context
 def command(
     context: click.Context,
@@ -208,10 +168,10 @@ def command(
 def _run_file(
     file: Path, duration_s: float | None, record: tuple[Path | None, int | None, float | None], *, verbose: bool
 ) -> None:
-    from eunomia.cli.config import load
     from eunomia.cli.configured import sinks_of
+    from eunomia.cli.loading import load_run
 
-    run = load(file)
+    run = load_run(file)
     recording = Recording(*record, run.agent)
     with sinks_of(run) as make_sink, Exporting(run.prometheus) as exporting:
         carry_out(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.transfer import take, transfer_options
 
 _COMMANDS = {
@@ -72,32 +72,10 @@ class _Seccomp(click.Group):
     epilog=_EXAMPLES,
     subcommand_metavar="[-- COMMAND [ARGS]... | apply | merge | diff]",
 )
-@click.option(
-    "-c",
-    "--container",
-    multiple=True,
-    callback=values.containers,
-    shell_complete=values.complete_container,
-    metavar="CONTAINER",
-    help="this container: id, beginning of an id, or name; several make one profile",
-)
-@click.option(
-    "-p",
-    "--pid",
-    type=click.IntRange(1, values.PID_MAX),
-    multiple=True,
-    metavar="PID",
-    help="this process and all it starts; several make one profile",
-)
-@click.option("--wait", is_flag=True, help="wait for a container or process that is not there yet")
-@click.option(
-    "-T",
-    "--time",
-    "duration_s",
-    type=values.Number(0, above=True),
-    metavar="SECONDS",
-    help="end after so long; with --wait counted from when the first one has come",
-)
+@options.container("this container: id, beginning of an id, or name; several make one profile")
+@options.pid("this process and all it starts; several make one profile")
+@options.WAIT
+@options.duration("end after so long; with --wait counted from when the first one has come")
 @click.option("-o", "--output", callback=values.file, metavar="FILE", help="write the profile there; - is stdout")
 @click.option(
     "--fmt",
@@ -111,7 +89,7 @@ class _Seccomp(click.Group):
     help="what is allowed beyond: what runc does before the start (usual for containers), and what other libraries"
     " would call instead",
 )
-@click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
+@options.verbose()
 @transfer_options
 @click.pass_context
 def command(context: click.Context, /, output: Path | None, **asked: Any) -> int | None:

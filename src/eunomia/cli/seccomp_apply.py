@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options
 from eunomia.cli.applying import Wanted, action_option, log_option, put_on, via_option
 from eunomia.cli.profiles import read_profile
 
@@ -22,27 +22,12 @@ Examples:
 """
 )
 @click.argument("profile")
-@click.option(
-    "-c",
-    "--container",
-    multiple=True,
-    callback=values.containers,
-    shell_complete=values.complete_container,
-    metavar="CONTAINER",
-    help="all processes of this container: id, beginning of an id, or name",
-)
-@click.option("-p", "--pid", type=click.IntRange(1, values.PID_MAX), multiple=True, metavar="PID", help="this process")
+@options.container("all processes of this container: id, beginning of an id, or name")
+@options.pid("this process")
 @click.option("--children", is_flag=True, help="with -p: what it has started already, too; the rest has it anyway")
 @action_option
 @via_option
-@click.option(
-    "-T",
-    "--time",
-    "duration_s",
-    type=values.Number(0, above=True),
-    metavar="SECONDS",
-    help="with --via lsm: end after so long; without, at Ctrl-C",
-)
+@options.duration("with --via lsm: end after so long; without, at Ctrl-C")
 @click.option("--dry-run", is_flag=True, help="only say what would be done")
 @click.option("--force", is_flag=True, help="also what is refused as too dangerous: see docs/enforcing.md")
 @click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print what was done")

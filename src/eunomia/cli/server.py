@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.exporting import Exporting
 from eunomia.cli.recording import Recording
 from eunomia.cli.run import carry_out, prints
@@ -41,14 +41,8 @@ Examples:
     metavar="[ADDR:]PORT",
     help="where; a port alone is for this machine only. Default: 127.0.0.1:10435, or as FILE says",
 )
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="what to run instead of the usual trackers, and [prometheus]; see docs/metrics.md",
-)
-@click.option("-v", "--verbose", is_flag=True, help="say which hooks are used, and the kernel's log on failure")
+@options.config("what to run instead of the usual trackers, and [prometheus]; see docs/metrics.md")
+@options.verbose()
 @click.pass_context
 def command(
     context: click.Context, prometheus: bool, listen: tuple[str, int] | None, file: Path | None, verbose: bool
@@ -69,11 +63,11 @@ def command(
 
 
 def _run_of(file: Path | None) -> RunConfig:
-    from eunomia.cli.config import load
+    from eunomia.cli.loading import load_run
     from eunomia.config import AgentConfig, RunConfig
 
     if file is not None:
-        return load(file, usual())
+        return load_run(file, usual())
     trackers = usual()
     return RunConfig(AgentConfig(trackers, docker_host=values.docker_host()), {}, {one.label: () for one in trackers})
 

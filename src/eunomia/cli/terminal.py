@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
+
+from eunomia.errors import UsageError
 
 if TYPE_CHECKING:
     from eunomia.sinks.table import Style
@@ -23,6 +25,11 @@ _NARROWEST = 20  # a last column that has less room than this is not folded
 def say(message: str) -> None:
     """A line for the person at the terminal, on stderr, so that it never mixes with data."""
     print(f"eunomia: {message}", file=sys.stderr, flush=True)
+
+
+def usage_error(mistakes: Iterable[str]) -> UsageError:
+    """Of several mistakes each gets a line as if it had been said by itself."""
+    return UsageError("\neunomia: error: ".join(mistakes))
 
 
 def is_terminal() -> bool:

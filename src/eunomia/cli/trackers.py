@@ -6,6 +6,7 @@ import json
 
 import click
 
+from eunomia.cli import options
 from eunomia.cli.terminal import print_table
 from eunomia.configfile.columns import schema_of
 from eunomia.schema.batch import Schema
@@ -57,7 +58,7 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("name", required=False)
-@click.option("--fmt", type=click.Choice(["table", "json"]), default="table", help="how to print it")
+@options.FORMAT
 def command(name: str | None, fmt: str) -> None:
     """List the trackers, or show the columns and options of tracker NAME."""
     chosen = registry.names() if name is None else (registry.resolve(name),)

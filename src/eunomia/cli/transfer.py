@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from eunomia.cli import values
+from eunomia.cli import options, values
 from eunomia.cli.applying import action_option, log_option
 
 
@@ -26,7 +26,7 @@ class Transfer:
 
 
 _pid = click.IntRange(1, values.PID_MAX)
-_OPTIONS = (
+transfer_options = options.all_of(
     click.option("--source", is_flag=True, help="learn from -sc or -sp, and put it on -tc or -tp"),
     click.option(
         *("-sc", "source_containers"),
@@ -49,13 +49,6 @@ _OPTIONS = (
     click.option("--dry-run", is_flag=True, help="with --target: only say what would be done"),
     log_option,
 )
-
-
-def transfer_options(function: Any) -> Any:
-    """All of them."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def take(asked: dict[str, Any]) -> Transfer | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from eunomia.config import AlertSinkConfig, DaemonConfig, DatabaseConfig
+from eunomia.config import AlertSinkConfig, DaemonConfig, DatabaseConfig, PrometheusConfig
 from eunomia.configfile.columns import rule_schemas
 from eunomia.configfile.daemon_keys import DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.databases import OF_DAEMON, columns_of
@@ -68,13 +68,19 @@ class _Reader(Tables):
         alerts = self._alerts(values.get("alerts", {}))
         databases = self._check_databases(self._databases(values, OF_DAEMON), alerts)
         rules = (*self._danger(values.get("danger", {})), *self._rules(values.get("rules", [])))
-        metrics = self._prometheus(values, DAEMON_PROMETHEUS, trackers=registry.counting())
+        metrics = self._metrics(values, settled.get("node"))
         self._document.check()
         host = top.get("docker_host", docker_host)
         config = DaemonConfig(
             **settled, filter=watched, docker_host=host, alerts=alerts, databases=databases, prometheus=metrics
         )
         return DaemonFile(config, rules)
+
+    def _metrics(self, values: Mapping[str, Any], node: str | None) -> PrometheusConfig | None:
+        metrics = self._prometheus(values, DAEMON_PROMETHEUS, node, trackers=registry.counting())
+        for name in sorted({*metrics.latency} - {*metrics.trackers}) if metrics else ():
+            self._mistake(("prometheus", "latency"), f'latency in [prometheus]: "{name}" is not among its trackers')
+        return metrics
 
     def _check_databases(
         self, databases: tuple[DatabaseConfig, ...], alerts: tuple[AlertSinkConfig, ...]

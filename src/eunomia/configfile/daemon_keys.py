@@ -9,6 +9,7 @@ from typing import Any
 
 from eunomia.configfile.databases import checked
 from eunomia.configfile.keys import FILTER, PROMETHEUS, TOP, Key, Table, filled, ring_bytes
+from eunomia.configfile.push import ATTRIBUTES
 from eunomia.sinks.alerts.delivery import LEVELS
 from eunomia.sinks.alerts.making import TYPES
 from eunomia.sinks.alerts.syslog import FACILITIES, Address
@@ -150,6 +151,15 @@ ALERT_TYPES: Mapping[str, Table] = {
             *_HTTP,
         ),
     ),
+    "otlp": Table(
+        'type = "otlp"',
+        "Log records by OTLP over HTTP, as OpenTelemetry collectors take them.",
+        (
+            Key("url", (str,), "where it is, without /v1/logs", required=True, check=checked(Url)),
+            ATTRIBUTES,
+            *_HTTP,
+        ),
+    ),
 }
 """What stands in [alerts.NAME] beside ALERTS, by type."""
 
@@ -189,6 +199,7 @@ DAEMON_TOP = Table(
         ("danger", "what is dangerous by itself"),
         ("rules", "simple rules"),
         ("prometheus", "metrics over HTTP"),
+        ("otlp", "who gets metrics by OTLP, as OpenTelemetry collectors do"),
     ),
 )
 
@@ -197,6 +208,14 @@ def _counting(name: str) -> str:
     found = registry.resolve(name)
     if found not in registry.counting():
         raise ValueError(f"it has nothing to count; there are: {', '.join(registry.counting())}")
+    return found
+
+
+def _measuring(name: str) -> str:
+    found = registry.resolve(name)
+    known = [one for one in registry.counting() if "latency" in registry.get(one).settle({})]
+    if found not in known:
+        raise ValueError(f"it does not measure how long calls take; there are: {', '.join(known)}")
     return found
 
 
@@ -211,6 +230,14 @@ DAEMON_PROMETHEUS = replace(
             several=True,
             default="all that count something",
             check=_counting,
+        ),
+        Key(
+            "latency",
+            (str,),
+            "which of these also measure how long calls take, which costs more: files, syscall",
+            several=True,
+            default="none",
+            check=_measuring,
         ),
     ),
 )

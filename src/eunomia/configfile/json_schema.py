@@ -7,6 +7,7 @@ from typing import Any
 from eunomia.configfile.daemon_keys import ALERT_TYPES, DAEMON, DAEMON_PROMETHEUS, DAEMON_TOP, DANGER, RULE, keys_of
 from eunomia.configfile.databases import OF_DAEMON, OF_RUN, SETTINGS, table_of
 from eunomia.configfile.keys import FILTER, PROMETHEUS, SINK, TOP, TRACKER, Key, Table, of_option
+from eunomia.configfile.push import OTLP, REMOTE_WRITE
 from eunomia.trackers import registry
 from eunomia.trackers.declaration import Option
 
@@ -21,7 +22,7 @@ def schema() -> Schema:
     """
     top = _table(TOP)
     top["properties"]["filter"] = {"$ref": "#/$defs/filter"}
-    top["properties"]["prometheus"] = _table(PROMETHEUS)
+    top["properties"] |= {"prometheus": _prometheus(PROMETHEUS), "otlp": _table(OTLP)}
     top["properties"]["tracker"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/tracker"}}
     top["properties"]["sink"] = {
         "type": "object",
@@ -49,7 +50,8 @@ def daemon_schema() -> Schema:
     top["properties"] |= {
         "daemon": _table(DAEMON),
         "filter": _table(FILTER),
-        "prometheus": _table(DAEMON_PROMETHEUS),
+        "prometheus": _prometheus(DAEMON_PROMETHEUS),
+        "otlp": _table(OTLP),
         "danger": _table(DANGER),
         "alerts": {
             "type": "object",
@@ -65,6 +67,12 @@ def daemon_schema() -> Schema:
         **top,
         "$defs": {"alerts": {"oneOf": [_alerts(kind) for kind in ALERT_TYPES]}},
     }
+
+
+def _prometheus(table: Table) -> Schema:
+    made = _table(table)
+    made["properties"]["remote_write"] = _table(REMOTE_WRITE)
+    return made
 
 
 def _alerts(kind: str) -> Schema:

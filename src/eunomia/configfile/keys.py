@@ -243,6 +243,11 @@ SINK = Table(
 )
 
 
+def _place(text: str) -> tuple[str, int] | None:
+    """Where to listen; None for nowhere."""
+    return None if text == "none" else listen_address(text)
+
+
 def _label(name: str) -> str:
     """Takes the name of a label that some metric of containers has."""
     declared = (*alerts.METRICS, *(metric for one in registry.names() for metric in registry.get(one).metrics))
@@ -259,9 +264,9 @@ PROMETHEUS = Table(
         Key(
             "listen",
             (str,),
-            "where: [ADDR:]PORT; an IPv6 address in brackets",
+            "where: [ADDR:]PORT; an IPv6 address in brackets; none to send them only",
             default="127.0.0.1:10435",
-            check=listen_address,
+            check=_place,
         ),
         Key("drop_labels", (str,), "labels to leave out; what they tell apart is added up", several=True, check=_label),
         Key(
@@ -281,6 +286,7 @@ PROMETHEUS = Table(
             maximum=86_400 * 30,
         ),
     ),
+    (("remote_write", "who gets them by Prometheus remote write, without asking"),),
 )
 
 TOP = Table(
@@ -303,6 +309,7 @@ TOP = Table(
         ("influxdb", "InfluxDB, or what takes its line protocol, as a further sink"),
         ("postgresql", "PostgreSQL as a further sink"),
         ("prometheus", "metrics over HTTP"),
+        ("otlp", "who gets metrics by OTLP, as OpenTelemetry collectors do"),
     ),
 )
 

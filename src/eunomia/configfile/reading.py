@@ -52,7 +52,9 @@ class _Reader(Tables):
         agent = AgentConfig(tuple(trackers), usual, top.get("docker_host", docker_host))
         if not any(STDOUT in route for route in routes.values()) and STDOUT not in self._declared:
             del sinks[STDOUT]
-        run = RunConfig(agent, sinks, routes, top.get("time_s"), self._prometheus(values), databases)
+        # Who names what is usually run wants metrics, whether the file speaks of them or not.
+        metrics = self._prometheus({"prometheus": {}, **values} if self._usual else values)
+        run = RunConfig(agent, sinks, routes, top.get("time_s"), metrics, databases)
         check_routes(run, self._document)
         for database in databases.values():
             if run.sources(database.type):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig
+from eunomia.config import DatabaseConfig, FilterConfig, PrometheusConfig, PushConfig
 from eunomia.configfile.databases import columns_of, table_of
 from eunomia.configfile.document import Document
 from eunomia.configfile.keys import FILTER, PROMETHEUS, Key, Table, nearest, shown
 from eunomia.configfile.lines import Path
+from eunomia.configfile.push import OTLP, OTLP_INTERVAL_S, REMOTE_WRITE
 from eunomia.errors import UsageError
 from eunomia.sinks.databases.making import TYPES
 from eunomia.sinks.databases.settings import made
@@ -91,12 +92,38 @@ class Tables:
                     self._mistake((database.type, key, place), told)
 
     def _prometheus(
-        self, values: Mapping[str, Any], table: Table = PROMETHEUS, **usual: tuple[str, ...]
+        self,
+        values: Mapping[str, Any],
+        table: Table = PROMETHEUS,
+        node: str | None = None,
+        **usual: tuple[str, ...],
     ) -> PrometheusConfig | None:
-        """How metrics are served, when the file says so."""
-        if "prometheus" not in values:
+        """How metrics are served and sent, when the file says so."""
+        given = values.get("prometheus")
+        if given is None and "otlp" not in values:
             return None
-        return PrometheusConfig(**usual | self._table(table, values["prometheus"], ("prometheus",), "[prometheus]"))
+        settled: dict[str, Any] = {"listen": None}
+        if given is not None:
+            settled = self._table(table, given, ("prometheus",), "[prometheus]")
+        if isinstance(given, dict) and "remote_write" in given:
+            path = ("prometheus", "remote_write")
+            settled["remote_write"] = self._push(REMOTE_WRITE, given["remote_write"], path, node=node)
+        if "otlp" in values:
+            settled["otlp"] = self._push(OTLP, values["otlp"], ("otlp",), node=node, interval_s=OTLP_INTERVAL_S)
+        return PrometheusConfig(**usual | settled)
+
+    def _push(self, table: Table, given: object, path: Path, **usual: Any) -> PushConfig | None:
+        """Who gets metrics; None when something is wrong with that."""
+        settled = self._table(table, given, path, table.header)
+        if ("username" in settled) != ("password_file" in settled):
+            self._mistake(path, f"{table.header}: username and password_file go together")
+        if "username" in settled and "token_file" in settled:
+            self._mistake(path, f"{table.header}: username, token_file: give one of them")
+        if self._document.is_wrong(path):
+            return None
+        if "attributes" in settled:
+            settled["labels"] = settled.pop("attributes")
+        return PushConfig(**usual | settled)
 
 
 def within(where: str) -> str:

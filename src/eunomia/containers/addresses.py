@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eunomia.containers.container import Container
 from eunomia.host.cgroupfs import Cgroups
 from eunomia.host.netns import addresses
 from eunomia.host.procfs import Procfs
@@ -19,8 +20,6 @@ from eunomia.host.roots import Roots
 if TYPE_CHECKING:
     import polars as pl
 
-    from eunomia.containers.registry import Container
-
 _FIRST_WAIT_S = 0.05
 _TRIES = 10
 """A new container's namespace is looked at anew after 0.05, 0.1, 0.2 ... s until it has an address: 50 s in all."""
@@ -28,7 +27,7 @@ _READ_ALL_S = 30.0
 """How often all are read again when an unknown address comes up: `docker network connect` tells nobody here."""
 _MAPPED = "::ffff:"
 
-Read = Callable[["Container"], "tuple[str, ...] | None"]
+Read = Callable[[Container], tuple[str, ...] | None]
 """Gives a container's addresses: none on the host's network, None when there is nothing to see yet."""
 
 

@@ -20,7 +20,6 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 list_ = list  # the method of that name hides it
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _EVENTS: dict[ChangeKind, str] = {"started": "start", "stopped": "die", "renamed": "rename"}
-_KINDS: dict[str, ChangeKind] = {event: kind for kind, event in _EVENTS.items()}
 
 
 class Docker(Runtime):
@@ -88,7 +87,8 @@ class Docker(Runtime):
     def follow(self, kinds: Sequence[ChangeKind]) -> Changes:
         """From the daemon's stream of events."""
         wanted = {"type": ["container"], "event": [_EVENTS[kind] for kind in kinds]}
-        return _Events(self._http.stream(f"{self._versioned()}/events?filters={quote(json.dumps(wanted))}"))
+        asked = f"{self._versioned()}/events?filters={quote(json.dumps(wanted))}"
+        return Events(self._http.stream(asked), _EVENTS)
 
     def _digest(self, image: str) -> str | None:
         """The digest in a registry if it has ever been in one, else that of its configuration, which is its id."""
@@ -113,19 +113,26 @@ class Docker(Runtime):
         return self._prefix
 
 
-class _Events(Changes):
-    """Docker's stream of events, reduced to what changes here."""
+class Events(Changes):
+    """A stream of events as Docker has it, and Podman after it, reduced to what changes here.
 
-    def __init__(self, stream: JsonStream) -> None:
+    Args:
+        stream: the answer.
+        named: what it calls each kind of change.
+    """
+
+    def __init__(self, stream: JsonStream, named: Mapping[ChangeKind, str]) -> None:
         self._stream = stream
+        self._kinds = {event: kind for kind, event in named.items()}
 
     def __iter__(self) -> Iterator[Change]:
         for event in self._stream:
-            kind = _KINDS.get(event.get("Action", ""))
+            kind = self._kinds.get(event.get("Action", ""))
             if kind is not None:
                 yield Change(kind, event["Actor"]["ID"])
 
     def close(self) -> None:
+        """Ends it."""
         self._stream.close()
 
 

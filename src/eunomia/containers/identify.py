@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import polars as pl
 
-from eunomia.containers.registry import HOST_ID, Container, Containers
+from eunomia.containers.container import Container
+from eunomia.containers.registry import HOST_ID, Containers
 from eunomia.containers.selection import Selection
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.losses import Losses

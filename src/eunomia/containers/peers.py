@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from eunomia.containers.registry import Container, Containers
+from eunomia.containers.container import Container
+from eunomia.containers.registry import Containers
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.schema.semantic import Column

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from eunomia.containers.description import Description, Mount
-from eunomia.containers.docker import list_, seccomp, time_ns
-from eunomia.containers.http import HttpSocket, JsonStream
-from eunomia.containers.runtime import LONGEST_QUESTION, Change, ChangeKind, Changes, Runtime
+from eunomia.containers.docker import Events, list_, seccomp, time_ns
+from eunomia.containers.http import HttpSocket
+from eunomia.containers.runtime import LONGEST_QUESTION, ChangeKind, Changes, Runtime
 
 _EVENTS: dict[ChangeKind, str] = {"started": "start", "stopped": "died", "renamed": "rename"}
-_KINDS: dict[str, ChangeKind] = {event: kind for kind, event in _EVENTS.items()}
 _STATES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
 """Podman's own names of states, as Docker calls them; the others are the same."""
 
@@ -53,29 +52,14 @@ class Podman(Runtime):
     def follow(self, kinds: Sequence[ChangeKind]) -> Changes:
         """From the service's stream of events."""
         wanted = {"type": ["container"], "event": [_EVENTS[kind] for kind in kinds]}
-        return _Events(self._http.stream(f"{self._versioned()}/events?stream=true&filters={quote(json.dumps(wanted))}"))
+        asked = f"{self._versioned()}/events?stream=true&filters={quote(json.dumps(wanted))}"
+        return Events(self._http.stream(asked), _EVENTS)
 
     def _versioned(self) -> str:
         """Prefix that asks for the service's own version: there is none without."""
         if self._prefix is None:
             self._prefix = f"/v{self._http.header('/libpod/_ping', 'libpod-api-version') or '4.0.0'}/libpod"
         return self._prefix
-
-
-class _Events(Changes):
-    """Podman's stream of events, reduced to what changes here."""
-
-    def __init__(self, stream: JsonStream) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[Change]:
-        for event in self._stream:
-            kind = _KINDS.get(event.get("Action", ""))
-            if kind is not None:
-                yield Change(kind, event["Actor"]["ID"])
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 def _listed(one: Mapping[str, Any]) -> Description:

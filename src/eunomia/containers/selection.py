@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from eunomia.containers.cgroup_path import shorten
-from eunomia.containers.registry import Container
+from eunomia.containers.container import Container
 from eunomia.errors import UsageError
 
 _HEX = frozenset("0123456789abcdef")

@@ -14,8 +14,8 @@ from threading import Lock
 from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
-from eunomia.config import DaemonConfig, PrometheusConfig, TrackerConfig
-from eunomia.containers.registry import OnChange
+from eunomia.config import DaemonConfig, TrackerConfig
+from eunomia.containers.container import OnChange
 from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
@@ -158,7 +158,7 @@ class Daemon:
         def made(config: TrackerConfig, tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
             sinks = recorded(config, tracker, schema)
             named = {QUEUE: sinks} if isinstance(sinks, Handler) else sinks
-            if config.label == PrometheusConfig.label_of(config.tracker):  # it runs to be counted
+            if config.for_metrics:
                 return named
             return {**named, **self._databases.beside(config.tracker, config.label, schema)}
 

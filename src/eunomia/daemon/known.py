@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from eunomia.containers.registry import ChangeKind, Container
+from eunomia.containers.container import ChangeKind, Container
 from eunomia.detect.container_facts import NOTHING, ContainerFacts
 
 _REMEMBERED = 10_000

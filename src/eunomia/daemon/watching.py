@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
-from eunomia.config import AgentConfig, DaemonConfig, TrackerConfig
+from eunomia.config import AgentConfig, DaemonConfig, PrometheusConfig, TrackerConfig
 from eunomia.configfile.columns import schema_of
+from eunomia.containers.container import ChangeKind, Container, OnChange
 from eunomia.containers.processes import running
-from eunomia.containers.registry import ChangeKind, Container, OnChange
 from eunomia.daemon.known import KnownContainers, user_of
 from eunomia.daemon.turn import InTurn, Turn
 from eunomia.detect.context import Context
@@ -180,7 +180,7 @@ class Watching:
         self.agent = Agent(asked, self._sinks_in_turn, on_container=noted, clock=memory.clock)
 
     def _sinks(self, config: TrackerConfig, _tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
-        if config.name:  # runs for the metrics' sake
+        if config.for_metrics:
             return {}
         memory = self._memory
         steps = [memory.present, *([memory.processes] if config.tracker == _FIRST else []), self._context]
@@ -221,9 +221,8 @@ class Watching:
     def start(self) -> None:
         """Begins."""
         for one in self.agent.config.trackers:
-            if one.name:
-                continue
-            self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
+            if not one.for_metrics:
+                self.detector.prepare(one.tracker, self._context.columns(schema_of(one.tracker, one.options)))
         self.agent.__enter__()
 
     def start_beside(self, other: Watching) -> Summary:
@@ -296,8 +295,13 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
     trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
     if (metrics := config.prometheus) is not None:
-        trackers += [
-            TrackerConfig(name, registry.get(name).metrics_options, name=metrics.label_of(name))
-            for name in metrics.trackers
-        ]
+        trackers += [_counting(name, metrics) for name in metrics.trackers]
     return AgentConfig(tuple(trackers), config.filter, config.docker_host)
+
+
+def _counting(name: str, metrics: PrometheusConfig) -> TrackerConfig:
+    """A tracker that runs for the metrics' sake."""
+    options = dict(registry.get(name).metrics_options)
+    if name in metrics.latency:
+        options["latency"] = True
+    return TrackerConfig(name, options, for_metrics=True)

@@ -51,17 +51,7 @@ static __always_inline int on_fork(struct task_struct *child)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(fork_btf, struct task_struct *parent, struct task_struct *child)
-{
-	return on_fork(child);
-}
-
-SEC("raw_tp/sched_process_fork")
-int BPF_PROG(fork_raw, struct task_struct *parent, struct task_struct *child)
-{
-	return on_fork(child);
-}
+#include "fork_hooks.bpf.h"
 
 /*
  * Later than any exit event, so no tracker's program sees this process again. The pid has been free for a grace period

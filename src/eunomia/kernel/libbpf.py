@@ -42,6 +42,7 @@ class BatchOptions(ctypes.Structure):
     _fields_ = (("sz", c_size_t), ("elem_flags", c_uint64), ("flags", c_uint64))
 
 
+_BATCH = (c_int, c_int, *(c_void_p,) * 4, POINTER(c_uint32), POINTER(BatchOptions))
 # name -> (result, *arguments)
 _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "libbpf_version_string": (c_char_p,),
@@ -68,26 +69,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "bpf_map_lookup_elem": (c_int, c_int, c_void_p, c_void_p),
     "bpf_map_delete_elem": (c_int, c_int, c_void_p),
     "bpf_map_get_next_key": (c_int, c_int, c_void_p, c_void_p),
-    "bpf_map_lookup_and_delete_batch": (
-        c_int,
-        c_int,
-        c_void_p,
-        c_void_p,
-        c_void_p,
-        c_void_p,
-        POINTER(c_uint32),
-        POINTER(BatchOptions),
-    ),
-    "bpf_map_lookup_batch": (
-        c_int,
-        c_int,
-        c_void_p,
-        c_void_p,
-        c_void_p,
-        c_void_p,
-        POINTER(c_uint32),
-        POINTER(BatchOptions),
-    ),
+    "bpf_map_lookup_and_delete_batch": _BATCH,
+    "bpf_map_lookup_batch": _BATCH,
 }
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from eunomia.errors import EunomiaError, UsageError
-from eunomia.record.reading import Record, shared_columns
+from eunomia.record.types import shared_columns
+from eunomia.schema.batch import Schema
 
 EVENTS = "events"
 """The view over all trackers: the columns that they share, and `tracker`."""
@@ -23,19 +27,37 @@ _NO_TYPE = re.compile(r"INTERVAL|UNION|MAP|BIT\b|TIME WITH TIME ZONE|TIMETZ|VARI
 _SUMS = "HUGEINT"  # what a sum of whole numbers is
 
 
+@dataclass(frozen=True)
+class Table:
+    """A tracker's events in a record.
+
+    Attributes:
+        schema: their columns.
+        files: where they are.
+        there: the columns that any of the files has.
+    """
+
+    schema: Schema
+    files: tuple[Path, ...]
+    there: frozenset[str]
+
+
 class Query:
     """A database in memory whose views read the record's files, and which can do nothing else.
 
     Use it as a context manager.
 
+    Args:
+        tables: of each tracker.
+
     Raises:
         EunomiaError: the record cannot be read.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, tables: Mapping[str, Table]) -> None:
         import duckdb  # half of what `eunomia --help` may take
 
-        self._record = record
+        self._tables = tables
         self._duckdb = duckdb
         self._connection = duckdb.connect()
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -59,37 +81,19 @@ class Query:
         self._connection.close()
 
     def _make_views(self) -> None:
-        views = {}
-        for tracker in self._record:
-            views[tracker] = self._view(tracker)
-            self._connection.execute(f"CREATE VIEW {_name(tracker)} AS {views[tracker]}")
+        for tracker, table in self._tables.items():
+            self._connection.execute(f"CREATE VIEW {_name(tracker)} AS {_view(table)}")
         shared = ", ".join(
             f"CAST({_name(column.name)} AS {_sql_type(column.dtype)}) AS {_name(column.name)}"
-            for column in shared_columns(self._record)
+            for column in shared_columns([table.schema for table in self._tables.values()])
         )
-        parts = [f"SELECT {_text(tracker)} AS tracker, {shared} FROM {_name(tracker)}" for tracker in views]  # noqa: S608
+        parts = [f"SELECT {_text(tracker)} AS tracker, {shared} FROM {_name(tracker)}" for tracker in self._tables]  # noqa: S608
         if parts and shared:
             self._connection.execute(f"CREATE VIEW {EVENTS} AS {' UNION ALL '.join(parts)}")
 
-    def _view(self, tracker: str) -> str:
-        schema = self._record.schema(tracker)
-        files = self._record.files(tracker)
-        if not files:
-            nothing = ", ".join(f"CAST(NULL AS {_sql_type(column.dtype)}) AS {_name(column.name)}" for column in schema)
-            return f"SELECT {nothing} WHERE false"
-        # Columns that none of the files has, because a run with them has had no event, are in the schema all the same.
-        there = {name for file in files for name in self._record.columns(file)}
-        values = ", ".join(
-            f"CAST({_name(column.name) if column.name in there else 'NULL'} AS {_sql_type(column.dtype)})"
-            f" AS {_name(column.name)}"
-            for column in schema
-        )
-        listed = ", ".join(_text(str(file.path)) for file in files)
-        return f"SELECT {values} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"  # noqa: S608
-
     def _lock(self) -> None:
         """From here on only the record's files can be opened, and this cannot be changed."""
-        listed = ", ".join(_text(str(file.path)) for tracker in self._record for file in self._record.files(tracker))
+        listed = ", ".join(_text(str(file)) for table in self._tables.values() for file in table.files)
         self._connection.execute(f"SET allowed_paths = [{listed}]")
         for setting in (
             "enable_external_access = false",
@@ -157,9 +161,9 @@ class Query:
             r'Referenced column "([^"]+)" (?:was )?not found|does not have a column named "([^"]+)"', text
         )
         if table:
-            asked, known = table[1], [*self._record, EVENTS]
+            asked, known = table[1], [*self._tables, EVENTS]
         elif column:
-            names = {one.name for tracker in self._record for one in self._record.schema(tracker)}
+            names = {one.name for of in self._tables.values() for one in of.schema}
             asked, known = column[1] or column[2], sorted({*names, "tracker"})
         else:
             return ""
@@ -181,6 +185,19 @@ class _Stream:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._relation.__arrow_c_stream__(requested_schema)
+
+
+def _view(table: Table) -> str:
+    # Columns that none of the files has, because a run with them has had no event, are in the schema all the same.
+    values = ", ".join(
+        f"CAST({_name(column.name) if column.name in table.there else 'NULL'} AS {_sql_type(column.dtype)})"
+        f" AS {_name(column.name)}"
+        for column in table.schema
+    )
+    if not table.files:
+        return f"SELECT {values} WHERE false"
+    listed = ", ".join(_text(str(file)) for file in table.files)
+    return f"SELECT {values} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"  # noqa: S608
 
 
 def _whole(numbers: pl.Series) -> pl.Series:
@@ -244,4 +261,4 @@ def _sql_type(dtype: Any) -> str:
     return _SQL_TYPES.get(str(dtype), "VARCHAR")
 
 
-__all__ = ["EVENTS", "Query"]
+__all__ = ["EVENTS", "Query", "Table"]

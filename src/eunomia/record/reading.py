@@ -8,16 +8,19 @@ from datetime import datetime, timedelta
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from eunomia.errors import EunomiaError, UsageError
 from eunomia.record import layout, meta
 from eunomia.record.layout import RecordFile
-from eunomia.record.types import merge, merge_types
+from eunomia.record.types import merge
 from eunomia.schema.batch import Schema
 from eunomia.schema.semantic import Column
+
+if TYPE_CHECKING:
+    from eunomia.record.query import Table
 
 _HOUR = timedelta(hours=1)
 
@@ -162,8 +165,22 @@ class Record(Mapping[str, pl.LazyFrame]):
         """
         from eunomia.record.query import Query
 
-        with Query(self) as asked:
+        with Query(self.tables()) as asked:
             return asked.ask(query)
+
+    def tables(self) -> dict[str, Table]:
+        """What a query finds: the files of each tracker, and what is in them."""
+        from eunomia.record.query import Table
+
+        found = {tracker: self.files(tracker) for tracker in self}
+        return {
+            tracker: Table(
+                self.schema(tracker),
+                tuple(file.path for file in files),
+                frozenset(name for file in files for name in self.columns(file)),
+            )
+            for tracker, files in found.items()
+        }
 
     def __repr__(self) -> str:
         return f"<record {self.directory}: {', '.join(self)}; {len(self.runs)} runs>"
@@ -184,21 +201,6 @@ def _as(column: Column, own: Schema) -> pl.Expr:
     return value.cast(column.dtype)
 
 
-def shared_columns(record: Record) -> Schema:
-    """The columns that all trackers of a record have, of types that hold the values of each."""
-    schemas = [record.schema(tracker) for tracker in record]
-    if not schemas:
-        return Schema(())
-    names = [column.name for column in schemas[0] if all(column.name in schema for schema in schemas)]
-    return Schema(tuple(_joint(name, schemas) for name in names))
-
-
-def _joint(name: str, schemas: list[Schema]) -> Column:
-    first = schemas[0][name]
-    dtype: Any = reduce(merge_types, (schema[name].dtype for schema in schemas))
-    return Column(name, dtype, first.description, first.show)
-
-
 def collect(frame: pl.LazyFrame) -> pl.DataFrame:
     """The rows of a lazy frame over a record.
 
@@ -212,4 +214,4 @@ def collect(frame: pl.LazyFrame) -> pl.DataFrame:
         raise EunomiaError(f"the record cannot be read: {first}; was a file removed or damaged meanwhile?") from error
 
 
-__all__ = ["Record", "collect", "shared_columns"]
+__all__ = ["Record", "collect"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import polars as pl
@@ -90,6 +92,20 @@ def merge(newer: Schema, older: Schema) -> Schema:
         for one in newer
     ]
     return Schema((*both, *(one for one in older if one.name not in newer)))
+
+
+def shared_columns(schemas: Sequence[Schema]) -> Schema:
+    """The columns that all of them have, of types that hold the values of each."""
+    if not schemas:
+        return Schema(())
+    names = [column.name for column in schemas[0] if all(column.name in schema for schema in schemas)]
+    return Schema(tuple(_joint(name, schemas) for name in names))
+
+
+def _joint(name: str, schemas: Sequence[Schema]) -> Column:
+    first = schemas[0][name]
+    dtype: Any = reduce(merge_types, (schema[name].dtype for schema in schemas))
+    return Column(name, dtype, first.description, first.show)
 
 
 def merge_types(newer: Any, older: Any) -> Any:

@@ -42,6 +42,8 @@ class Metric:
         labels: further labels -> column or expression. Their values must be few: never a pid, path, address or time.
         buckets: a histogram's upper bounds, ascending, without infinity.
         weight: how many observations a row stands for, in a histogram; one without it.
+        mean: what a row's observations are on average, in a histogram whose values are but the bounds of what was
+            observed: its sum is made of this. Of the row as it is before `each` takes it apart.
         each: columns that are lists, of the same length in each row: each of their elements is a row by itself.
         exemplar: columns that tell of the last event behind a number, such as its pid; for OpenMetrics only.
     """
@@ -54,6 +56,7 @@ class Metric:
     labels: Mapping[str, str | pl.Expr] = field(default_factory=dict)
     buckets: tuple[float, ...] = ()
     weight: pl.Expr | None = None
+    mean: pl.Expr | None = None
     each: tuple[str, ...] = ()
     exemplar: tuple[str, ...] = ()
 
@@ -66,6 +69,8 @@ class Metric:
             raise ValueError(f"{self.name}: labels {', '.join(self.labels)}: one is taken, or no name")
         if (self.kind == "histogram") != bool(self.buckets) or list(self.buckets) != sorted(set(self.buckets)):
             raise ValueError(f"{self.name}: a histogram, and it alone, has buckets, in ascending order")
+        if self.mean is not None and self.kind != "histogram":
+            raise ValueError(f"{self.name}: a histogram alone has a mean")
         if self.kind != "counter" and self.value is None:
             raise ValueError(f"{self.name}: a {self.kind} has a value")
 
@@ -75,7 +80,7 @@ class Metric:
         return frozenset((CONTAINER, *self.each, *self.exemplar, *(("time",) if self.exemplar else ()), *self._roots()))
 
     def _roots(self) -> Iterator[str]:
-        for one in (self.value, self.where, self.weight, *self.labels.values()):
+        for one in (self.value, self.where, self.weight, self.mean, *self.labels.values()):
             if isinstance(one, str):
                 yield one
             elif one is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from eunomia.containers.registry import ChangeKind, Container
+from eunomia.containers.container import ChangeKind, Container
 from eunomia.sinks.metrics.store import Known
 
 

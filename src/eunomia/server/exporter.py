@@ -1,8 +1,8 @@
-"""The Prometheus exporter: a run's metrics over HTTP."""
+"""The exporter: a run's metrics, over HTTP for Prometheus, and to those who get them without asking."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from email.message import Message
 from http import HTTPStatus
@@ -13,8 +13,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encode
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from eunomia.agent import SinkFactory
-from eunomia.config import PrometheusConfig, TrackerConfig
-from eunomia.containers.registry import ChangeKind, Container
+from eunomia.config import PrometheusConfig, PushConfig, TrackerConfig
+from eunomia.containers.container import ChangeKind, Container
 from eunomia.errors import LostEventsError
 from eunomia.pipeline.handler import Handler
 from eunomia.pipeline.insight import Insight
@@ -25,7 +25,10 @@ from eunomia.server.http import Answer, PageServer
 from eunomia.server.itself import Itself
 from eunomia.sinks.metrics import alerts
 from eunomia.sinks.metrics.exposition import expose
+from eunomia.sinks.metrics.snapshot import Snapshot, pairs, snapshots
 from eunomia.sinks.metrics.store import MetricsSink, Store
+from eunomia.sinks.push.making import receivers
+from eunomia.sinks.push.pusher import Pushed, Pusher
 from eunomia.trackers.declaration import Tracker
 
 SINK = "prometheus"
@@ -35,14 +38,16 @@ _OPENMETRICS = "application/openmetrics-text"
 
 
 class Exporter:
-    """Serves /metrics, /healthz and /readyz from the moment it is made. Use it as a context manager, or close it.
+    """Serves /metrics, /healthz and /readyz from the moment it is made, and sends metrics to who wants them sent.
+
+    Use it as a context manager, or close it.
 
     Args:
         config: where, and what.
         tell: takes lines for a person.
 
     Raises:
-        UsageError: nobody can listen there.
+        UsageError: nobody can listen there, or something that is needed to send them is not there.
     """
 
     def __init__(self, config: PrometheusConfig, tell: Callable[[str], None]) -> None:
@@ -56,14 +61,23 @@ class Exporter:
         self._alerting, self._one_by_one = Lock(), Lock()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._registry.register(Itself(self._look, self._containers.states, self._store.sizes))
+        self._pushers = [Pusher(one, self.snapshots, asked, tell) for one, asked in receivers(config)]
+        own = Itself(self._look, self._containers.states, self._store.sizes, self._pushed)
+        self._registry.register(own)
         pages = {"/metrics": self._metrics, "/healthz": self._health, "/readyz": self._ready}
-        self._server = PageServer(config.listen, pages, tell)
+        self._server = None if config.listen is None else PageServer(config.listen, pages, tell)
+        for pusher in self._pushers:
+            pusher.start()
 
     @property
     def url(self) -> str:
-        """Where the metrics are."""
-        return f"{self._server.url}/metrics"
+        """Where the metrics are; empty when nobody is served."""
+        return "" if self._server is None else f"{self._server.url}/metrics"
+
+    @property
+    def pushes(self) -> dict[str, PushConfig]:
+        """Where they are sent to, by protocol."""
+        return {pusher.name: pusher.config for pusher in self._pushers}
 
     def __enter__(self) -> Exporter:
         return self
@@ -72,8 +86,11 @@ class Exporter:
         self.close()
 
     def close(self) -> None:
-        """Answers nobody any more: before the run ends that it asks. Calling it again does nothing."""
-        self._server.close()
+        """Answers nobody and sends nothing any more: before the run ends that it asks. Again it does nothing."""
+        for pusher in self._pushers:
+            pusher.close()
+        if self._server is not None:
+            self._server.close()
 
     # What it is told.
 
@@ -95,12 +112,13 @@ class Exporter:
 
     def _sink(self, config: TrackerConfig, tracker: Tracker, schema: Schema) -> MetricsSink:
         if config.tracker in self._config.trackers:
-            first = self._config.label_of(config.tracker)
+            counts = config.for_metrics
         else:
             first = self._counted.setdefault(config.tracker, config.label)
-        if first != config.label and not self._config.trackers:
-            self._tell(f"note: metrics count {first} and not {config.label}: both are {config.tracker}")
-        return self._store.sink(tracker.metrics if first == config.label else (), schema)
+            counts = first == config.label
+            if not counts and not self._config.trackers:
+                self._tell(f"note: metrics count {first} and not {config.label}: both are {config.tracker}")
+        return self._store.sink(tracker.metrics if counts else (), schema)
 
     def note(self, kind: ChangeKind, container: Container) -> None:
         """Something has happened to a container."""
@@ -120,6 +138,14 @@ class Exporter:
         self._insight = insight
 
     # What it tells.
+
+    def snapshots(self) -> list[Snapshot]:
+        """All that /metrics tells, as it is now."""
+        with self._one_by_one:
+            return [*snapshots(self._store), *_own(self._registry)]
+
+    def _pushed(self) -> dict[str, Pushed]:
+        return {pusher.name: pusher.counts for pusher in self._pushers}
 
     def _look(self) -> Insight | None:
         return None if self._insight is None else self._insight()
@@ -142,6 +168,15 @@ class Exporter:
         """Ready: trackers are attached and read."""
         run = self._look()
         return _verdict("trackers are not attached yet" if run is None else run.broken)
+
+
+def _own(registry: CollectorRegistry) -> Iterator[Snapshot]:
+    """Metrics that prometheus-client has collected: counters and gauges."""
+    for family in registry.collect():
+        counts = family.type == "counter"
+        values = [(pairs(sample.labels), sample.value) for sample in family.samples]
+        name = f"{family.name}_total" if counts else family.name
+        yield Snapshot(name, "counter" if counts else "gauge", family.documentation, values)
 
 
 def _verdict(wrong: str) -> Answer:

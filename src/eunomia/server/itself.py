@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from eunomia.pipeline.insight import Insight
+from eunomia.sinks.push.pusher import Pushed
 from eunomia.version import __version__
 
 Samples = Mapping[tuple[str, ...], float]
@@ -47,6 +48,10 @@ OWN = (
     Own("eunomia_containers", "gauge", "containers known, by state: running, or over for a short time", ("state",)),
     Own("eunomia_metric_series", "gauge", "series of a metric, as many as its bound at most", ("metric",)),
     Own("eunomia_metric_overflow_total", "counter", "additions that went to a metric's series other", ("metric",)),
+    Own("eunomia_push_samples_total", "counter", "samples that a receiver of metrics has taken", ("receiver",)),
+    Own("eunomia_push_retries_total", "counter", "requests to it that failed and are sent again", ("receiver",)),
+    Own("eunomia_push_dropped_samples_total", "counter", "samples it will never get, by cause", ("receiver", "cause")),
+    Own("eunomia_push_waiting_samples", "gauge", "samples that wait for it in memory", ("receiver",)),
 )
 """All of them but those that prometheus-client has of every process (process_*)."""
 
@@ -58,6 +63,7 @@ class Itself(Collector):
         insight: how the run goes; None before it does.
         containers: how many there are, by state.
         sizes: metric -> its series, and additions that found none of their own.
+        pushed: receiver -> what has become of the samples that were sent to it.
     """
 
     def __init__(
@@ -65,10 +71,12 @@ class Itself(Collector):
         insight: Callable[[], Insight | None],
         containers: Callable[[], Mapping[str, int]],
         sizes: Callable[[], Mapping[str, tuple[int, int]]],
+        pushed: Callable[[], Mapping[str, Pushed]] = dict,
     ) -> None:
         self._insight = insight
         self._containers = containers
         self._sizes = sizes
+        self._pushed = pushed
 
     def collect(self) -> Iterable[Metric]:
         """The metrics as they are now."""
@@ -84,12 +92,18 @@ class Itself(Collector):
         return (_FAMILIES[own.kind](own.name, own.description) for own in OWN)
 
     def _of_exporter(self) -> dict[str, Samples]:
-        sizes = self._sizes()
+        sizes, pushed = self._sizes(), self._pushed().items()
         return {
             "eunomia_build_info": {(__version__,): 1},
             "eunomia_containers": {(state,): number for state, number in self._containers().items()},
             "eunomia_metric_series": {(name,): series for name, (series, _) in sizes.items()},
             "eunomia_metric_overflow_total": {(name,): overflow for name, (_, overflow) in sizes.items()},
+            "eunomia_push_samples_total": {(name,): counts.taken for name, counts in pushed},
+            "eunomia_push_retries_total": {(name,): counts.retried for name, counts in pushed},
+            "eunomia_push_dropped_samples_total": {
+                (name, cause): samples for name, counts in pushed for cause, samples in counts.dropped.items()
+            },
+            "eunomia_push_waiting_samples": {(name,): counts.waiting for name, counts in pushed},
         }
 
 

@@ -23,6 +23,7 @@ _ROW = (
 )
 SEVERAL = Schema(_ROW)
 """The columns that such a table can show."""
+_CELL = "cell of "  # which no column's name begins with
 USUAL = ("time", LABEL.name, "event", CONTAINER, "pid", "comm", "details")
 
 
@@ -39,7 +40,8 @@ class Merge(Handler):
     def __init__(self, label: str, schema: Schema, shown: tuple[str, ...], table: TableSink) -> None:
         self._table = table
         names = [name for name in shown if name not in USUAL and (name in schema or name in virtual(schema))]
-        words = [_word(schema, name) for name in names]
+        words = [_word(name) for name in names]
+        self._cells = [cell(schema, name).alias(_CELL + name) for name in names]
         own = {
             LABEL.name: pl.repeat(label, pl.len(), dtype=pl.String),
             "details": pl.concat_str(words, separator=" ", ignore_nulls=True) if words else _nothing(pl.String),
@@ -50,7 +52,8 @@ class Merge(Handler):
 
     def handle(self, batch: Batch) -> Batch:
         """Prints a batch, hands it on as it was."""
-        self._table.handle(Batch(batch.source, SEVERAL, batch.frame.select(self._columns)))
+        with_cells = batch.frame.with_columns_seq(self._cells)  # on their own, since each is looked at twice
+        self._table.handle(Batch(batch.source, SEVERAL, with_cells.select_seq(self._columns)))
         return batch
 
     def flush(self) -> tuple[()]:
@@ -62,9 +65,9 @@ class Merge(Handler):
         self._table.close()
 
 
-def _word(schema: Schema, name: str) -> pl.Expr:
+def _word(name: str) -> pl.Expr:
     """`name=value`, null when there is no value."""
-    text = cell(schema, name)
+    text = pl.col(_CELL + name)
     return pl.when(text != "").then(pl.lit(f"{name}=") + text)
 
 

@@ -85,7 +85,9 @@ def cell(schema: Schema, name: str) -> pl.Expr:
         text = pl.lit("  ").repeat_by(DEPTH).list.join("") + text
     if f"{name}_truncated" in schema:
         text = text + pl.when(f"{name}_truncated").then(pl.lit(" …")).otherwise(pl.lit(""))
-    return printable(text).fill_null("").alias(name)
+    dtype = schema[name].dtype
+    harmless = dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean
+    return (text if harmless else printable(text)).fill_null("").alias(name)
 
 
 def _right(schema: Schema, name: str) -> bool:
@@ -142,10 +144,11 @@ class TableSink(Handler):
 
     def handle(self, batch: Batch) -> Batch:
         """Prints a batch, hands it on."""
-        cells = batch.frame.select(cell(self._schema, name) for name in self._names)
+        # One after the other, here and below: to hand a few rows to other threads costs more than it saves.
+        cells = batch.frame.select_seq(cell(self._schema, name) for name in self._names)
         odd = self._widen(cells)
         line = pl.concat_str([self._padded(name, odd=name in odd) for name in self._names], separator=_GAP)
-        frame = cells.select(line.str.strip_chars_end(" ").alias("line"), self._before().alias("before"))
+        frame = cells.select_seq(line.str.strip_chars_end(" ").alias("line"), self._before().alias("before"))
         lines = self._fitted(frame["line"].to_list())
         painted = [
             f"{before}{text}{self._style.reset}" if before else text
@@ -156,10 +159,10 @@ class TableSink(Handler):
 
     def _widen(self, cells: pl.DataFrame) -> set[str]:
         """Makes room for what comes; gives the columns in which a character is not simply one cell wide."""
-        sizes = cells.select(pl.all().str.len_bytes().sum()).row(0)
-        lengths = cells.select(pl.all().str.len_chars().sum()).row(0)
+        sizes = cells.select_seq(pl.all().str.len_bytes().sum()).row(0)
+        lengths = cells.select_seq(pl.all().str.len_chars().sum()).row(0)
         odd = {name for name, size, length in zip(self._names, sizes, lengths, strict=True) if size != length}
-        longest = cells.select(_cells(name, odd=name in odd).max() for name in self._names).row(0)
+        longest = cells.select_seq(_cells(name, odd=name in odd).max() for name in self._names).row(0)
         for name, length in zip(self._names, longest, strict=True):
             self._widths[name] = max(self._widths[name], min(length or 0, _WIDEST))
         return odd

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
 
-def until(true: Callable[[], Any], timeout_s: float = 10) -> None:
-    """Waits for something to become true."""
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
-
-
 class WebServer:
-    """An HTTP server that takes JSON by POST.
+    """An HTTP server that takes JSON, or something else, by POST.
 
     Args:
         read: what it makes of a body.
@@ -28,6 +19,7 @@ class WebServer:
         bodies: what it has taken.
         headers: of the last request.
         status: what it answers.
+        answer, answer_headers: what it says beside that.
     """
 
     def __init__(self, read: Callable[[bytes], Any] = json.loads) -> None:
@@ -36,6 +28,8 @@ class WebServer:
         self.headers: dict[str, str] = {}
         self.requests = 0
         self.status: Callable[[Any], int] = lambda _body: 200
+        self.answer = b"as you say"
+        self.answer_headers: dict[str, str] = {}
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -52,8 +46,10 @@ class WebServer:
                 if status < 300:
                     outer.bodies.append(body)
                 self.send_response(status)
+                for name, value in outer.answer_headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(b"as you say")
+                self.wfile.write(outer.answer)
 
             def log_message(self, *_args: Any) -> None:
                 pass

@@ -21,7 +21,7 @@ from eunomia.sinks.alerts.destination import Refused, Unavailable
 from eunomia.sinks.alerts.making import make
 from eunomia.sinks.sending.http import Poster, Url
 from tests.sinks.alerts.samples import alert
-from tests.sinks.alerts.servers import until
+from tests.waiting import until
 
 PROGRAM = shutil.which("prometheus-alertmanager")
 needs_it = pytest.mark.skipif(PROGRAM is None, reason="needs prometheus-alertmanager (apt)")

@@ -17,7 +17,8 @@ from eunomia.sinks.alerts import several
 from eunomia.sinks.alerts.delivery import Delivery
 from eunomia.sinks.alerts.several import AlertSinks
 from tests.sinks.alerts.samples import numbered
-from tests.sinks.alerts.servers import WebServer, until
+from tests.sinks.alerts.servers import WebServer
+from tests.waiting import until
 
 
 def to_file(path: Path, name: str = "file", **options: Any) -> AlertSinkConfig:

@@ -15,7 +15,8 @@ from eunomia.sinks.alerts.making import make
 from eunomia.sinks.alerts.webhook import Webhook
 from eunomia.sinks.sending.http import Poster, Url
 from tests.sinks.alerts.samples import alert, batch, numbered
-from tests.sinks.alerts.servers import WebServer, until
+from tests.sinks.alerts.servers import WebServer
+from tests.waiting import until
 
 
 def delivery(web: WebServer, spool: Path, *, max_bytes: int = 1 << 20, level: str = "event") -> Delivery:

@@ -10,21 +10,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-
-def until(true: Callable[[], Any], timeout_s: float = 20) -> None:
-    """Waits for something to become true."""
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
+from tests.waiting import until
 
 
 def free_port() -> int:

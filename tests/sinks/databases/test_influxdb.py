@@ -28,8 +28,9 @@ from eunomia.sinks.databases.making import make
 from eunomia.sinks.sending.http import Poster, Url
 from tests.sinks.alerts.samples import batch as alerts
 from tests.sinks.databases.rows import numbered, writing
-from tests.sinks.databases.servers import Influx, Victoria, free_port, until
+from tests.sinks.databases.servers import Influx, Victoria, free_port
 from tests.sinks.samples import NOON_NS, SCHEMA
+from tests.waiting import until
 
 TEXT = Schema(
     (SCHEMA["time"], Column("tag", pl.String, "t"), Column("text", pl.String, "s"), Column("number", pl.Float64, "n"))

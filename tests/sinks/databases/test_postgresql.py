@@ -20,8 +20,9 @@ from eunomia.schema.semantic import Column
 from eunomia.sinks.databases.making import make
 from tests.sinks.alerts.samples import batch as alerts
 from tests.sinks.databases.rows import numbered, one_column, writing
-from tests.sinks.databases.servers import Postgres, until
+from tests.sinks.databases.servers import Postgres
 from tests.sinks.samples import NOON_NS, SCHEMA, batch
+from tests.waiting import until
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
 

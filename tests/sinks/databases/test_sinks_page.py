@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from eunomia.sinks.databases.writing import Writer
-from tests.sinks.alerts.servers import WebServer, until
+from tests.sinks.alerts.servers import WebServer
 from tests.sinks.databases.rows import numbered
 from tests.sinks.samples import SCHEMA
+from tests.waiting import until
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "sinks.md"
 IMPORTS = """

@@ -13,7 +13,8 @@ from eunomia.sinks.sending.http import Poster, Url
 from tests.cli.command import Shell, eunomia
 from tests.cli.command import running as a_run
 from tests.daemon.running import CAT, MARKED, running, write_config
-from tests.sinks.databases.servers import Influx, Postgres, until
+from tests.sinks.databases.servers import Influx, Postgres
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
@@ -77,6 +78,15 @@ def test_a_histogram_counts_what_is_on_a_bound_below_it() -> None:
     }
 
 
+def test_what_is_on_a_bound_is_below_it_also_when_it_was_divided() -> None:
+    us = [4**step for step in range(8)]
+    metric = replace(SECONDS, value=pl.col("bytes") / 1e9, buckets=tuple(one / 1e6 for one in us), exemplar=())
+    kept, sink = store((metric,))
+    feed(sink, batch(*({"container_id": A, "bytes": one * 1000 + more} for one in us for more in (0, 1))))
+    (reading,) = kept.read()
+    assert reading.counts == {(A,): (1, *[2] * 7, 1)}
+
+
 def test_a_gauge_is_what_came_last() -> None:
     kept, sink = store((LEVEL,))
     feed(sink, batch({"container_id": A, "bytes": 9}, {"container_id": A, "bytes": 5}))
@@ -98,6 +108,23 @@ def test_each_element_of_a_list_is_a_row() -> None:
     (counted,) = (one for one in kept.read() if one.metric is COUNTED)
     assert counted.counts == {(A,): (4, 2, 3)}
     assert counted.values == {(A,): pytest.approx(25.4)}
+
+
+def test_a_sum_is_made_of_means_where_values_are_bounds() -> None:
+    metric = replace(COUNTED, mean=pl.col("seconds") / pl.col("counts").list.sum())
+    kept, sink = store((metric,))
+    bounds = [0.1, 1.0, 9.0]
+    feed(
+        sink,
+        batch(
+            {"container_id": A, "bounds": bounds, "counts": [4, 0, 2], "seconds": 5.5},
+            {"container_id": A, "bounds": bounds, "counts": [0, 1, 0], "seconds": 0.25},
+            {"container_id": B, "bounds": bounds, "counts": [0, 0, 0]},
+        ),
+    )
+    (reading,) = kept.read()
+    assert reading.counts == {(A,): (4, 1, 2)}
+    assert reading.values == {(A,): pytest.approx(5.75)}, "and nothing of whom nothing was observed"
 
 
 def test_a_metric_whose_columns_are_not_there_is_not_there() -> None:

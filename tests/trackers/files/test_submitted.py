@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 
 from tests.collect import Run
-from tests.sinks.alerts.servers import until
 from tests.trackers.files.test_events import events
 from tests.trackers.files.work import watching
 from tests.uring import AT_FDCWD, FTRUNCATE, NOP, SILENT, Request, knows
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 NOT_WAITED_FOR = "io_uring's answers not waited for"

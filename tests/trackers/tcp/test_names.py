@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 
 import polars as pl
 import pytest
@@ -15,15 +14,9 @@ import pytest
 from eunomia.trackers.tcp.names import PeerNames
 from tests.collect import collecting
 from tests.trackers.tcp.test_dns import POINTER, answer
+from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
-
-
-def _until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def _say(name: str, address: str) -> None:
@@ -38,7 +31,7 @@ def test_an_answer_seen_is_believed(nothing_left: None) -> None:
     names = PeerNames()
     try:
         _say("shop.example.com", "127.44.55.66")
-        _until(lambda: names.get("127.44.55.66") == "shop.example.com")
+        until(lambda: names.get("127.44.55.66") == "shop.example.com")
     finally:
         names.close()
 
@@ -47,7 +40,7 @@ def test_others_are_looked_up() -> None:
     names = PeerNames()
     try:
         assert names.get("127.0.0.1") is None  # nobody waits
-        _until(lambda: names.get("127.0.0.1") is not None)
+        until(lambda: names.get("127.0.0.1") is not None)
         assert names.get("127.0.0.1") == socket.gethostbyaddr("127.0.0.1")[0]
     finally:
         names.close()
@@ -66,7 +59,7 @@ def test_no_thread_is_left_after_more_questions_than_it_takes(monkeypatch: pytes
         names.get(f"127.1.{number // 256}.{number % 256}")
     names.close()
     answered.set()
-    _until(lambda: not [one for one in threading.enumerate() if one.name == "eunomia-resolve"])
+    until(lambda: not [one for one in threading.enumerate() if one.name == "eunomia-resolve"])
 
 
 CONNECT = """

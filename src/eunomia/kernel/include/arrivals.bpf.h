@@ -128,17 +128,7 @@ static __always_inline int on_fork(struct task_struct *child)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(fork_btf, struct task_struct *parent, struct task_struct *child)
-{
-	return on_fork(child);
-}
-
-SEC("raw_tp/sched_process_fork")
-int BPF_PROG(fork_raw, struct task_struct *parent, struct task_struct *child)
-{
-	return on_fork(child);
-}
+#include "fork_hooks.bpf.h"
 
 /*
  * Whether a program is executed whose file is in no mount namespace, so that no path leads to it: it lies in memory, or

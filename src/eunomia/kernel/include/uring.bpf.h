@@ -119,15 +119,16 @@ static __always_inline struct io_kiocb *uring_submitted(u64 first, u64 second)
  */
 #define URING_SILENT 16
 
+/* Small, for it lies on the stack: a chain of calls has 512 bytes in all, and that of `sensitive` needs every one. */
 struct uring_silent {
-	u64 task;
-	u64 number;
+	u32 task; /* thread id as the host sees it */
+	u32 number;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
-	__type(key, u64);
+	__type(key, u32);
 	__type(value, u32);
 } uring_silents SEC(".maps");
 

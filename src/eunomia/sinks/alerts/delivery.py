@@ -12,8 +12,9 @@ from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch
 from eunomia.sinks.alerts.destination import Destination
 from eunomia.sinks.alerts.encoding import lines, read
+from eunomia.sinks.sending.backoff import FIRST_S
 from eunomia.sinks.sending.framing import Lines
-from eunomia.sinks.sending.outbox import FIRST_S, SYNC_S, Delivered, Outbox
+from eunomia.sinks.sending.outbox import SYNC_S, Delivered, Outbox
 from eunomia.sinks.sending.spool import Spool
 
 LEVELS = ("event", "warning", "alert")

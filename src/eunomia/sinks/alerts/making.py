@@ -14,6 +14,7 @@ from eunomia.sinks.alerts.file import RotatingFile
 from eunomia.sinks.alerts.journald import SOCKET, Journald
 from eunomia.sinks.alerts.syslog import Address, Syslog
 from eunomia.sinks.alerts.webhook import Webhook
+from eunomia.sinks.extras import needing
 from eunomia.sinks.sending.http import Poster, Url, header, tls
 
 _Options = Mapping[str, Any]
@@ -47,12 +48,19 @@ def _alertmanager(options: _Options) -> Destination:
     return Alertmanager(_poster(options, PATH), options.get("firing_s", 300.0))
 
 
+def _otlp(options: _Options) -> Destination:
+    with needing("otlp", "OTLP"):
+        from eunomia.sinks.alerts.otlp import PATH, OtlpLogs
+    return OtlpLogs(_poster(options, PATH), dict(options.get("attributes", ())))
+
+
 TYPES: Mapping[str, Callable[[_Options], Destination]] = {
     "file": _file,
     "syslog": _syslog,
     "journald": _journald,
     "webhook": _webhook,
     "alertmanager": _alertmanager,
+    "otlp": _otlp,
 }
 """Makes a place of each type from its options; those that are not there have their defaults."""
 

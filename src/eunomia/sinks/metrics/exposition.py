@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from eunomia.schema.metric import BASE_LABELS, CONTAINER
-from eunomia.sinks.metrics.family import OTHER, Reading
-from eunomia.sinks.metrics.plan import UNKNOWN, Example, Key
-from eunomia.sinks.metrics.store import HOST, Known, Store
+from eunomia.sinks.metrics.family import Reading
+from eunomia.sinks.metrics.plan import Example, Key
+from eunomia.sinks.metrics.shown import Form, Shown, shown
+from eunomia.sinks.metrics.store import Store
 
 _EXAMPLE_CHARACTERS = 128  # of all names and values of an exemplar's labels: the specification's bound
 _INFINITE = float("inf")
@@ -20,37 +20,7 @@ _INFINITE = float("inf")
 
 def expose(store: Store, *, openmetrics: bool) -> str:
     """All metrics of a store; of OpenMetrics without the mark at the end."""
-    containers = _Containers(store)
-    return "".join(line for one in store.read() for line in _family(one, containers, openmetrics=openmetrics))
-
-
-class _Containers:
-    """The text of containers' labels, made once for each.
-
-    Attributes:
-        dropped: labels that are left out.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.dropped = store.dropped
-        self._known_of = store.known_of
-        self._made: dict[str, tuple[str, bool]] = {}
-
-    def of(self, container_id: str) -> tuple[str, bool]:
-        """Without braces; and whether it runs."""
-        made = self._made.get(container_id)
-        if made is None:
-            made = self._made[container_id] = self._make(container_id)
-        return made
-
-    def _make(self, container_id: str) -> tuple[str, bool]:
-        if container_id in (HOST, OTHER, UNKNOWN):
-            known = Known(container_id)
-        else:
-            known = self._known_of(container_id) or Known(runs=False)
-        values = (container_id, known.name, known.image, known.pod, known.namespace)
-        told = zip(BASE_LABELS, values, strict=True)
-        return written({name: value for name, value in told if name not in self.dropped}), known.runs
+    return "".join(line for one in shown(store, _TEXT) for line in _family(one, openmetrics=openmetrics))
 
 
 def written(labels: Mapping[str, str]) -> str:
@@ -64,13 +34,18 @@ def _escaped(value: str) -> str:
     return value
 
 
-def _family(reading: Reading, containers: _Containers, *, openmetrics: bool) -> list[str]:
+def _joined(one: str, other: str) -> str:
+    return f"{one},{other}" if one and other else one or other
+
+
+_TEXT = Form(written, _joined)
+
+
+def _family(one: Shown[str], *, openmetrics: bool) -> list[str]:
+    reading, series = one.reading, one.series
     metric = reading.metric
     called = metric.name.removesuffix("_total") if openmetrics and metric.kind == "counter" else metric.name
     head = f"# HELP {called} {metric.description}\n# TYPE {called} {metric.kind}\n"
-    series = _series(reading, containers)
-    if CONTAINER in containers.dropped or (metric.kind == "gauge" and not containers.dropped.isdisjoint(metric.labels)):
-        reading, series = _merged(reading, series)
     examples = {at: _example(one) for at, one in reading.examples.items()} if openmetrics else {}
     if metric.kind == "histogram":
         return [head, *(line for text, key in series for line in _histogram(reading, key, text, examples))]
@@ -84,48 +59,18 @@ def _braces(text: str) -> str:
     return f"{{{text}}}" if text else ""
 
 
-Series = list[tuple[str, Key]]
-"""The text of labels, and the key of that series."""
-
-
-def _series(reading: Reading, containers: _Containers) -> Series:
-    metric, keys = reading.metric, list(reading.values)
-    told = {one: containers.of(one) for one in {key[0] for key in keys}}
-    if metric.kind == "gauge":  # the level of what is gone
-        keys = [key for key in keys if told[key[0]][1]]
-    if not metric.labels:
-        return [(told[key[0]][0], key) for key in keys]
-    names = {name: at for at, name in enumerate(metric.labels) if name not in containers.dropped}
-    own = {rest: written({name: rest[at] for name, at in names.items()}) for rest in {key[1:] for key in keys}}
-    return [(_joined(told[key[0]][0], own[key[1:]]), key) for key in keys]
-
-
-def _joined(one: str, other: str) -> str:
-    return f"{one},{other}" if one and other else one or other
-
-
-def _merged(reading: Reading, series: Series) -> tuple[Reading, Series]:
-    """Without some labels several series have one text; they are one."""
-    values: dict[Key, float] = {}
-    counts: dict[Key, tuple[int, ...]] = {}
-    for text, key in series:
-        values[text,] = values.get((text,), 0) + reading.values[key]
-        if key in reading.counts:
-            known = counts.get((text,), (0,) * len(reading.counts[key]))
-            counts[text,] = tuple(map(sum, zip(known, reading.counts[key], strict=True)))
-    texts: dict[Key, Key] = {key: (text,) for text, key in series}
-    examples = {(texts[key], at): one for (key, at), one in reading.examples.items() if key in texts}
-    return Reading(reading.metric, values, counts, examples), [(key[0], key) for key in values]
-
-
 def _histogram(reading: Reading, key: Key, text: str, examples: Mapping[tuple[Key, int], str]) -> Iterator[str]:
     name, before = reading.metric.name, f"{text}," if text else ""
     observed = 0
     for place, bound in enumerate((*reading.metric.buckets, _INFINITE)):
         observed += reading.counts[key][place]
-        le = "+Inf" if bound == _INFINITE else str(float(bound))
-        yield f'{name}_bucket{{{before}le="{le}"}} {observed}{examples.get((key, place), "")}\n'
+        yield f'{name}_bucket{{{before}le="{upper_bound(bound)}"}} {observed}{examples.get((key, place), "")}\n'
     yield f"{name}_sum{_braces(text)} {float(reading.values[key])}\n{name}_count{_braces(text)} {observed}\n"
+
+
+def upper_bound(bound: float) -> str:
+    """The value of label `le`."""
+    return "+Inf" if bound == _INFINITE else str(float(bound))
 
 
 def _example(example: Example) -> str:

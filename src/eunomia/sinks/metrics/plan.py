@@ -11,6 +11,8 @@ import polars as pl
 from eunomia.schema.batch import Schema
 from eunomia.schema.metric import CONTAINER, Metric
 
+_MEAN = "mean of observations"
+_ROUNDED = 1 + 2**-48  # Polars divides by multiplying with the reciprocal: 4000 / 1e9 is a little more than 4e-06
 UNKNOWN = "unknown"
 """What stands for a label that a row does not tell."""
 Key = tuple[str, ...]
@@ -101,23 +103,28 @@ class _Query:
         return self._alone(self._one, rows)
 
     def _alone(self, metric: Metric, rows: pl.LazyFrame) -> pl.LazyFrame:
+        value = pl.lit(1) if metric.value is None else metric.value
+        mean = value if metric.mean is None else pl.col(_MEAN)
+        if metric.mean is not None:
+            rows = rows.with_columns(metric.mean.alias(_MEAN))
         if metric.each:
             rows = rows.explode(metric.each)
         if metric.where is not None:
             rows = rows.filter(metric.where)
-        value = pl.lit(1) if metric.value is None else metric.value
         rows = rows.select(
             *self._keys,
             value.alias("v"),
+            mean.alias("m"),
             (pl.lit(1) if metric.weight is None else metric.weight).alias("w"),
             *(pl.col(name).alias(f"x{number}") for number, name in enumerate(_told(metric))),
         ).filter(pl.col("v").is_not_null())
         keys = [pl.col(f"k{number}") for number in range(len(self._keys))]
         example = [pl.col(f"x{number}").last() for number in range(len(_told(metric)))]
         if metric.kind == "histogram":
-            bucket = pl.sum_horizontal(pl.col("v") > bound for bound in metric.buckets).alias("b")
-            added = [(pl.col("v") * pl.col("w")).sum().alias("v0"), pl.col("w").sum().alias("n")]
-            return rows.group_by(*keys, bucket).agg(*added, pl.col("v").last().alias("last"), *example)
+            bucket = pl.sum_horizontal(pl.col("v") > bound * _ROUNDED for bound in metric.buckets).alias("b")
+            added = [(pl.col("m") * pl.col("w")).sum().alias("v0"), pl.col("w").sum().alias("n")]
+            last = pl.col("v").last().alias("last")
+            return rows.filter(pl.col("w") > 0).group_by(*keys, bucket).agg(*added, last, *example)
         amount = pl.col("v").last() if metric.kind == "gauge" else pl.col("v").sum()
         return rows.group_by(keys, maintain_order=metric.kind == "gauge").agg(amount.alias("v0"), *example)
 

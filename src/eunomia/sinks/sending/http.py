@@ -1,19 +1,21 @@
-"""HTTP POST: what webhooks, Alertmanager and databases have in common."""
+"""HTTP POST: what webhooks, Alertmanager, databases and receivers of metrics have in common."""
 
 from __future__ import annotations
 
 import json
-import ssl
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from eunomia.errors import UsageError
 from eunomia.sinks.sending.destination import Refused, Unavailable
 from eunomia.version import __version__
+
+if TYPE_CHECKING:  # else by whoever sends something: they take 6 MB, which a run that sends nothing can do without
+    import ssl
+    from http.client import HTTPConnection
 
 # What is wrong with what is sent itself. Anything else, a wrong password say, can be put right over there.
 _NEVER = (400, 413, 415, 422)
@@ -73,6 +75,8 @@ def tls(ca_file: Path | None) -> ssl.SSLContext:
     Raises:
         UsageError: the file cannot be read, or has none.
     """
+    import ssl
+
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
@@ -87,15 +91,22 @@ class Poster:
         headers: further ones.
         timeout_s: bound on connecting, and on each wait for more.
         context: for https.
+        never: statuses that say that it will never be taken.
     """
 
     def __init__(
-        self, url: Url, headers: Mapping[str, str], timeout_s: float, context: ssl.SSLContext | None = None
+        self,
+        url: Url,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        context: ssl.SSLContext | None = None,
+        never: Container[int] = _NEVER,
     ) -> None:
         self._url = url
         self._headers = {"User-Agent": f"eunomia/{__version__}", **headers}
         self._timeout_s = timeout_s
         self._context = context
+        self._never = never
 
     def post(self, body: Any) -> None:
         """Posts it as JSON.
@@ -105,30 +116,36 @@ class Poster:
         """
         self.send(json.dumps(body, ensure_ascii=False).encode(), {"Content-Type": "application/json"})
 
-    def send(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Posts it as it is; `headers` give way to those of our own.
+    def send(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Posts it as it is; `headers` give way to those of our own. The answer to what was taken.
 
         Raises:
             Unavailable, Refused: it was not taken.
         """
+        from http.client import HTTPException
+
         connection = self._connection()
         try:
             connection.request("POST", self._url.path, body, {**headers, **self._headers})
             answer = connection.getresponse()
-            text = answer.read(_READ).decode(errors="replace")
+            said = answer.read(_READ)
         except (OSError, HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unavailable(f"{self._url.shown}: {reason}") from error
         finally:
             connection.close()
-        if not 200 <= answer.status < 300:
-            said = f"{answer.status} {answer.reason}: {' '.join(text.split())[:_SHOWN]}".rstrip(": ")
-            told = f"{self._url.shown} answers {said}"
-            if answer.status in _NEVER:
-                raise Refused(told, answer=text)
-            raise Unavailable(told, wait_s=_seconds(answer.getheader("Retry-After")))
+        if 200 <= answer.status < 300:
+            return said
+        text = said.decode(errors="replace")
+        short = f"{answer.status} {answer.reason}: {' '.join(text.split())[:_SHOWN]}".rstrip(": ")
+        told = f"{self._url.shown} answers {short}"
+        if answer.status in self._never:
+            raise Refused(told, answer=text)
+        raise Unavailable(told, wait_s=_seconds(answer.getheader("Retry-After")))
 
     def _connection(self) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
         if self._url.tls:
             return HTTPSConnection(self._url.host, self._url.port, timeout=self._timeout_s, context=self._context)
         return HTTPConnection(self._url.host, self._url.port, timeout=self._timeout_s)

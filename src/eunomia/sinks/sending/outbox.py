@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -10,12 +9,11 @@ from dataclasses import dataclass, field
 from threading import Event, RLock
 from typing import Generic
 
+from eunomia.sinks.sending.backoff import FIRST_S, Backoff
 from eunomia.sinks.sending.destination import Destination, Item, Refused, Unavailable
 from eunomia.sinks.sending.framing import Framing
 from eunomia.sinks.sending.spool import EARLIER, NotSpooledError, Spool
 
-FIRST_S = 0.5
-LONGEST_S = 60.0
 _ROUND_S = 1.0
 _FULL_S = 2.0
 """How often a spool that had no room is tried while nothing comes."""
@@ -82,12 +80,10 @@ class Outbox(Generic[Item]):
         self._framing = framing
         self._read = read
         self._clock = clock
-        self._first_s = first_s
+        self._backoff = Backoff(clock, first_s)
         self._what = what
-        self._again_s = 0.0
         self._failed_s = 0.0
         self._try_spool_s = 0.0
-        self._failures = 0
         self._at_once = destination.at_once
         self._keep = Event()
         self._sync_again_s = 0.0
@@ -187,7 +183,7 @@ class Outbox(Generic[Item]):
             return self._spool.pending > 0
 
     def _due(self) -> bool:
-        return self._clock() >= self._again_s and not self._keep.is_set()
+        return not self._backoff.left_s and not self._keep.is_set()
 
     def _send_some(self) -> None:
         with self._lock:
@@ -244,9 +240,9 @@ class Outbox(Generic[Item]):
             self.counts.spooled = self._spool.pending
 
     def _refused(self, error: Refused, some: list[bytes], place: object) -> None:
-        """Of several it may be one that was refused, so they are sent one by one."""
+        """Of several it may be one that was refused, so they are sent one by one, unless the others were taken."""
         self._complain(error)
-        if len(some) > 1:
+        if len(some) > 1 and error.events is None:
             self._at_once = 1
             return
         self.counts.refused = str(error)
@@ -322,20 +318,17 @@ class Outbox(Generic[Item]):
 
     def hurry(self) -> None:
         """Has a place that is left alone tried again at once. Any thread may call it."""
-        self._again_s = 0.0
+        self._backoff.hurry()
 
     def failed(self, error: Unavailable) -> None:
         """Leaves the place alone for a while."""
         self.counts.retried += 1
         self._complain(error)
         self.counts.since = self.counts.since or time.time()
-        wait_s = min(self._first_s * 2**self._failures, LONGEST_S)
-        self._failures = min(self._failures + 1, 16)
-        # Jitter: many machines that lost one place together do not come back to it together.
-        self._again_s = self._clock() + min(error.wait_s or 0, LONGEST_S) + wait_s * random.uniform(0.5, 1)  # noqa: S311
+        self._backoff.failed(error.wait_s)
 
     def _succeeded(self) -> None:
-        self._failures = 0
+        self._backoff.succeeded()
         self._tell(away="")
         self.counts.since = None
 

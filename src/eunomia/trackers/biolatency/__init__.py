@@ -53,6 +53,7 @@ TRACKER = Tracker(
             labels={"operation": "operation"},
             buckets=tuple((1 << bit) / 1e6 for bit in range(4, 25, 2)),
             weight=pl.col("counts"),
+            mean=pl.col("total_latency") / pl.col("count") / 1e9,
             each=("bounds", "counts"),
         ),
     ),

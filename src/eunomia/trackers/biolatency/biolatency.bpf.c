@@ -7,6 +7,7 @@
  * "block: remove the request_queue to argument request based tracepoints". A program that asks for a second argument is
  * refused since; one that takes the first for a request has to be refused before.
  */
+#include "slot.bpf.h"
 #include "types.h"
 
 #define OPERATION_MASK 0xff /* REQ_OP_MASK, include/linux/blk_types.h */
@@ -126,19 +127,11 @@ static __always_inline struct gendisk *disk_of(struct request *request)
 	return BPF_CORE_READ(request, q, disk);
 }
 
-/* The smallest n with 2^n us at least as long. */
 static __always_inline u32 slot_of(u64 took_ns)
 {
-	u64 rest = took_ns ? (took_ns - 1) / 1000 : 0;
-	u32 slot = 0;
+	u32 slot = log2_us(took_ns);
 
-#pragma clang loop unroll(full)
-	for (u32 bit = 32; bit; bit /= 2)
-		if (rest >> bit) {
-			rest >>= bit;
-			slot += bit;
-		}
-	slot += !!rest;
+	barrier_var(slot); /* what is checked must be the very register that is used */
 	return slot < SLOTS ? slot : SLOTS - 1;
 }
 

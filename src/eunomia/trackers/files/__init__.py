@@ -42,12 +42,17 @@ def _fold(options: Options, schema: Schema, _roots: Roots) -> Sequence[Handler]:
     from eunomia.trackers.files.rows import Rows
     from eunomia.trackers.paths import chosen
 
-    steps: list[Handler] = [Rows(options, schema)]
+    rows = Rows(options, schema)
+    steps: list[Handler] = [rows]
     condition = chosen(options["include"], options["exclude"], ("path", "host_path"))
     if condition is not None:
         steps.append(Chosen(condition))
     if options["top"]:
         steps.append(Top(options["top"]))
+    if options["latency"]:
+        from eunomia.trackers.files.histograms import Histograms
+
+        steps.append(Histograms(rows.columns(schema)))
     return steps
 
 

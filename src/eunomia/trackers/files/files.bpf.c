@@ -2,6 +2,7 @@
 #include "latency.bpf.h"
 #include "names.bpf.h"
 #include "place.bpf.h"
+#include "slot.bpf.h"
 
 #define S_IFMT 0170000 /* include/uapi/linux/stat.h */
 #define S_IFREG 0100000
@@ -79,6 +80,9 @@ enum call {
 
 CALLS(enum call);
 
+/* Calls that took 1 us or less, at most 4 us, at most 16 us ...; the last one has all that took longer. */
+#define SLOTS 12
+
 /* What is counted: a row for each process and file, in every interval. */
 struct total {
 	struct event_base;
@@ -92,6 +96,10 @@ struct total {
 	u64 errors DOC("calls that should have read or written and failed");
 	duration_ns_t total_latency DOC("with --latency: time spent in all these calls");
 	duration_ns_t max_latency DOC("with --latency: the longest of them");
+	duration_ns_t read_latency DOC("time spent in the calls that read successfully");
+	duration_ns_t write_latency DOC("time spent in the calls that wrote successfully");
+	u64 read_slots[SLOTS] DOC("calls that read successfully, by how long they took");
+	u64 write_slots[SLOTS] DOC("calls that wrote successfully, by how long they took");
 	u64 inode DOC("inode number of the file, 0 of one that was only named");
 	u32 device DOC("device of its file system");
 	u8 path_truncated : 1 DOC("whether a path lacks a part");
@@ -341,6 +349,21 @@ static __always_inline void add_latency(struct total *total, u64 took)
 		latency_add(&total->total_latency, &total->max_latency, took);
 }
 
+/* A call of those that have a histogram of their own, and the sum of what is in it. */
+static __always_inline void add_slot(u64 *slots, u64 *sum, u64 took)
+{
+	u32 slot;
+
+	if (!took)
+		return;
+	slot = (log2_us(took) + 1) / 2;
+	barrier_var(slot); /* what is checked must be the very register that is used */
+	if (slot >= SLOTS)
+		slot = SLOTS - 1;
+	add(&slots[slot], 1);
+	add(sum, took);
+}
+
 static __always_inline void count_read(s32 fd, long result, u64 elapsed)
 {
 	struct total *total = row_of(fd);
@@ -353,6 +376,7 @@ static __always_inline void count_read(s32 fd, long result, u64 elapsed)
 		return;
 	}
 	add(&total->reads, 1);
+	add_slot(total->read_slots, &total->read_latency, elapsed);
 	if (result)
 		add(&total->read_bytes, result);
 }
@@ -369,6 +393,7 @@ static __always_inline void count_write(s32 fd, long result, u64 elapsed)
 		return;
 	}
 	add(&total->writes, 1);
+	add_slot(total->write_slots, &total->write_latency, elapsed);
 	if (result)
 		add(&total->write_bytes, result);
 }

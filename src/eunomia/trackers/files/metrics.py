@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from eunomia.schema.metric import Metric
+from eunomia.trackers.files.histograms import US
 
 _COUNTED = {
     "eunomia_file_opens_total": ("opens", "files opened"),
@@ -17,6 +18,23 @@ _COUNTED = {
     "eunomia_file_errors_total": ("errors", "calls that should have read or written a file and failed"),
 }
 
+
+def _took(operation: str) -> Metric:
+    """The histogram of one operation; both are one metric."""
+    counts = f"{operation}_counts"
+    return Metric(
+        "eunomia_file_io_seconds",
+        "histogram",
+        "how long calls took that read or wrote files, by operation; with the tracker's option latency",
+        value=pl.col("bounds") / 1e9,
+        labels={"operation": pl.lit(operation)},
+        buckets=tuple(one / 1e6 for one in US[:-1]),
+        weight=pl.col(counts),
+        mean=pl.col(f"{operation}_latency") / pl.col(counts).list.sum() / 1e9,
+        each=("bounds", counts),
+    )
+
+
 METRICS = (
     *(Metric(name, "counter", description, value=pl.col(column)) for name, (column, description) in _COUNTED.items()),
     Metric(
@@ -25,4 +43,6 @@ METRICS = (
         "time spent in these calls; with the tracker's option latency",
         value=pl.col("total_latency") / 1e9,
     ),
+    _took("read"),
+    _took("write"),
 )

@@ -528,26 +528,7 @@ static __noinline int on_call_over(void)
 	return 0;
 }
 
-SEC("raw_tp/io_uring_submit_req")
-int BPF_PROG(submit_req, u64 request)
-{
-	return on_submitted((void *)request);
-}
-
-SEC("raw_tp/io_uring_submit_sqe")
-int BPF_PROG(submit_sqe, u64 first, u64 second)
-{
-	return on_submitted(uring_submitted(first, second));
-}
-
-SEC("raw_tp/io_uring_complete")
-int BPF_PROG(uring_done, u64 first, u64 second, u64 third)
-{
-	struct uring_answer answer;
-
-	uring_completed(first, second, third, &answer);
-	return on_answer(&answer);
-}
+#include "uring_hooks.bpf.h"
 
 /* A chain has broken: what follows in it never happens, and where the first one was silent nothing more is said. */
 SEC("raw_tp/io_uring_fail_link")
@@ -560,12 +541,6 @@ int BPF_PROG(uring_fail_link, u64 broken, u64 link)
 	answer.request = URING_KNOWS_REQUEST ? request : 0;
 	answer.user_data = uring_user_data(request);
 	return on_answer(&answer);
-}
-
-SEC("raw_tp/io_uring_cqring_wait")
-int BPF_PROG(uring_wait, u64 ring, u64 events)
-{
-	return on_call_over();
 }
 
 SEC("raw_tp/io_uring_cqe_overflow")

@@ -23,14 +23,6 @@ struct wish {
 	u32 _unused;
 };
 
-/* Those that say nothing when they succeed, until the call that submits them is over. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
-	__type(key, struct uring_silent);
-	__type(value, struct wish);
-} wishes SEC(".maps");
-
 /* By the address that it was given. A global function: the verifier looks into it once, not for each number of a loop.
  */
 __noinline int tell_connect(u64 address, u64 length)
@@ -46,10 +38,16 @@ __noinline int tell_connect(u64 address, u64 length)
 	return report(found);
 }
 
+static __always_inline int tell_unfailed(const struct wish *wish)
+{
+	return tell_connect((u64)wish->address, wish->length);
+}
+
+#include "uring_wishes.bpf.h"
+
 static __noinline int on_submitted(struct io_kiocb *asked)
 {
 	struct io_connect *connect = uring_arguments(asked);
-	struct uring_silent silent = {};
 	struct wish wish = {.asked = asked};
 
 	if (BPF_CORE_READ(asked, opcode) != URING_CONNECT ||
@@ -59,51 +57,12 @@ static __noinline int on_submitted(struct io_kiocb *asked)
 	wish.length = BPF_CORE_READ(connect, addr_len);
 	if (!is_unix_address(wish.address) || !filter_pass_current())
 		return 0;
-	if (uring_keep(asked, &silent) && !bpf_map_update_elem(&wishes, &silent, &wish, BPF_ANY))
-		return 0;
-	return tell_connect((u64)wish.address, wish.length);
+	return keep_wish(&wish);
 }
 
-/* One that would have been silent has failed, and says so. */
-static __noinline int forget_wish(struct io_kiocb *asked)
-{
-	struct uring_silent silent = {.task = bpf_get_current_pid_tgid()};
-	u32 *asks = bpf_map_lookup_elem(&uring_silents, &silent.task);
-	struct wish *wish;
-
-	if (!asks)
-		return 0;
-#pragma clang loop unroll(disable)
-	for (u32 number = 0; number < URING_SILENT; number++) {
-		if (number >= *asks)
-			break;
-		silent.number = number;
-		wish = bpf_map_lookup_elem(&wishes, &silent);
-		if (wish && wish->asked == asked)
-			bpf_map_delete_elem(&wishes, &silent);
-	}
-	return 0;
-}
-
-/* The call is over, or begins to wait: what has not failed by then has succeeded or goes on. */
 static __noinline int on_call_over(void)
 {
-	struct uring_silent silent = {};
-	u32 asks = uring_silent_end(&silent);
-	struct wish *wish;
-
-#pragma clang loop unroll(disable)
-	for (u32 number = 0; number < URING_SILENT; number++) {
-		if (number >= asks)
-			break;
-		silent.number = number;
-		wish = bpf_map_lookup_elem(&wishes, &silent);
-		if (!wish)
-			continue;
-		tell_connect((u64)wish->address, wish->length);
-		bpf_map_delete_elem(&wishes, &silent);
-	}
-	return 0;
+	return tell_wishes();
 }
 
 static __noinline int on_answer(const struct uring_answer *answer)
@@ -120,31 +79,6 @@ static __noinline int on_answer(const struct uring_answer *answer)
 			      BPF_CORE_READ(connect, addr_len), answer->result);
 }
 
-SEC("raw_tp/io_uring_submit_req")
-int BPF_PROG(submit_req, u64 request)
-{
-	return on_submitted((void *)request);
-}
-
-SEC("raw_tp/io_uring_submit_sqe")
-int BPF_PROG(submit_sqe, u64 first, u64 second)
-{
-	return on_submitted(uring_submitted(first, second));
-}
-
-SEC("raw_tp/io_uring_complete")
-int BPF_PROG(uring_done, u64 first, u64 second, u64 third)
-{
-	struct uring_answer answer;
-
-	uring_completed(first, second, third, &answer);
-	return on_answer(&answer);
-}
-
-SEC("raw_tp/io_uring_cqring_wait")
-int BPF_PROG(uring_wait, u64 ring, u64 events)
-{
-	return on_call_over();
-}
+#include "uring_hooks.bpf.h"
 
 #endif

@@ -28,14 +28,6 @@ struct wish {
 	u32 slotted; /* the socket gets a place in the ring's own table, and no descriptor */
 };
 
-/* Those that say nothing when they succeed, until the call that submits them is over. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
-	__type(key, struct uring_silent);
-	__type(value, struct wish);
-} wishes SEC(".maps");
-
 static __always_inline bool is_socket(struct io_kiocb *asked)
 {
 	return bpf_core_type_exists(struct io_socket) && BPF_CORE_READ(asked, opcode) == URING_SOCKET;
@@ -82,94 +74,43 @@ static __always_inline int tell_wish(const struct wish *wish, s64 result)
 	return report(0);
 }
 
+static __always_inline int tell_unfailed(const struct wish *wish)
+{
+	return tell_wish(wish, NO_DESCRIPTOR);
+}
+
+#include "uring_wishes.bpf.h"
+
 static __always_inline int on_submitted(struct io_kiocb *asked)
 {
-	struct uring_silent silent = {};
 	struct wish wish = {};
 
 	if (!is_socket(asked) || !(BPF_CORE_READ(asked, flags) & URING_NO_COMPLETION) || !filter_pass_current())
 		return 0;
 	read_wish(asked, &wish);
-	if (uring_keep(asked, &silent) && !bpf_map_update_elem(&wishes, &silent, &wish, BPF_ANY))
-		return 0;
-	return tell_wish(&wish, NO_DESCRIPTOR);
+	return keep_wish(&wish);
 }
 
-/* One that would have been silent has failed, and says so. */
-static __always_inline void forget_wish(struct io_kiocb *asked)
-{
-	struct uring_silent silent = {.task = bpf_get_current_pid_tgid()};
-	u32 *asks = bpf_map_lookup_elem(&uring_silents, &silent.task);
-	struct wish *wish;
-
-	if (!asks)
-		return;
-#pragma clang loop unroll(disable)
-	for (u32 number = 0; number < URING_SILENT; number++) {
-		if (number >= *asks)
-			break;
-		silent.number = number;
-		wish = bpf_map_lookup_elem(&wishes, &silent);
-		if (wish && wish->asked == asked)
-			bpf_map_delete_elem(&wishes, &silent);
-	}
-}
-
-/* The call is over, or begins to wait: what has not failed by then has succeeded or goes on. */
 static __always_inline int on_call_over(void)
 {
-	struct uring_silent silent = {};
-	u32 asks = uring_silent_end(&silent);
-	struct wish *wish;
-
-#pragma clang loop unroll(disable)
-	for (u32 number = 0; number < URING_SILENT; number++) {
-		if (number >= asks)
-			break;
-		silent.number = number;
-		wish = bpf_map_lookup_elem(&wishes, &silent);
-		if (!wish)
-			continue;
-		tell_wish(wish, NO_DESCRIPTOR);
-		bpf_map_delete_elem(&wishes, &silent);
-	}
-	return 0;
+	return tell_wishes();
 }
 
-SEC("raw_tp/io_uring_submit_req")
-int BPF_PROG(submit_req, u64 request)
+static __always_inline int on_answer(const struct uring_answer *answer)
 {
-	return on_submitted((void *)request);
-}
-
-SEC("raw_tp/io_uring_submit_sqe")
-int BPF_PROG(submit_sqe, u64 first, u64 second)
-{
-	return on_submitted(uring_submitted(first, second));
-}
-
-SEC("raw_tp/io_uring_complete")
-int BPF_PROG(uring_done, u64 first, u64 second, u64 third)
-{
-	struct uring_answer answer;
 	struct wish wish = {};
 
-	uring_completed(first, second, third, &answer);
-	if (!answer.request || !is_socket(answer.request))
+	if (!answer->request || !is_socket(answer->request))
 		return 0;
-	if (answer.result < 0) {
-		forget_wish(answer.request);
+	if (answer->result < 0) {
+		forget_wish(answer->request);
 		if (!failed)
 			return 0;
 	}
-	read_wish(answer.request, &wish);
-	return tell_wish(&wish, answer.result);
+	read_wish(answer->request, &wish);
+	return tell_wish(&wish, answer->result);
 }
 
-SEC("raw_tp/io_uring_cqring_wait")
-int BPF_PROG(uring_wait, u64 ring, u64 events)
-{
-	return on_call_over();
-}
+#include "uring_hooks.bpf.h"
 
 #endif
