@@ -104,6 +104,8 @@ WRONG = [
     ("[prometheus]\nremote_writ = {}\n", 4, 'unknown key "remote_writ" in [prometheus]; did you mean remote_write?'),
     ("[otlp]\n", 3, "[otlp]: url is missing"),
     ('[otlp]\nurl = "c:4318"\n', 4, "url in [otlp]: 'c:4318': write http://HOST"),
+    ('[otlp]\nurl = "http://c:4318/v1/metrics"\n', 4, "write it without /v1/metrics"),
+    ('[otlp]\nurl = "http://c:4318/?a=b"\n', 4, "write it without /v1/metrics, /v1/logs or a query"),
     (OTLP + 'attributes = "=b"\n', 5, "attributes in [otlp]: '=b': write NAME=VALUE"),
     (OTLP + "listen = 1\n", 5, 'unknown key "listen" in [otlp]'),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from eunomia.configfile.databases import checked
 from eunomia.configfile.keys import FILTER, PROMETHEUS, TOP, Key, Table, filled, ring_bytes
-from eunomia.configfile.push import ATTRIBUTES
+from eunomia.configfile.push import ATTRIBUTES, collector
 from eunomia.sinks.alerts.delivery import LEVELS
 from eunomia.sinks.alerts.making import TYPES
 from eunomia.sinks.alerts.syslog import FACILITIES, Address
@@ -155,7 +155,7 @@ ALERT_TYPES: Mapping[str, Table] = {
         'type = "otlp"',
         "Log records by OTLP over HTTP, as OpenTelemetry collectors take them.",
         (
-            Key("url", (str,), "where it is, without /v1/logs", required=True, check=checked(Url)),
+            Key("url", (str,), "where it is, without /v1/logs", required=True, check=checked(collector)),
             ATTRIBUTES,
             *_HTTP,
         ),

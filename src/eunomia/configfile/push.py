@@ -29,6 +29,13 @@ def _label(text: str) -> tuple[str, str]:
     return name, value
 
 
+def collector(text: str) -> None:
+    """Takes where something listens that takes OTLP; what is sent decides on the rest of the path."""
+    Url(text)
+    if "?" in text or text.rstrip("/").endswith(("/v1/metrics", "/v1/logs")):
+        raise ValueError("write it without /v1/metrics, /v1/logs or a query")
+
+
 def _keys(interval_s: float) -> tuple[Key, ...]:
     """What both have."""
     return (
@@ -91,7 +98,7 @@ OTLP = Table(
     "[otlp]",
     "Metrics by OTLP over HTTP. It needs `pip install 'eunomia[otlp]'`. Without [prometheus] nobody else gets them.",
     (
-        Key("url", (str,), "where it is, without /v1/metrics", required=True, check=checked(Url)),
+        Key("url", (str,), "where it is, without /v1/metrics", required=True, check=checked(collector)),
         ATTRIBUTES,
         *_keys(OTLP_INTERVAL_S),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -110,6 +111,17 @@ def test_what_waits_at_the_end_is_counted() -> None:
     assert counts.dropped["not taken before the end"] == made.looks + 1
     assert (counts.taken, counts.waiting) == (0, 0)
     assert made.told[-1].endswith(f"{made.looks + 1:,} samples are lost with the end")
+
+
+def test_the_end_does_not_wait_for_one_that_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with sending(f"http://127.0.0.1:{silent.getsockname()[1]}/") as made:
+            connection, _ = silent.accept()
+            until(lambda: made.pusher.counts.waiting)
+        lost = made.pusher.counts.dropped["not taken before the end"]
+        assert lost >= 1
+        assert made.told == [f"note: metrics by remote_write: {lost:,} samples are lost with the end"]
+        connection.close()
 
 
 def test_one_that_was_never_started_ends() -> None:

@@ -72,6 +72,7 @@ class Pusher:
         self._away = self._full = False
         self._refused_s = -_QUIET_S
         self._end, self._last_s = Event(), float("inf")
+        self._over = False
         self._thread = Thread(target=self._run, name=f"eunomia-{self.name}", daemon=True)
 
     def start(self) -> None:
@@ -90,13 +91,15 @@ class Pusher:
             self._drop("not taken before the end", self.counts.waiting)
             self._say(f"{self.counts.waiting:,} samples are lost with the end")
             self.counts.waiting = 0
+        self._over = True  # a thread that is still waiting for an answer has nothing to add
 
     # On the thread.
 
     def _run(self) -> None:
         while not self._end.wait(self._pause_s()):
             self._guarded(self._turn)
-        self._guarded(self._finish)
+        if not self._over:
+            self._guarded(self._finish)
 
     def _pause_s(self) -> float:
         until_next_s = max(self._next_s - self._clock(), 0.0)
@@ -185,4 +188,5 @@ class Pusher:
         self.counts.dropped[cause] += samples
 
     def _say(self, what: str) -> None:
-        self._tell(f"note: metrics by {self.name}: {what}")
+        if not self._over:
+            self._tell(f"note: metrics by {self.name}: {what}")
