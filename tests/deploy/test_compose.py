@@ -106,6 +106,12 @@ def test_the_image_is_made_of_what_the_wheel_needs() -> None:
     assert {Path(name).parts[0] for name in needed} == sent
 
 
+def test_the_image_has_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (installed,) = re.findall(r"\.whl\)\[([\w,-]+)\]", DOCKERFILE)
+    assert set(installed.split(",")) == set(extras)
+
+
 def test_the_image_has_the_packages_that_an_installation_has() -> None:
     """Those of scripts/install.sh: to build in the first stage, to run in the second."""
     lines = (ROOT / "scripts/install.sh").read_text().splitlines()
