@@ -27,32 +27,22 @@ from tests.waiting import until
 @pytest.fixture
 def prometheus() -> Iterator[Prometheus]:
     """Prometheus, with nothing in it."""
-    server = Prometheus()
-    try:
-        server.start()
+    with Prometheus() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture
 def collector() -> Iterator[WebServer]:
     """A web server that takes OTLP metrics."""
-    server = WebServer(lambda body: ExportMetricsServiceRequest.FromString(gzip.decompress(body)))
-    server.answer = b""
-    server.start()
-    yield server
-    server.stop()
+    with WebServer(lambda body: ExportMetricsServiceRequest.FromString(gzip.decompress(body)), answer=b"") as server:
+        yield server
 
 
 @pytest.fixture
 def logs() -> Iterator[WebServer]:
     """A web server that takes OTLP logs."""
-    server = WebServer(ExportLogsServiceRequest.FromString)
-    server.answer = b""
-    server.start()
-    yield server
-    server.stop()
+    with WebServer(ExportLogsServiceRequest.FromString, answer=b"") as server:
+        yield server
 
 
 def names(collector: WebServer) -> set[str]:

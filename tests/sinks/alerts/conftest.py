@@ -12,7 +12,5 @@ from tests.sinks.alerts.servers import WebServer
 @pytest.fixture
 def web() -> Iterator[WebServer]:
     """A web server that listens."""
-    server = WebServer()
-    server.start()
-    yield server
-    server.stop()
+    with WebServer() as server:
+        yield server

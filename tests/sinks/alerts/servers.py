@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 
 class WebServer:
@@ -14,24 +14,32 @@ class WebServer:
 
     Args:
         read: what it makes of a body.
+        answer: what it says to it.
 
     Attributes:
         bodies: what it has taken.
         headers: of the last request.
         status: what it answers.
-        answer, answer_headers: what it says beside that.
+        answer_headers: what it says beside that.
     """
 
-    def __init__(self, read: Callable[[bytes], Any] = json.loads) -> None:
+    def __init__(self, read: Callable[[bytes], Any] = json.loads, answer: bytes = b"as you say") -> None:
         self._read = read
+        self.answer = answer
         self.bodies: list[Any] = []
         self.headers: dict[str, str] = {}
         self.requests = 0
         self.status: Callable[[Any], int] = lambda _body: 200
-        self.answer = b"as you say"
         self.answer_headers: dict[str, str] = {}
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Listens, again on the port it had."""

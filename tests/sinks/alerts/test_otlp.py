@@ -23,11 +23,8 @@ from tests.waiting import until
 @pytest.fixture
 def collector() -> Iterator[WebServer]:
     """A web server that takes OTLP logs."""
-    server = WebServer(ExportLogsServiceRequest.FromString)
-    server.answer = b""
-    server.start()
-    yield server
-    server.stop()
+    with WebServer(ExportLogsServiceRequest.FromString, answer=b"") as server:
+        yield server
 
 
 def delivery(collector: WebServer, spool: Path) -> Delivery:

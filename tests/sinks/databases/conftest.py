@@ -11,33 +11,26 @@ from tests.cli.command import Shell
 from tests.sinks.databases.servers import Influx, Postgres, Server, Victoria
 
 
-def _running(server: Server) -> Iterator[Server]:
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
 @pytest.fixture(scope="module")
 def influx() -> Iterator[Server]:
     """InfluxDB with a database `eunomia`."""
-    server = Influx()
-    for running in _running(server):
+    with Influx() as server:
         server.query("CREATE DATABASE eunomia")
-        yield running
+        yield server
 
 
 @pytest.fixture(scope="module")
 def victoria() -> Iterator[Server]:
     """VictoriaMetrics."""
-    yield from _running(Victoria())
+    with Victoria() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Server]:
     """PostgreSQL."""
-    yield from _running(Postgres())
+    with Postgres() as server:
+        yield server
 
 
 @pytest.fixture

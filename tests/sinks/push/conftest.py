@@ -17,39 +17,26 @@ from tests.sinks.push.receivers import Prometheus
 @pytest.fixture(scope="module")
 def prometheus() -> Iterator[Prometheus]:
     """Prometheus, with what tests of the module have sent before."""
-    server = Prometheus()
-    try:
-        server.start()
+    with Prometheus() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")
 def victoria() -> Iterator[Victoria]:
     """VictoriaMetrics."""
-    server = Victoria()
-    try:
-        server.start()
+    with Victoria() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
     """A web server that keeps remote write requests, no longer compressed."""
-    server = WebServer(lambda body: bytes(snappy.decompress_raw(body)))
-    server.start()
-    yield server
-    server.stop()
+    with WebServer(lambda body: bytes(snappy.decompress_raw(body))) as server:
+        yield server
 
 
 @pytest.fixture
 def collector() -> Iterator[WebServer]:
     """A web server that takes OTLP metrics."""
-    server = WebServer(lambda body: ExportMetricsServiceRequest.FromString(gzip.decompress(body)))
-    server.answer = b""
-    server.start()
-    yield server
-    server.stop()
+    with WebServer(lambda body: ExportMetricsServiceRequest.FromString(gzip.decompress(body)), answer=b"") as server:
+        yield server
