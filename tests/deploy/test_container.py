@@ -22,7 +22,7 @@ from eunomia.trackers import registry
 from tests.cli.command import ROOT, environment, eunomia
 from tests.deploy.compose import docker_options, services
 from tests.dockerd import DockerDaemon
-from tests.server.test_live import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
 _AGENT, _WEB, _IMAGE = "eunomia", "web", "eunomia-of-this-machine"
