@@ -60,7 +60,8 @@ def test_the_agent_can_write_where_it_has_to() -> None:
 
 
 def test_prometheus_asks_whom_there_is() -> None:
-    assert CONFIG.prometheus is not None and CONFIG.prometheus.listen is not None
+    assert CONFIG.prometheus is not None
+    assert CONFIG.prometheus.listen is not None
     ports = {"eunomia": CONFIG.prometheus.listen[1], "alertmanager": 9093}
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     asked = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]

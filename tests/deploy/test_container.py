@@ -75,7 +75,7 @@ def agent(dockerd: DockerDaemon, tmp_path_factory: pytest.TempPathFactory) -> It
     options = [*docker_options(service, sources), *_programs(), "--network", "none"]
     try:
         dockerd.start(_AGENT, "eunomia", *_SERVICE["command"], image=_IMAGE, options=options)
-        until(lambda: _is_healthy(dockerd), 90)
+        until(lambda: _is_healthy(dockerd), 180)
         yield dockerd
     finally:
         dockerd.remove(_AGENT)
