@@ -289,5 +289,5 @@ def test_a_burst_of_calls_on_files_has_room() -> None:
 def test_metrics_measure_what_they_are_asked_to() -> None:
     metrics = PrometheusConfig(trackers=("files", "process", "syscall"), latency=("files",))
     made = agent_config(DaemonConfig(prometheus=metrics), {"files": {"events": True}}).trackers
-    counting = {one.tracker: dict(one.options) for one in made if one.name}
+    counting = {one.tracker: dict(one.options) for one in made if one.for_metrics}
     assert counting == {"files": {"latency": True}, "process": {"failed": True}, "syscall": {}}
