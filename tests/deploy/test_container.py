@@ -79,6 +79,7 @@ def agent(dockerd: DockerDaemon, tmp_path_factory: pytest.TempPathFactory) -> It
         yield dockerd
     finally:
         dockerd.remove(_AGENT)
+        dockerd.cli("volume", "rm", "--force", "eunomia")
 
 
 def _is_healthy(dockerd: DockerDaemon) -> bool:

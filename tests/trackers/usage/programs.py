@@ -68,6 +68,7 @@ int main(int argc, char **argv)
 		umask(022);
 		return 0;
 	}
+	syscall(SYS_futex, &(int){ 0 }, 1 /* FUTEX_WAKE */, 1, 0, 0, 0); /* whether joining waits is chance */
 	pthread_create(&thread, 0, work, 0);
 	pthread_join(thread, 0);
 	if (!fork()) {
