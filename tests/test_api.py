@@ -30,12 +30,21 @@ def fresh(code: str) -> str:
     return done.stdout.strip()
 
 
-def nothing_runs() -> bool:
-    """Whether no thread of ours is left, or only one that ends at this moment."""
+@pytest.fixture(autouse=True)
+def others() -> frozenset[threading.Thread]:
+    """Threads that another test has left, which this one cannot answer for."""
+    return frozenset(threading.enumerate())
+
+
+def left(others: frozenset[threading.Thread]) -> list[str]:
+    """Threads of ours that still run, but for those that end at this moment."""
     end = time.monotonic() + 3
-    while any(thread.name.startswith("eunomia-") for thread in threading.enumerate()) and time.monotonic() < end:
+    while True:
+        mine = frozenset(threading.enumerate()) - others
+        found = [thread.name for thread in mine if thread.name.startswith("eunomia-")]
+        if not found or time.monotonic() > end:
+            return found
         time.sleep(0.02)
-    return time.monotonic() < end
 
 
 def test_what_there_is() -> None:
@@ -131,7 +140,7 @@ def watch(shell: Shell, **asked: Any) -> eunomia.Watch:
 
 
 @pytest.mark.kernel
-def test_batches_as_they_come(shell: Shell) -> None:
+def test_batches_as_they_come(shell: Shell, others: frozenset[threading.Thread]) -> None:
     with watch(shell) as events:
         shell.do("/bin/true one")
         seen = pl.DataFrame()
@@ -144,7 +153,7 @@ def test_batches_as_they_come(shell: Shell) -> None:
     summary = events.summary
     assert summary is not None
     assert (summary.emitted, summary.delivered, summary.lost) == (2, 2, {})
-    assert nothing_runs()
+    assert left(others) == []
 
 
 @pytest.mark.kernel
@@ -194,20 +203,20 @@ def test_what_is_not_read_is_lost_and_told(shell: Shell) -> None:
 
 
 @pytest.mark.kernel
-def test_it_ends_when_nobody_holds_it(shell: Shell) -> None:
+def test_it_ends_when_nobody_holds_it(shell: Shell, others: frozenset[threading.Thread]) -> None:
     shell.keep_busy()
     for batch in watch(shell):
         assert len(batch)
         break
     gc.collect()
-    assert nothing_runs()
+    assert left(others) == []
 
 
 @pytest.mark.kernel
-def test_an_error_in_the_block_ends_it(shell: Shell) -> None:
+def test_an_error_in_the_block_ends_it(shell: Shell, others: frozenset[threading.Thread]) -> None:
     with pytest.raises(ZeroDivisionError), watch(shell):
         _ = 1 / 0
-    assert nothing_runs()
+    assert left(others) == []
 
 
 @pytest.mark.kernel

@@ -287,8 +287,12 @@ def test_who_is_put_in_is_held_from_its_first_program_on(place: Path, inside: Pa
             assert made.does(_in(place, "write('{kept}/file')")) == DENIED
         finally:
             made.end()
-        script = f"read line; echo x > {place}/above/kept/entered; true; exec sh -c 'echo x > {place}/above/kept/held'"
-        shell = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        kept = f"{place}/above/kept"
+        script = f"echo ready; read line; echo x > {kept}/entered; true; exec sh -c 'echo x > {kept}/held'"
+        pipe = subprocess.PIPE
+        shell = subprocess.Popen(["sh", "-c", script], stdin=pipe, stdout=pipe, stderr=pipe)
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == b"ready\n"  # Popen() returns in the middle of execve(2)
         (inside / "cgroup.procs").write_text(str(shell.pid))
         shell.communicate(b"\n")
         assert (place / "above/kept/entered").exists()
