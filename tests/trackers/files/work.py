@@ -30,7 +30,7 @@ def watching(missed: str | None = None, **options: Any) -> Iterator[Run]:
     summary = run.summary
     assert summary is not None
     assert summary.lost == {}
-    assert list(summary.missed) == ([] if missed is None else [missed])
+    assert list(summary.missed) == ([] if missed is None else [missed]), summary.missed
     assert summary.emitted == summary.delivered + summary.filtered
 
 
