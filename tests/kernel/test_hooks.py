@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -165,6 +167,20 @@ def test_trials(spec: ObjectSpec) -> None:
     assert refused.error is not None
     assert refused.reason == str(refused.error)
     assert "out_of_bounds" in refused.reason
+
+
+def test_a_refused_way_does_not_keep_the_object(spec: ObjectSpec) -> None:
+    gc.disable()  # which would only take until later what goes round in a circle
+    try:
+        own = replace(spec)
+        kept = weakref.ref(own)
+        loaded, trials = load(own, [hook(("out_of_bounds",), ("works_first",))], SETTINGS, ROOTS)
+        del own
+        with loaded:
+            assert [trial.reason is None for trial in trials] == [False, True]
+            assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_attached_when_a_later_one_fails(spec: ObjectSpec) -> None:

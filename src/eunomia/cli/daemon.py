@@ -15,6 +15,7 @@ from eunomia.cli import options
 from eunomia.cli.applying import log_option, via_option
 from eunomia.cli.exporting import Exporting
 from eunomia.cli.loading import load_daemon
+from eunomia.cli.memory import forget_the_start
 from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
 from eunomia.cli.terminal import coloured, say
@@ -215,6 +216,7 @@ def _run(
             recording.know(daemon.containers)
         if daemon.prints and _can_lose_its_reader():
             stop.watch_reader()
+        forget_the_start()
         every_s = min(_BEAT_S, (notifier.watchdog_s or 9) / 3)
         _beat(daemon, enforcing, stop, every_s, goes_on=enforcing is not None or recording is not None)
         containers = daemon.containers()

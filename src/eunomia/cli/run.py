@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from eunomia.cli import options, values
 from eunomia.cli.exporting import Exporting
+from eunomia.cli.memory import forget_the_start
 from eunomia.cli.output import FORMATS, Wrapper, choose_format, sink_factory
 from eunomia.cli.recording import Recording, recorded
 from eunomia.cli.stopping import Stop
@@ -304,6 +305,7 @@ def _watch(
         if agent.missing:
             _await(agent, stop, appeared, config.awaited)
         recording.know(agent.containers)
+        forget_the_start()
         _sleep(agent, stop, duration_s)
         exporting.close()
         summary = agent.stop()

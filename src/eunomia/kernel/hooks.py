@@ -71,7 +71,8 @@ def try_way(spec: ObjectSpec, hook: Hook, way: tuple[str, ...], settings: Settin
             for program in way:
                 loaded.attach(program)
     except LoadError as error:
-        return replace(trial, reason=str(error), error=error)
+        # Its traceback would keep the object's bytes and types, a MB or two, for as long as the trial is kept.
+        return replace(trial, reason=str(error), error=error.with_traceback(None))
     return trial
 
 
@@ -136,7 +137,9 @@ def load(
         try:
             return _load_and_attach(spec, hopeful, settings, relay)
         except LoadError as error:
-            first = error  # which of them it was, and what to take instead, the trials below find out
+            # Which of them it was, and what to take instead, the trials below find out. With its traceback, of which
+            # this frame is part, it would keep itself and all that is at hand here.
+            first = error.with_traceback(None)
     trials = [_first_that_works(spec, hook, settings, roots, first) for hook in hooks]
     return _load_and_attach(spec, trials, settings, relay)
 
