@@ -47,6 +47,7 @@ class TrackerConfig:
         filter: whom this one watches; None means whom the run watches.
         name: tells several instances of one tracker apart; the tracker's own name when there is none.
         for_metrics: whether it runs to be counted and for nothing else: no rule, record or database gets its events.
+        counted: whether metrics count what it sees; None where that is theirs to say: they take the first of a type.
     """
 
     tracker: str
@@ -55,6 +56,7 @@ class TrackerConfig:
     filter: FilterConfig | None = None
     name: str = ""
     for_metrics: bool = False
+    counted: bool | None = None
 
     @property
     def label(self) -> str:
@@ -185,7 +187,7 @@ class PrometheusConfig:
         drop_labels: labels that are not told apart: their values are added up.
         cap: bound on the series of each metric; what comes then is added to series `other`.
         expire_s: how long series of a container that is over stay after its last event.
-        trackers: of a daemon: what runs for the metrics' sake beside the trackers of the rules.
+        trackers: of a daemon: what is counted; it runs for that alone where the trackers of the rules will not do.
         latency: of a daemon: which of these also measure how long calls take.
         remote_write, otlp: where they are sent to by these protocols; None for nowhere.
     """

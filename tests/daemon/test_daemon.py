@@ -126,6 +126,12 @@ def test_reload(tmp_path: Path) -> None:
         assert "reloaded: 1 rules, 0 places for alerts" in daemon.hang_up()
         assert daemon.status()["last_reload"]["ok"]
         assert daemon.status()["rules"]["told"]["cat"] >= 1  # what was told before counts on
+
+        write_config(tmp_path, '[influxdb]\nurl = "http://127.0.0.1:1"\ndatabase = "x"\n[prometheus]\n', rules=MARKED)
+        said = "; changed, but as before until the daemon is started anew: [influxdb], [prometheus]"
+        assert f"reloaded: 1 rules, 0 places for alerts{said}" in daemon.hang_up()
+        assert daemon.status()["last_reload"]["message"].endswith(said)
+        assert daemon.status()["databases"] == []
         assert daemon.stop(signal.SIGINT) == 0
 
 

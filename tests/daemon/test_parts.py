@@ -10,12 +10,14 @@ import shutil
 import socket
 import subprocess
 import threading
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eunomia.config import DaemonConfig, PrometheusConfig
+from eunomia.config import AlertSinkConfig, DaemonConfig, DatabaseConfig, FilterConfig, PrometheusConfig, PushConfig
+from eunomia.daemon.fixed import changed, kept
 from eunomia.daemon.health import Health
 from eunomia.daemon.known import KnownContainers
 from eunomia.daemon.notify import Notifier
@@ -28,6 +30,7 @@ from eunomia.pipeline.accounts import Account
 from eunomia.pipeline.chain import Chain
 from eunomia.pipeline.losses import Losses
 from eunomia.pipeline.queue import Queue
+from eunomia.trackers import registry
 from tests.sinks.alerts.samples import batch
 from tests.waiting import until
 
@@ -233,6 +236,9 @@ def test_health() -> None:
         "rule 'r' is out of use: why",
         "a handler has failed: ValueError: v",
     ]
+    away = {"name": "otlp", "error": "away"}
+    reasons = health.reasons([], {}, None, None, [{"name": "influxdb", "error": ""}], [away])
+    assert list(reasons.values())[1:] == ["metrics by otlp: away"]
     assert not health.is_stuck
     queue.close()
 
@@ -290,4 +296,53 @@ def test_metrics_measure_what_they_are_asked_to() -> None:
     metrics = PrometheusConfig(trackers=("files", "process", "syscall"), latency=("files",))
     made = agent_config(DaemonConfig(prometheus=metrics), {"files": {"events": True}}).trackers
     counting = {one.tracker: dict(one.options) for one in made if one.for_metrics}
-    assert counting == {"files": {"latency": True}, "process": {"failed": True}, "syscall": {}}
+    assert counting == {"files": {"latency": True}, "process": {"failed_execs": True}, "syscall": {}}
+
+
+def test_what_does_for_rules_and_metrics_runs_once() -> None:
+    needed: dict[str, dict[str, Any]] = {
+        "files": {"events": True}, "ipc": {"kinds": ("unix",)}, "oomkill": {},
+        "process": {"forks": True, "credentials": True}, "tcp": {"states": True},
+    }  # fmt: skip
+    metrics = PrometheusConfig(trackers=("process", "files", "ipc", "oomkill"))
+    made = agent_config(DaemonConfig(prometheus=metrics), needed).trackers
+    assert [(one.label, dict(one.options), one.counted) for one in made] == [
+        ("process", {"forks": True, "credentials": True, "failed_execs": True}, True),
+        ("files", {"events": True}, False),
+        ("ipc", {"kinds": ("unix",)}, False),
+        ("oomkill", {}, True),
+        ("tcp", {"states": True}, False),
+        ("files metrics", {}, True),
+        ("ipc metrics", {}, True),
+    ]
+
+
+def test_what_a_reload_leaves_is_called_as_in_the_file() -> None:
+    push = PushConfig("http://h/", node="here")
+    influx = DatabaseConfig("influxdb", {"url": "http://a/"})
+    before = DaemonConfig(node="here", databases=(influx,), prometheus=PrometheusConfig(remote_write=push))
+    assert changed(before, replace(before, rules=("x",), default_rules=False)) == []
+    after = DaemonConfig(
+        node="there",
+        filter=FilterConfig(containers=("web",)),
+        databases=(replace(influx, options={"url": "http://b/"}), DatabaseConfig("postgresql")),
+        prometheus=PrometheusConfig(cap=5, remote_write=replace(push, node="there"), otlp=push),
+    )
+    named = ["node in [daemon]", "[filter]", "[influxdb]", "[otlp]", "[postgresql]", "[prometheus]"]
+    assert changed(before, after) == named
+    assert kept(before, after) == before
+    served = PrometheusConfig(None, trackers=registry.counting(), otlp=push)
+    assert changed(DaemonConfig(), DaemonConfig(prometheus=served)) == ["[otlp]"]
+    assert changed(before, DaemonConfig(node="here")) == ["[influxdb]", "[prometheus]", "[prometheus.remote_write]"]
+
+
+@pytest.mark.parametrize("field", [one.name for one in fields(DaemonConfig)])
+def test_every_value_holds_from_a_reload_on_or_is_told_of(field: str) -> None:
+    other: dict[str, Any] = {
+        "filter": FilterConfig(pids=(1,)), "databases": (DatabaseConfig("influxdb"),), "prometheus": PrometheusConfig(),
+        "ring_bytes": 4096, "default_rules": False, "rules": ("x",), "alerts": (AlertSinkConfig("x", "file"),),
+    }  # fmt: skip
+    before = DaemonConfig()
+    after = replace(before, **{field: other.get(field, "other")})
+    assert bool(changed(before, after)) == (field not in ("rules", "default_rules", "alerts"))
+    assert kept(before, after) == (before if changed(before, after) else after)

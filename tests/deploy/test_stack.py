@@ -22,6 +22,7 @@ from tests.deploy.test_dashboards import _PAGES, panels
 from tests.deploy.test_prometheus import DEPLOY
 from tests.dockerd import IMAGE, DockerDaemon
 from tests.server.test_live import fetch
+from tests.sinks.push.receivers import WRITE, Prometheus
 from tests.waiting import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
@@ -112,13 +113,16 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory, dockerd: DockerDaemon) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     agent, prometheus, alertmanager = (_free_port() for _ in range(3))
+    elsewhere = Prometheus()  # who is sent the same metrics
     _configure(folder, agent, alertmanager)
     (folder / "daemon.toml").write_text(
         f'docker_host = "{dockerd.host}"\n[daemon]\ndefault_rules = false\n'
         f'state_dir = "{folder}/state"\nsocket = "{folder}/status.sock"\n'
         f'[prometheus]\nlisten = "127.0.0.1:{agent}"\n[danger]\nfiles = ["/etc/eunomia-danger"]\n'
+        f'[prometheus.remote_write]\nurl = "{elsewhere.url}{WRITE}"\ninterval_s = 1\n'
     )
     with ExitStack() as started:
+        started.enter_context(elsewhere)
         started.enter_context(running(folder))
         started.callback(dockerd.remove, _NAME, _FULL)
         limits: dict[str, Any] = {"NanoCpus": 500_000_000, "PidsLimit": 50, "Memory": 64 << 20}

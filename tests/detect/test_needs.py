@@ -80,7 +80,7 @@ def test_processes_are_known_in_any_case(files: Files) -> None:
         ("exec", {}),
         ("exit", {}),
         ("fork", {}),
-        ("exec_failed", {"failed": True}),
+        ("exec_failed", {"failed_execs": True}),
         ("credentials", {"credentials": True}),
         ("namespace", {"namespaces": True}),
         ("comm", {"comms": True}),

@@ -104,9 +104,9 @@ class _Shown(Handler):
 
 
 def sinks(
-    exporter: Exporter, label: str = "", schema: Schema = SCHEMA, *, for_metrics: bool = False, **others: Handler
+    exporter: Exporter, label: str = "", schema: Schema = SCHEMA, *, counted: bool | None = None, **others: Handler
 ) -> dict[str, Handler]:
-    config = TrackerConfig("files", name=label, for_metrics=for_metrics)
+    config = TrackerConfig("files", name=label, counted=counted)
     made = exporter.beside(lambda *_: others)(config, TRACKER, schema)
     assert not isinstance(made, Handler)
     return dict(made)
@@ -130,11 +130,11 @@ def test_of_two_trackers_of_a_type_the_first_is_counted(exporter: Exporter) -> N
     assert told[0] == "note: metrics count one and not two: both are files"
 
 
-def test_of_a_daemon_it_is_what_runs_for_metrics() -> None:
+def test_a_daemon_says_itself_what_is_counted(exporter: Exporter) -> None:
     told.clear()
-    with Exporter(PrometheusConfig(("127.0.0.1", 0), trackers=("files",)), told.append) as exporter:
-        assert set(sinks(exporter, out=_Shown())) == {"out"}
-        assert set(sinks(exporter, for_metrics=True)) == {"prometheus"}
+    assert set(sinks(exporter, out=_Shown(), counted=False)) == {"out"}
+    assert set(sinks(exporter, out=_Shown(), counted=True)) == {"out", "prometheus"}
+    assert set(sinks(exporter, counted=True)) == {"prometheus"}
     assert told == []
 
 

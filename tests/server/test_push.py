@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from eunomia.config import PrometheusConfig, PushConfig
 from eunomia.server.exporter import Exporter
-from tests.cli.command import ROOT, Shell, refused, running
+from tests.cli.command import ROOT, Shell, eunomia, refused, running
 from tests.daemon.running import cat, write_config
 from tests.daemon.running import running as daemon_running
 from tests.server.test_exporter import ask
@@ -168,6 +168,44 @@ def test_a_daemon_sends_alerts_and_counts_them(tmp_path: Path, prometheus: Prome
     assert (told["eunomia.rule"].string_value, told["host.name"].string_value) == ("cat", "here")
     assert told["process.pid"].int_value > 0
     assert "Traceback" not in daemon.stderr
+
+
+@pytest.mark.kernel
+def test_a_daemon_says_how_metrics_get_there(tmp_path: Path, prometheus: Prometheus) -> None:
+    shell = Shell()
+    write_config(
+        tmp_path,
+        f"""
+        [prometheus]
+        listen = "none"
+        trackers = []
+        remote_write = {{url = "{prometheus.url}{WRITE}", interval_s = 0.2}}
+        """,
+    )
+
+    def state() -> str:
+        return str(daemon.status()["health"]["state"])
+
+    with daemon_running(tmp_path, "-p", str(shell.process.pid)) as daemon:
+        daemon.until(lambda: daemon.status()["pushes"][0]["taken"])
+        (push,) = daemon.status()["pushes"]
+        assert (push["name"], push["url"]) == ("remote_write", f"{prometheus.url}{WRITE}")
+        assert (push["retried"], push["dropped"], push["error"]) == (0, {}, "")
+        asked = eunomia("status", "--socket", daemon.socket)
+        assert asked.returncode == 0, asked.stdout
+        assert "metrics by taken retried waiting dropped error" in " ".join(asked.stdout.lower().split())
+        prometheus.kill()
+        daemon.until(lambda: state() == "degraded")
+        (reason,) = daemon.status()["health"]["reasons"]
+        assert reason.startswith("metrics by remote_write: ")
+        asked = eunomia("status", "--socket", daemon.socket)
+        assert asked.returncode == 1
+        assert asked.stdout.count("Connection refused") == 2  # among what is not well, and beside what was sent
+        prometheus.start()
+        daemon.until(lambda: state() == "ok", 60)
+        assert daemon.status()["pushes"][0]["retried"] > 0
+        assert daemon.stop() == 0
+    shell.close()
 
 
 @pytest.mark.parametrize(

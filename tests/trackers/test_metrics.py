@@ -73,6 +73,30 @@ def test_the_usual_trackers_have_something_to_count() -> None:
     assert {"process", "files", "syscall", "tcp", "ipc"} <= {one.tracker for one in usual()}
 
 
+ADDED = [(name, one) for name in registry.names() for one in registry.get(name).adds]
+
+
+@pytest.mark.parametrize(("tracker", "option"), ADDED)
+def test_what_an_option_adds_is_none_that_is_counted(tracker: str, option: str) -> None:
+    """So metrics are the same with it and without: all that the tracker counts there as well, from columns it has."""
+    declared = registry.get(tracker)
+    assert declared.settle({})[option] is False
+    assert all(one.where is not None and "event" in one.columns for one in declared.metrics)
+    plain, more = (Plan(declared.metrics, schema_of(tracker, options)) for options in ({}, {option: True}))
+    assert plain.metrics == more.metrics
+
+
+def test_one_instance_does_for_two_that_differ_in_what_they_add() -> None:
+    process, tcp, files = map(registry.get, ("process", "tcp", "files"))
+    assert process.joined({"forks": True}, {"failed_execs": True}) == {"forks": True, "failed_execs": True}
+    assert process.joined({"forks": True, "exits": True}, {}) == {"forks": True, "exits": True}
+    assert process.joined({"forks": True}, {"exits": False}) is None
+    assert process.joined({}, {"failed": True}) is None, "with credentials it would tell of refused changes"
+    assert tcp.joined({}, {"states": True}) == {"states": True}
+    assert tcp.joined({"port": "22"}, {}) is None
+    assert files.joined({"events": True}, {}) is None
+
+
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [

@@ -77,6 +77,30 @@ def build() -> Dashboard:
             query(f"{_rate('eunomia_metric_overflow_total', 'metric')} or vector(0)", "{{metric}} {{instance}}"),
         ),
         series(
+            "Sent metrics",
+            "samples a second that were taken by remote write or OTLP; none where metrics are only asked for",
+            "ops",
+            query(_rate("eunomia_push_samples_total", "receiver"), "{{receiver}} {{instance}}"),
+        ),
+        series(
+            "Not sent yet",
+            "samples that wait in memory for a receiver; requests a minute that failed and are sent again",
+            "none",
+            query(
+                f"max by (receiver, instance) (eunomia_push_waiting_samples{{{_NODE}}})",
+                "{{receiver}} waiting {{instance}}",
+            ),
+            query(f"60 * {_rate('eunomia_push_retries_total', 'receiver')}", "{{receiver}} retries {{instance}}"),
+        ),
+        series(
+            "Never sent",
+            "samples a second that were dropped, by receiver and cause",
+            "ops",
+            query(
+                _rate("eunomia_push_dropped_samples_total", "receiver, cause"), "{{receiver}} {{cause}} {{instance}}"
+            ),
+        ),
+        series(
             "CPU and memory",
             "cores used; resident memory in GB",
             "none",

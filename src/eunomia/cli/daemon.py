@@ -203,7 +203,7 @@ def _run(
     with ExitStack() as resources:
         stop = resources.enter_context(Stop(reader=False, reloads=True))
         daemon = resources.enter_context(
-            Daemon(loaded, say, _stdout, notifier, beside, exporting.note, exporting.alert)
+            Daemon(loaded, say, _stdout, notifier, beside, exporting.note, exporting.alert, exporting.pushed)
         )
         exporting.watch(daemon.insight)
         enforcing = None if hold is None else resources.enter_context(hold(daemon))

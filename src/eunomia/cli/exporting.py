@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from eunomia.cli.terminal import say
 
@@ -55,6 +56,16 @@ class Exporting:
         """Counts alerts."""
         if self._exporter is not None:
             self._exporter.alert(batch)
+
+    def pushed(self) -> list[dict[str, Any]]:
+        """What has become of what is sent, by receiver, as a daemon tells it."""
+        if self._exporter is None:
+            return []
+        where = self._exporter.pushes
+        return [
+            {"name": name, "url": where[name].shown, **asdict(counts), "dropped": dict(+counts.dropped)}
+            for name, counts in self._exporter.pushed.items()
+        ]
 
     def watch(self, insight: Callable[[], Insight]) -> None:
         """The run has begun."""

@@ -64,6 +64,7 @@ def _print(told: dict[str, Any]) -> None:
         (("thread", "handler", "busy s"), list(_handlers(told))),
         (("alerts to", "type", "delivered", "retried", "waiting", "dropped", "error"), list(_alerts(told))),
         (("events to", "delivered", "retried", "waiting", "dropped", "error"), list(_databases(told))),
+        (("metrics by", "taken", "retried", "waiting", "dropped", "error"), list(_pushes(told))),
         (("rule", "fired", "alerts", "merged", "over its rate"), list(_rules(rules))),
     ):
         if rows:
@@ -98,6 +99,12 @@ def _alerts(told: dict[str, Any]) -> Iterator[Row]:
 def _databases(told: dict[str, Any]) -> Iterator[Row]:
     for one in told["databases"]:
         numbers = (f"{one[name]:,}" for name in ("delivered", "retried", "spooled"))
+        yield one["name"], *numbers, _causes(one["dropped"]), one["error"] or "-"
+
+
+def _pushes(told: dict[str, Any]) -> Iterator[Row]:
+    for one in told["pushes"]:
+        numbers = (f"{one[name]:,}" for name in ("taken", "retried", "waiting"))
         yield one["name"], *numbers, _causes(one["dropped"]), one["error"] or "-"
 
 

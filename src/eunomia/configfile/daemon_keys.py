@@ -226,7 +226,7 @@ DAEMON_PROMETHEUS = replace(
         Key(
             "trackers",
             (str,),
-            "what runs for the metrics' sake beside what the rules need; [] for alerts alone",
+            "what is counted, by instances of their own where the rules' will not do; [] for alerts alone",
             several=True,
             default="all that count something",
             check=_counting,

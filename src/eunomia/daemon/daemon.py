@@ -16,6 +16,7 @@ from typing import Any
 from eunomia.agent import Agent, SinkFactory, Summary
 from eunomia.config import DaemonConfig, TrackerConfig
 from eunomia.containers.container import OnChange
+from eunomia.daemon.fixed import changed, kept
 from eunomia.daemon.health import Health, Reasons
 from eunomia.daemon.notify import Notifier
 from eunomia.daemon.state import StateDirectory
@@ -32,11 +33,6 @@ from eunomia.sinks.alerts.several import STDOUT, AlertSinks
 from eunomia.sinks.databases.several import Databases
 from eunomia.trackers.declaration import Tracker
 from eunomia.version import __version__
-
-_FIXED = (
-    "state_dir", "socket", "node", "stdout", "filter", "docker_host", "ring_bytes", "databases", "prometheus",
-)  # fmt: skip
-"""What stays as it is until the daemon is started anew."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +69,7 @@ class Daemon:
         beside: makes sinks that events go to as well, as for a record.
         on_container: told of each container that runs, starts, stops or gets a name.
         on_alerts: given alerts as well.
+        pushed: what has become of the metrics that are sent, by receiver: `name`, `error`, and what else there is.
 
     Raises (on entering):
         UsageError, EunomiaError: it cannot run; nothing is left behind.
@@ -87,9 +84,11 @@ class Daemon:
         beside: Callable[[SinkFactory], SinkFactory] | None = None,
         on_container: OnChange = lambda _kind, _container: None,
         on_alerts: Callable[[Batch], None] = lambda _alerts: None,
+        pushed: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         self._on_container = on_container
         self._on_alerts = on_alerts
+        self._pushed = pushed
         self._load = load
         self._tell = tell
         self._make_stdout = stdout
@@ -232,7 +231,8 @@ class Daemon:
     def _reasons(self, alerts: list[dict[str, Any]]) -> Reasons:
         watching = self._watching
         failed, failure = watching.detector.counters.failed, watching.agent.failure
-        return self._health.reasons(alerts, failed, failure, self._reloaded, self._databases.status())
+        databases, pushes = self._databases.status(), self._pushed()
+        return self._health.reasons(alerts, failed, failure, self._reloaded, databases, pushes)
 
     @property
     def prints(self) -> bool:
@@ -257,8 +257,8 @@ class Daemon:
         self._notifier.reloading()
         with self._notifier.busy("reloading"):
             done = self._reload()
-        self._tell(f"{'reloaded' if done.ok else 'reload: all stays as it was'}: {done.message}")
         self._reloaded = done
+        self._tell(f"{'reloaded' if done.ok else 'reload: all stays as it was'}: {done.message}")
         self._notifier.ready(self.summary)
         return done
 
@@ -275,9 +275,8 @@ class Daemon:
 
     def _apply(self, loaded: Loaded) -> str:
         before = self._loaded
-        fixed = [name for name in _FIXED if getattr(loaded.config, name) != getattr(before.config, name)]
-        kept = {name: getattr(before.config, name) for name in _FIXED}
-        loaded = Loaded(replace(loaded.config, **kept), loaded.rules)
+        waiting = changed(before.config, loaded.config)
+        loaded = Loaded(kept(before.config, loaded.config), loaded.rules)
         self._sinks.replace(loaded.config.places)
         try:
             self._use(loaded.rules)
@@ -286,7 +285,7 @@ class Daemon:
             raise
         self._loaded = loaded
         self._warn()
-        later = f"; {', '.join(fixed)}: at the next start only" if fixed else ""
+        later = f"; changed, but as before until the daemon is started anew: {', '.join(waiting)}" if waiting else ""
         return f"{len(loaded.rules.enabled)} rules, {len(loaded.config.places)} places for alerts{later}"
 
     def _put_back(self, config: DaemonConfig) -> None:
@@ -365,6 +364,7 @@ class Daemon:
             },
             "alerts": alerts,
             "databases": [self._written(one, accounts) for one in self._databases.status()],
+            "pushes": self._pushed(),
             "last_reload": None if self._reloaded is None else asdict(self._reloaded),
         }
 

@@ -50,10 +50,14 @@ class Health:
         failure: BaseException | None,
         reloaded: Any,
         databases: Iterable[Mapping[str, Any]] = (),
+        pushes: Iterable[Mapping[str, Any]] = (),
     ) -> Reasons:
         """What is not well; nothing when all is."""
         away = {
-            f"database {one['name']}": f"events to {one['name']}: {one['error']}" for one in databases if one["error"]
+            f"{kind} {one['name']}": f"{what} {one['name']}: {one['error']}"
+            for kind, what, places in (("database", "events to", databases), ("push", "metrics by", pushes))
+            for one in places
+            if one["error"]
         }
         return {**dict(self._found(alerts, failed_rules, failure, reloaded)), **away}
 

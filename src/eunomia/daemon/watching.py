@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from eunomia.agent import Agent, SinkFactory, Summary
@@ -27,7 +28,7 @@ from eunomia.host.roots import Roots
 from eunomia.pipeline.handler import Handler
 from eunomia.schema.batch import Batch, Schema
 from eunomia.trackers import registry
-from eunomia.trackers.declaration import Tracker
+from eunomia.trackers.declaration import Options, Tracker
 
 QUEUE = "detect"
 """All trackers share it: events come to the rules in their order, on one thread."""
@@ -283,7 +284,9 @@ class Watching:
 
 
 def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
-    """What runs for the sake of the rules; processes come first, for others are told of by them.
+    """What runs for the sake of the rules and of the metrics; processes come first, for others are told of by them.
+
+    What does for both runs once. Their sinks have queues of their own, so neither loses what the other is too slow for.
 
     Raises:
         UsageError: nothing.
@@ -293,15 +296,22 @@ def agent_config(config: DaemonConfig, needed: Needs) -> AgentConfig:
             "no rule is in use, so there is nothing to watch for: give --rules with a file, or a directory of them"
         )
     names = sorted(needed, key=lambda name: (name != _FIRST, name))
-    trackers = [TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name)) for name in names]
-    if (metrics := config.prometheus) is not None:
-        trackers += [_counting(name, metrics) for name in metrics.trackers]
-    return AgentConfig(tuple(trackers), config.filter, config.docker_host)
+    trackers = {
+        name: TrackerConfig(name, needed[name], config.ring_bytes or _RING_BYTES.get(name), counted=False)
+        for name in names
+    }
+    metrics, apart = config.prometheus or PrometheusConfig(), []
+    for name in metrics.trackers:
+        options = _counting(name, name in metrics.latency)
+        joined = registry.get(name).joined(needed[name], options) if name in needed else None
+        if joined is None:
+            apart.append(TrackerConfig(name, options, for_metrics=True, counted=True))
+        else:
+            trackers[name] = replace(trackers[name], options=joined, counted=True)
+    return AgentConfig((*trackers.values(), *apart), config.filter, config.docker_host)
 
 
-def _counting(name: str, metrics: PrometheusConfig) -> TrackerConfig:
-    """A tracker that runs for the metrics' sake."""
-    options = dict(registry.get(name).metrics_options)
-    if name in metrics.latency:
-        options["latency"] = True
-    return TrackerConfig(name, options, for_metrics=True)
+def _counting(name: str, latency: bool) -> Options:
+    """The options with which a tracker sees what metrics count."""
+    options = registry.get(name).metrics_options
+    return {**options, "latency": True} if latency else options

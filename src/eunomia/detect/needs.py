@@ -76,7 +76,7 @@ def _options(tracker: str, events: set[str], steps: list[Step]) -> dict[str, Any
 def _process(events: set[str]) -> dict[str, Any]:
     """Forks in any case: a daemon that has left its parent is else taken for a child of the host's first process."""
     asked = {
-        "failed": "exec_failed",
+        "failed_execs": "exec_failed",
         "credentials": "credentials",
         "namespaces": "namespace",
         "comms": "comm",

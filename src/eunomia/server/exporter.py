@@ -52,17 +52,16 @@ class Exporter:
 
     def __init__(self, config: PrometheusConfig, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._config = config
         self._containers = Directory(config.expire_s + _LATER_S)
         self._store = Store(config.cap, config.expire_s, config.drop_labels, self._containers.known_of)
         self._alerts = self._store.sink(alerts.METRICS, ALERT)
         self._insight: Callable[[], Insight] | None = None
-        self._counted: dict[str, str] = {}
+        self._first: dict[str, str] = {}  # tracker -> the label of its instance that is counted
         self._alerting, self._one_by_one = Lock(), Lock()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._pushers = [Pusher(one, self.snapshots, asked, tell) for one, asked in receivers(config)]
-        own = Itself(self._look, self._containers.states, self._store.sizes, self._pushed)
+        own = Itself(self._look, self._containers.states, self._store.sizes, lambda: self.pushed)
         self._registry.register(own)
         pages = {"/metrics": self._metrics, "/healthz": self._health, "/readyz": self._ready}
         self._server = None if config.listen is None else PageServer(config.listen, pages, tell)
@@ -78,6 +77,11 @@ class Exporter:
     def pushes(self) -> dict[str, PushConfig]:
         """Where they are sent to, by protocol."""
         return {pusher.name: pusher.config for pusher in self._pushers}
+
+    @property
+    def pushed(self) -> dict[str, Pushed]:
+        """What has become of the samples that were sent there, by protocol."""
+        return {pusher.name: pusher.counts for pusher in self._pushers}
 
     def __enter__(self) -> Exporter:
         return self
@@ -95,7 +99,7 @@ class Exporter:
     # What it is told.
 
     def beside(self, make_sink: SinkFactory) -> SinkFactory:
-        """Makes the same sinks with one for metrics next to each; of trackers of one type it counts the first."""
+        """Makes the same sinks with one for metrics next to each that is counted; see `TrackerConfig.counted`."""
 
         def make(config: TrackerConfig, tracker: Tracker, schema: Schema) -> Mapping[str, Handler]:
             shown = make_sink(config, tracker, schema)
@@ -111,12 +115,11 @@ class Exporter:
         return make
 
     def _sink(self, config: TrackerConfig, tracker: Tracker, schema: Schema) -> MetricsSink:
-        if config.tracker in self._config.trackers:
-            counts = config.for_metrics
-        else:
-            first = self._counted.setdefault(config.tracker, config.label)
+        counts = config.counted
+        if counts is None:
+            first = self._first.setdefault(config.tracker, config.label)
             counts = first == config.label
-            if not counts and not self._config.trackers:
+            if not counts:
                 self._tell(f"note: metrics count {first} and not {config.label}: both are {config.tracker}")
         return self._store.sink(tracker.metrics if counts else (), schema)
 
@@ -143,9 +146,6 @@ class Exporter:
         """All that /metrics tells, as it is now."""
         with self._one_by_one:
             return [*snapshots(self._store), *_own(self._registry)]
-
-    def _pushed(self) -> dict[str, Pushed]:
-        return {pusher.name: pusher.counts for pusher in self._pushers}
 
     def _look(self) -> Insight | None:
         return None if self._insight is None else self._insight()

@@ -170,6 +170,7 @@ class Tracker:
         sampler: for one whose rows are read in user space, with EVENTS of the same struct for cgroups at their end.
         metrics: what its batches add up to for each container; each is there with the options that give its columns.
         metrics_options: options with which it sees all that these count.
+        adds: switches that add kinds of events, none of which metrics count, and change nothing about the others.
     """
 
     description: str
@@ -188,6 +189,7 @@ class Tracker:
     sampler: SamplerFactory | None = None
     metrics: tuple[Metric, ...] = ()
     metrics_options: Options = field(default_factory=dict)
+    adds: tuple[str, ...] = ()
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options with defaults filled in, each in its own type.
@@ -211,6 +213,16 @@ class Tracker:
             if one in changed and other not in changed:
                 raise UsageError(f"{known[one].given(settled[one])} is of use with {known[other].flag} only")
         return settled
+
+    def joined(self, given: Options, others: Options) -> dict[str, Any] | None:
+        """Options with which one instance does for two that were given these; None when it takes two.
+
+        Raises:
+            UsageError: some cannot be meant.
+        """
+        mine, theirs = self.settle(given), self.settle(others)
+        differ = [name for name in mine if mine[name] != theirs[name]]
+        return {**given, **dict.fromkeys(differ, True)} if {*differ} <= {*self.adds} else None
 
     def constants(self, options: Mapping[str, Any]) -> dict[str, int | bytes]:
         """What the options set in the program."""

@@ -56,10 +56,12 @@ def test_prometheus_dies_and_comes_back(prometheus: Prometheus) -> None:
         prometheus.kill()
         until(lambda: counts.retried >= 2 and counts.waiting >= 10, 30)
         assert "Connection refused; they wait, and are sent again" in made.told[0]
+        assert "Connection refused" in counts.error
         prometheus.start()
         until(lambda: not counts.waiting, 30)
         until(lambda: len(made.told) == 2)
         assert made.told[1] == "note: metrics by remote_write: they are taken again"
+        assert counts.error == ""
     assert (counts.dropped.total(), counts.waiting) == (0, 0)
     assert counts.taken == made.looks + 1  # the last is the stale marker
     ((_, seen),) = prometheus.query("count_over_time(eunomia_many_total[10m])").items()
@@ -75,6 +77,7 @@ def test_what_is_refused_is_not_sent_again(web: WebServer) -> None:
         counts = made.pusher.counts
         until(lambda: made.looks >= 4)
         assert counts.retried == 0
+        assert "answers 400 Bad Request" in counts.error
     assert web.requests == made.looks + 1
     assert counts.dropped["refused"] == 7 * web.requests
     (told,) = made.told

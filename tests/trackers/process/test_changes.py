@@ -124,12 +124,13 @@ assert libc.setns(999, 0) == -1
         f"by {call}" for call in ("setuid", "setgroups", "capset", "unshare", "setns")
     ]
     assert events["namespace"].null_count() == events.height
-    with collecting(credentials=True, namespaces=True) as run:
-        pid = python(program)
-    changed = run.events.filter(
-        pl.col("pid") == pid, pl.col("event").cast(pl.String).is_in(("credentials", "namespace"))
-    )
-    assert changed.select("event", "uid", "error").rows() == [("credentials", 1, None)]
+    for failed_execs in (False, True):
+        with collecting(credentials=True, namespaces=True, failed_execs=failed_execs) as run:
+            pid = python(program)
+        changed = run.events.filter(
+            pl.col("pid") == pid, pl.col("event").cast(pl.String).is_in(("credentials", "namespace"))
+        )
+        assert changed.select("event", "uid", "error").rows() == [("credentials", 1, None)]
 
 
 def test_a_setuid_program_changes_credentials_by_exec() -> None:

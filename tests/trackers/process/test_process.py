@@ -120,7 +120,8 @@ def test_bytes_that_are_no_text() -> None:
     assert one(of(run, child.pid), event="exec")["args"] == ["true", "\\xff\x1b[31m"]
 
 
-def test_failed_execs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("failed", [True, False], ids=["failed", "failed-execs"])
+def test_failed_execs(failed: bool, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.touch()
     program = f"""
@@ -131,16 +132,16 @@ for path, args in (("/no/such", ["a", "b c"]), ({str(plain)!r}, ["x"]), ("relati
     except OSError:
         pass
 """
-    with collecting(failed=True) as run:
+    with collecting(failed=failed, failed_execs=not failed, credentials=True) as run:
         child = python(program)
         child.wait()
-    failed = of(run, child.pid).filter(event="exec_failed")
-    assert failed.select("filename", "args", "error").rows() == [
+    tried = of(run, child.pid).filter(event="exec_failed")
+    assert tried.select("filename", "args", "error").rows() == [
         ("/no/such", ["a", "b c"], "ENOENT"),
         (str(plain), ["x"], "EACCES"),
         ("relative/none", ["y"], "ENOENT"),
     ]
-    assert failed["cwd"].unique().to_list() == [str(Path.cwd())]
+    assert tried["cwd"].unique().to_list() == [str(Path.cwd())]
 
 
 def test_forks_only_when_asked_for_and_never_threads() -> None:

@@ -30,12 +30,14 @@ class Pushed:
         retried: requests that failed and are sent again.
         dropped: cause -> samples that will never arrive.
         waiting: those that wait.
+        error: why the last request was not taken, or only in part; empty when all is well.
     """
 
     taken: int = 0
     retried: int = 0
     dropped: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CAUSES, 0)))
     waiting: int = 0
+    error: str = ""
 
 
 class Pusher:
@@ -110,7 +112,8 @@ class Pusher:
             what()
         except Exception as error:  # noqa: BLE001 (told; the next time is another matter)
             self._backoff.failed()
-            self._say(f"{type(error).__name__}: {error}")
+            self.counts.error = f"{type(error).__name__}: {error}"
+            self._say(self.counts.error)
 
     def _turn(self) -> None:
         now_s = self._clock()
@@ -149,23 +152,25 @@ class Pusher:
         """What waits, the oldest first, since receivers want samples in their order; until there is more to do."""
         while self._waiting and not self._backoff.left_s and self._clock() < min(self._next_s, self._last_s):
             request = self._waiting[0]
-            refused = 0
+            refused, wrong = 0, ""
             try:
                 self._receiver.send(request)
             except Unavailable as error:
                 self._failed(error)
                 return
             except Refused as error:
-                refused = request.samples if error.events is None else error.events
+                refused, wrong = request.samples if error.events is None else error.events, str(error)
                 self._refused(error, refused)
             self._take()
             self.counts.taken += request.samples - refused
+            self.counts.error = wrong
             self._well()
 
     # What is said of it.
 
     def _failed(self, error: Unavailable) -> None:
         self.counts.retried += 1
+        self.counts.error = str(error)
         self._backoff.failed(error.wait_s)
         if not self._away:
             self._away = True

@@ -55,7 +55,7 @@ TRACKER = Tracker(
                 ("sys_exit_btf",),
                 ("sys_exit_raw",),
             ),
-            lambda options: options["failed"] and _every_kind(options),
+            lambda options: (options["failed"] or options["failed_execs"]) and _every_kind(options),
         ),
         Hook(
             "fork",
@@ -89,6 +89,7 @@ TRACKER = Tracker(
         Option("exits", True, "report processes that end"),
         Option("forks", False, "report processes that are made (fork, vfork, clone; not threads)", constant="forks"),
         Option("failed", False, "report programs that could not be run, and changes refused, with the reason"),
+        Option("failed-execs", False, "report programs that could not be run, with the reason, but no changes refused"),
         Option(
             "credentials", False, "report changes of user, group and capabilities, also by exec", constant="credentials"
         ),
@@ -121,5 +122,6 @@ TRACKER = Tracker(
     handlers=_handlers,
     settings=_settings,
     metrics=METRICS,
-    metrics_options={"failed": True},
+    metrics_options={"failed_execs": True},
+    adds=("forks", "failed_execs", "credentials", "namespaces", "comms"),
 )

@@ -21,7 +21,7 @@ METRICS = (
     Metric(
         "eunomia_process_exec_failures_total",
         "counter",
-        "programs that could not be run, by reason; with the tracker's option failed",
+        "programs that could not be run, by reason; with option failed or failed_execs",
         where=_EVENT == "exec_failed",
         labels={"error": "error"},
     ),

@@ -53,4 +53,5 @@ TRACKER = Tracker(
     handlers=_handlers,
     settings=_settings,
     metrics=METRICS,
+    adds=("states",),
 )
