@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -50,6 +52,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def _kernel_tests_leave_nothing(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("kernel"):
         request.getfixturevalue("nothing_left")
+
+
+@pytest.fixture(autouse=True)
+def _threads_end() -> Iterator[None]:
+    """Names the test after which a thread of ours goes on that was not there before: some end a moment late."""
+    before = frozenset(threading.enumerate())
+    yield
+    end = time.monotonic() + 1
+    while left := [t.name for t in threading.enumerate() if t.name.startswith("eunomia") and t not in before]:
+        if time.monotonic() > end:
+            warnings.warn(f"threads left: {left}", stacklevel=1)
+            break
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")
