@@ -36,6 +36,8 @@ test   debootstrap                      debootstrap
 test   gpgv                             gpgv
 test   $debian_keys                     debian-archive-keyring
 test   cpio                             cpio
+test   mkfs.ext4                        e2fsprogs
+test   openssl                          openssl
 test   strace                           strace
 test   /usr/include/stdio.h             libc6-dev
 test   $arm64_headers                   linux-libc-dev-arm64-cross

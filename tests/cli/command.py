@@ -17,6 +17,12 @@ EUNOMIA = (sys.executable, "-m", "eunomia")
 # A shell's background job ignores SIGINT, and so would whatever it starts: these tests too, and what they start.
 DEFAULT_SIGNALS = ("env", "--default-signal=INT,HUP,TERM")
 TIMEOUT_S = 30.0
+_READS = "-all,+dac_read_search"  # a checkout below /root too, into which others may not look
+NOBODY = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    *(f"--bounding-set={_READS}", f"--inh-caps={_READS}", "--ambient-caps=+dac_read_search"),
+)
+"""Runs a command as a user who may do nothing but read."""
 
 
 def environment(**variables: str) -> dict[str, str]:

