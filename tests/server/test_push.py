@@ -195,7 +195,8 @@ def test_a_daemon_says_how_metrics_get_there(tmp_path: Path, prometheus: Prometh
         assert asked.returncode == 0, asked.stdout
         assert "metrics by taken retried waiting dropped error" in " ".join(asked.stdout.lower().split())
         prometheus.kill()
-        daemon.until(lambda: state() == "degraded")
+        daemon.until(lambda: "Connection refused" in daemon.status()["pushes"][0]["error"])
+        assert state() == "degraded"
         (reason,) = daemon.status()["health"]["reasons"]
         assert reason.startswith("metrics by remote_write: ")
         asked = eunomia("status", "--socket", daemon.socket)
