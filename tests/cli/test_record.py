@@ -87,11 +87,15 @@ def test_replay_with_the_pauses_there_were(record: Path) -> None:
 
 
 def test_replay_ends_at_once_when_told(record: Path, tmp_path: Path) -> None:
-    command = [*EUNOMIA, "replay", str(record), "--speed", "realtime", "--tracker", "process"]
+    command = [*EUNOMIA, "replay", str(record), "--speed", "realtime", "--tracker", "process", "--fmt", "json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
-    time.sleep(1.5)
-    run.send_signal(signal.SIGINT)
-    _, stderr = run.communicate(timeout=5)
+    try:
+        assert run.stdout is not None
+        assert json.loads(run.stdout.readline())["pid"] == 10  # the last row is an hour away
+        run.send_signal(signal.SIGINT)
+        _, stderr = run.communicate(timeout=20)
+    finally:
+        run.kill()
     assert run.returncode == 0, stderr
 
 
