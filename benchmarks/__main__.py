@@ -28,6 +28,7 @@ NAMES = (
     "alert_latency",
     "databases",
     "apply",
+    "lsm",
     "resources",
     "burst",
     "export",

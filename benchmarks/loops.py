@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,15 +18,26 @@ class Loops:
 
     Args:
         file: where it is.
+
+    Attributes:
+        file: the same.
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
         self._cpu = max(os.sched_getaffinity(0))
 
-    def ns(self, what: str, rounds: int, batches: int) -> float:
-        """Nanoseconds of a round, the mean of the quicker half of the batches: the others were interrupted."""
-        command = ("taskset", "-c", str(self._cpu), str(self._file), what, str(rounds), str(batches))
+    def ns(self, what: str, rounds: int, batches: int, *file: str, before: Sequence[str] = ()) -> float:
+        """Nanoseconds of a round, the mean of the quicker half of the batches: the others were interrupted.
+
+        Args:
+            what: the work.
+            rounds: in each batch.
+            batches: how many.
+            file: what it works on.
+            before: a command that runs it.
+        """
+        command = (*before, "taskset", "-c", str(self._cpu), str(self.file), what, str(rounds), str(batches), *file)
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         times = sorted(float(line) for line in done.stdout.split())
         return statistics.fmean(times[: max(1, len(times) // 2)])

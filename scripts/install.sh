@@ -62,6 +62,10 @@ bench  $static_busybox                  busybox-static
 bench  ip                               iproute2
 bench  nginx                            nginx-light
 bench  wrk                              wrk
+bench  qemu-system-x86_64               qemu-system-x86
+bench  debootstrap                      debootstrap
+bench  gpgv                             gpgv
+bench  $debian_keys                     debian-archive-keyring
 lab    dockerd                          docker.io
 lab    docker                           docker-cli|docker.io
 lab    $static_busybox                  busybox-static

@@ -107,6 +107,10 @@ def _constants(hierarchy: Hierarchy, kernel_filter: KernelFilter | None) -> dict
     }
 
 
+def _told(container: Container) -> dict[str, str | None]:
+    return {"id": container.short_id, "name": container.name, "image": container.image}
+
+
 def _spec(tracker: str) -> ObjectSpec:
     return ObjectSpec.read(object_file(registry.folder(tracker), tracker))
 
@@ -398,7 +402,12 @@ class Agent:
 
     def containers(self) -> list[dict[str, str | None]]:
         """What is known of every container that was met: `id` as in events, `name`, `image`."""
-        return [{"id": one.short_id, "name": one.name, "image": one.image} for one in list(self._containers)]
+        return [_told(one) for one in list(self._containers)]
+
+    def container_of(self, cgroup_id: int) -> dict[str, str | None] | None:
+        """The same of the container that a cgroup belongs to, or did until it was gone; None when there is none."""
+        found = self._containers.known(cgroup_id)
+        return None if found is None else _told(found)
 
     def stop(self) -> Summary:
         """Detaches, delivers what has come until now, closes everything, and says what became of it all.

@@ -73,7 +73,6 @@ class Denying:
         self._cgroups = Cgroups(container_hierarchy(self._roots))
         config = AgentConfig((TrackerConfig(_WATCHING),), self._watch, docker_host)
         self._agent = Agent(config, lambda *_: _Nobody(), self._roots, on_appear=self._appeared)
-        self._ids: dict[int, str | None] = {}
         self._held: list[str] = []
         self._lock = Lock()
         self._failure: EunomiaError | None = None
@@ -164,13 +163,13 @@ class Denying:
         self._log.write(Action("lsm", {"container": name}, "done", details=details))
 
     def _container_of(self, cgroup_id: int) -> tuple[str | None, str | None]:
-        if cgroup_id not in self._ids:
-            path = self._cgroups.path(cgroup_id)
-            found = None if path is None else parse(path)
-            self._ids[cgroup_id] = None if found is None else shorten(found.id)
-        known = self._ids[cgroup_id]
-        names = {one["id"]: one["name"] for one in self._agent.containers()}
-        return known, None if known is None else names.get(known)
+        """The agent remembers those that are over; its reader may not have come to one that is new."""
+        known = self._agent.container_of(cgroup_id)
+        if known is not None:
+            return known["id"], known["name"]
+        path = self._cgroups.path(cgroup_id)
+        found = None if path is None else parse(path)
+        return None if found is None else shorten(found.id), None
 
     def __exit__(self, *_exception: object) -> None:
         self._resources.close()

@@ -43,6 +43,8 @@ def test_cgroups_of_one_container(host: Host) -> None:
     assert host.names.asked == [A], "asked once"
     host.containers.remove(7)
     assert container.cgroups == {8}
+    assert host.containers.known(7) is container, "of one that is gone, too"
+    assert host.containers.known(9) is None
 
 
 def test_container_inside_a_container(host: Host) -> None:

@@ -131,6 +131,13 @@ class Applied:
                 return
         pytest.fail(self.said)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What it does in user space stands still."""
+        self._process.send_signal(signal.SIGSTOP)
+        yield
+        self._process.send_signal(signal.SIGCONT)
+
     def end(self) -> tuple[list[dict[str, Any]], str]:
         """Ends it; what it told, and what it said in the end."""
         self._process.send_signal(signal.SIGINT)

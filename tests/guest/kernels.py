@@ -29,8 +29,8 @@ _SOURCES: dict[str, tuple[str, tuple[Suite, ...]]] = {
     ),
 }
 KERNELS = tuple(_SOURCES)
-_MODULE = "kernel/fs/nls/nls_iso8859-1.ko"
-"""One that needs no other and does nothing by itself."""
+_MODULES = ("kernel/fs/nls/nls_iso8859-1.ko", "kernel/fs/overlayfs/overlay.ko")
+"""None needs another, and none does anything by itself."""
 
 
 def kernel_image(kernel: str, cache: Path) -> Path:
@@ -41,11 +41,11 @@ def kernel_image(kernel: str, cache: Path) -> Path:
     return folder / "vmlinuz"
 
 
-def kernel_module(kernel: str, cache: Path) -> Path:
-    """A module that this very kernel takes, of the same package."""
+def kernel_module(kernel: str, name: str, cache: Path) -> Path:
+    """A module that this very kernel takes, of the same package: nls_iso8859-1 or overlay."""
     package = (kernel_image(kernel, cache).parent / "package").read_text()
-    folder = cached(cache, f"module-{kernel}", f"{package}{_MODULE}", partial(_build_module, kernel, package))
-    return folder / "module.ko"
+    folder = cached(cache, f"module-{kernel}", f"{package}{_MODULES}", partial(_build_modules, kernel, package))
+    return folder / f"{name}.ko"
 
 
 def _build(kernel: str, folder: Path) -> None:
@@ -57,14 +57,15 @@ def _build(kernel: str, folder: Path) -> None:
     (folder / "package").write_text(_told(package))
 
 
-def _build_module(kernel: str, wanted: str, folder: Path) -> None:
+def _build_modules(kernel: str, wanted: str, folder: Path) -> None:
     package = next((one for one in _packages(kernel) if _told(one) == wanted), None)
     if package is None:
         raise GuestError(f"no mirror has {wanted.strip()} any more: delete the folder kernel-{kernel}-* of the cache")
     tree = _extract(package, folder)
-    (found,) = tree.rglob(f"{_MODULE}*")
-    content = found.read_bytes()
-    (folder / "module.ko").write_bytes(lzma.decompress(content) if found.suffix == ".xz" else content)
+    for module in _MODULES:
+        (found,) = tree.rglob(f"{module}*")
+        content = found.read_bytes()
+        (folder / Path(module).name).write_bytes(lzma.decompress(content) if found.suffix == ".xz" else content)
     shutil.rmtree(tree)
 
 

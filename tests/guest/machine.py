@@ -29,6 +29,8 @@ _MACHINE = (
     # A disk to which anything can be written, and that keeps nothing; every kernel of ours has this driver built in.
     *("-blockdev", "driver=null-co,node-name=disk,size=16777216", "-device", "nvme,drive=disk,serial=disk"),
 )
+# A nanosecond for each instruction: what work takes is the same each time, whoever else is at work on the host.
+_COUNTING = ("-icount", "shift=0,sleep=on")
 # The check of the timer fails where the host is so busy that the emulated one does not tick in time.
 _KERNEL_OPTIONS = "console=ttyS0 panic=-1 loglevel=3 no_timer_check lsm=lockdown,capability,landlock,bpf"
 
@@ -68,6 +70,7 @@ def run_in_guest(
     cgroup: str = "v2",
     tracefs: bool = True,
     devices: Sequence[str] = (),
+    counts_instructions: bool = False,
     timeout_s: float = 900,
     cache: Path | None = None,
 ) -> GuestResult:
@@ -80,6 +83,7 @@ def run_in_guest(
         cgroup: how cgroups are mounted: "v2", "v1" or "hybrid" (version 2 at /sys/fs/cgroup/unified).
         tracefs: whether tracefs is mounted.
         devices: that the machine has besides, as QEMU's -device.
+        counts_instructions: whether its clock goes by instructions, one a nanosecond, rather than by time.
         timeout_s: for the guest as a whole, from power on to power off.
         cache: where kernels and images are kept; by default in the user's cache directory.
 
@@ -96,7 +100,9 @@ def run_in_guest(
         run = _Run(Path(folder))
         _write_initrd(initrd, bases, command, files or {})
         options = f"eunomia.cgroup={cgroup} eunomia.tracefs={'yes' if tracefs else 'no'} eunomia.token={run.token}"
-        with _powered_on(run, image, initrd, options, devices) as machine:
+        further = [word for device in devices for word in ("-device", device)]
+        further += _COUNTING if counts_instructions else ()
+        with _powered_on(run, image, initrd, options, further) as machine:
             try:
                 machine.wait(timeout_s)
             except subprocess.TimeoutExpired as error:
@@ -125,12 +131,11 @@ def _of_use(path: Path) -> bool:
 
 @contextmanager
 def _powered_on(
-    run: _Run, image: Path, initrd: BinaryIO, options: str, devices: Sequence[str]
+    run: _Run, image: Path, initrd: BinaryIO, options: str, further: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The emulator, which outlives neither this block nor, whatever ends it, this process."""
-    command = ["setpriv", "--pdeathsig", "KILL", *_MACHINE]
+    command = ["setpriv", "--pdeathsig", "KILL", *_MACHINE, *further]
     command += ["-serial", f"file:{run.folder / 'console'}", "-serial", f"file:{run.folder / 'output'}"]
-    command += [word for device in devices for word in ("-device", device)]
     command += [
         "-kernel",
         str(image),

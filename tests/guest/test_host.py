@@ -16,5 +16,5 @@ pytestmark = pytest.mark.guest
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_rules_that_need_a_machine_of_their_own(kernel: str) -> None:
-    files: dict[str, Path] = {"opt/module.ko": kernel_module(kernel, default_cache())}
+    files: dict[str, Path] = {"opt/module.ko": kernel_module(kernel, "nls_iso8859-1", default_cache())}
     assert in_guest(kernel, "tests/guest/inside_host.py", files=files, devices=(DEVICE,)) == 2

@@ -125,6 +125,10 @@ class Containers:
             self._ask(container.ref)
         return container
 
+    def known(self, cgroup_id: int) -> Container | None:
+        """The container of a cgroup, also one that is gone; None for the host's and for strangers. For any thread."""
+        return self._by_cgroup.get(cgroup_id)
+
     def look_up(self, cgroup_id: int) -> str | None:
         """Path of a cgroup that was not announced, as when announcements were lost; None when it is known or gone."""
         return None if cgroup_id in self._by_cgroup else self._find_path(cgroup_id)

@@ -64,12 +64,17 @@ static __always_inline struct mnt_namespace *mount_namespace(struct vfsmount *mn
 	return BPF_CORE_READ((struct mount___lsm *)mount, mnt_ns);
 }
 
-/* Whether a file lies among the mounts that the current task sees. */
-static __always_inline bool is_own_mount(struct vfsmount *mnt)
+/* Whether a file lies among the mounts that a task sees. */
+static __always_inline bool sees_mount(struct task_struct *task, struct vfsmount *mnt)
 {
-	struct mnt_namespace *own = BPF_CORE_READ(current_task(), nsproxy, mnt_ns);
+	struct mnt_namespace *own = BPF_CORE_READ(task, nsproxy, mnt_ns);
 
 	return own && mount_namespace(mnt) == own;
+}
+
+static __always_inline bool is_own_mount(struct vfsmount *mnt)
+{
+	return sees_mount(current_task(), mnt);
 }
 
 static __always_inline void mark_entering(u32 tgid)
@@ -80,9 +85,18 @@ static __always_inline void mark_entering(u32 tgid)
 		count(COUNTER_FILTER_FULL); /* then it is held, and may not get far */
 }
 
+/* Whether a task runs a program that lies in no place of its own: a runtime's, once it sees a container's mounts. */
+static __always_inline bool runs_foreign_program(struct task_struct *task)
+{
+	struct file *program = BPF_CORE_READ((struct task_struct___lsm *)task, mm, exe_file);
+
+	return program && !sees_mount(task, BPF_CORE_READ(program, f_path.mnt));
+}
+
 /*
  * The current task moves another one. Only who is outside himself lets somebody enter, and only one that still sees
- * the same mounts: a process of the container's that is moved about within it stays held.
+ * the same mounts (a container is started) or still runs the runtime's program (one is entered: runc joins the mounts
+ * first). A process of the container's that is moved about within it stays held.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(attach_enters, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
@@ -92,7 +106,7 @@ int BPF_PROG(attach_enters, struct cgroup *cgroup, const char *path, struct task
 	if (!filter_find(FILTER_CGROUP, BPF_CORE_READ(cgroup, kn, id)) ||
 	    filter_find(FILTER_CGROUP, current_cgroup_id()))
 		return 0;
-	if (task_mnt_ns(task) == task_mnt_ns(current_task()))
+	if (task_mnt_ns(task) == task_mnt_ns(current_task()) || runs_foreign_program(task))
 		mark_entering(BPF_CORE_READ(task, tgid));
 	return 0;
 }

@@ -24,8 +24,13 @@ struct mount___lsm {
 	struct mnt_namespace *mnt_ns;
 };
 
+struct mm_struct___lsm {
+	struct file *exe_file;
+};
+
 struct task_struct___lsm {
 	unsigned int flags;
+	struct mm_struct___lsm *mm;
 	const struct cred *real_cred; /* its own */
 	const struct cred *cred;      /* may be lent to it */
 	void *io_uring;
