@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eunomia.lab.labtool import compile_c
+from eunomia.lab.labtool import NO_LIBC, compile_c
 from eunomia.lab.workloads.stage import PROGRAMS
 from eunomia.lab.workloads.tracing import open_gate, read, tracing
 from eunomia.privileges.usage import Call
@@ -47,7 +47,7 @@ def test_calls_by_entry() -> None:
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("gate") / "gate"
-    return compile_c([PROGRAMS / "gate.c"], out, "-nostdlib", "-fno-stack-protector")
+    return compile_c([PROGRAMS / "gate.c"], out, *NO_LIBC)
 
 
 def test_gate_waits_and_becomes_its_command(gate: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from eunomia.errors import UsageError
 from eunomia.lab.action import actions
 from eunomia.lab.docker import Docker
-from eunomia.lab.labtool import compile_c
+from eunomia.lab.labtool import NO_LIBC, compile_c
 from eunomia.lab.workloads.asking import Outcome, Program
 from eunomia.lab.workloads.attacking import Attack
 from eunomia.lab.workloads.examining import Examination, again, examine
@@ -83,7 +83,7 @@ def test_a_profile_that_lacks_a_call_is_found_out(
 
 
 def test_probe_tries_nothing_without_a_filter(tmp_path: Path) -> None:
-    compiled = compile_c([PROGRAMS / "probe.c"], tmp_path / "probe", "-nostdlib", "-fno-stack-protector")
+    compiled = compile_c([PROGRAMS / "probe.c"], tmp_path / "probe", *NO_LIBC)
     getppid = NUMBERS["getppid"][platform.machine()]
     done = subprocess.run(
         [compiled, "native", "3999", str(getppid), "0-5"], capture_output=True, text=True, timeout=10, check=False

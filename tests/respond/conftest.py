@@ -26,5 +26,5 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def target32(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """See target32.c."""
-    options = ("-m32", "-static", "-nostdlib", "-ffreestanding", "-fno-pie", "-no-pie", "-fno-stack-protector")
+    options = ("-m32", "-static", "-nostdlib", "-ffreestanding", "-fno-pie", "-fno-stack-protector")
     return _compiled(tmp_path_factory.mktemp("target32"), "target32", *options)

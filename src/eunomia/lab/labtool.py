@@ -13,6 +13,8 @@ SOURCES = Path(__file__).with_name("labtool")
 _COMPILERS = ("cc", "gcc", "clang")
 # Static, so that it runs in an empty image; at a fixed address below 4 GiB, so that 32-bit calls can be given pointers.
 _FLAGS = ("-O2", "-Wall", "-static", "-fno-pie", "-s")
+NO_LIBC = ("-nostdlib", "-ffreestanding", "-fno-stack-protector")
+"""Flags of programs that bring all they call. Without the second, clang makes a loop that copies a call of memcpy."""
 
 
 class LabError(EunomiaError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from eunomia.lab.image import static_busybox
-from eunomia.lab.labtool import LabError, compile_c, run_compiler
+from eunomia.lab.labtool import NO_LIBC, LabError, compile_c, run_compiler
 from eunomia.lab.workloads.workload import Workload, matching
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -71,7 +71,7 @@ def stage(chosen: list[Workload]) -> Iterator[Path]:
         shutil.copytree(PROGRAMS, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         directory.chmod(0o755)
         for program in ("gate", "probe"):
-            compile_c([PROGRAMS / f"{program}.c"], directory / program, "-nostdlib", "-fno-stack-protector")
+            compile_c([PROGRAMS / f"{program}.c"], directory / program, *NO_LIBC)
         for one in chosen:
             if one.name in _MAKERS:
                 _MAKERS[one.name](directory)
