@@ -18,10 +18,16 @@ from eunomia.respond.program import compile_profile
 from eunomia.respond.ptrace import Tracee
 from eunomia.respond.untold import call_of
 from eunomia.schema.syscalls import NUMBERS
-from tests.respond.targets import DENIED, Target, allowing_all_but, running
+from tests.respond.targets import COMPILED, DENIED, Target, allowing_all_but, running
 from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def target() -> Path:
+    """See target.c."""
+    return Path(os.environ[COMPILED])
 
 
 def _registers(process: Target) -> list[int]:

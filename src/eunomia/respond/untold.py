@@ -12,6 +12,7 @@ tells which one it is. In the end it begins that call once more, and is made to 
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import BinaryIO
 
 from eunomia.host.roots import Roots
@@ -49,39 +50,42 @@ class HeldUntold(Held):
 
     def __init__(self, tracee: Tracee, memory: BinaryIO, roots: Roots, before: tuple[int, ...] | None) -> None:
         super().__init__(tracee, memory, roots)
-        self._roots = roots
         self._before = before
         self._argument = self._first_argument()
         self._call = self._saved[self.entry.number]
         self._vectors = tracee.vectors()
 
     def _first_argument(self) -> int | None:
-        """Of a call that has ended with EINTR because of us; the kernel has kept it.
+        """Of a call that has ended with EINTR because of us.
 
-        It tells, once it takes the thread for one in a call. Whoever has come back from a signal's handler just now
-        looks the same, but was not blocked in the very same call before.
+        Whoever has come back from a signal's handler just now looks the same, but was not blocked in there before.
         """
-        if self.entry.outcome(self._saved) != -errno.EINTR or self._name() not in INTERRUPTED:
+        if self.entry.outcome(self._saved) != -errno.EINTR or self._name() not in INTERRUPTED or self._before is None:
             return None
-        self._tracee.set_call(self._saved[self.entry.number] & _NUMBER)
-        now = call_of(self._tracee.tid, self._roots)
-        self._tracee.set_call(-1)
-        return now[1] if now is not None and now == self._before else None
+        first = self._before[1]
+        return first if self._was_in_call(first, self._saved[self.entry.counter]) else None
 
-    def _was_in_call(self) -> bool:
-        """Whether the call that comes next is one that we have interrupted."""
+    def _was_in_call(self, first: int, after: int) -> bool:
+        """Whether it was blocked in the call that its registers speak of.
+
+        Args:
+            first: argument of that.
+            after: where it goes on when that is over.
+        """
         saved = self._saved
-        given = (saved[register] for register in self.entry.arguments)
-        after = saved[self.entry.counter] + len(self.entry.instruction)
-        return self._before == (saved[self.entry.number] & _NUMBER, *given, saved[_STACK], after)
+        others = (saved[register] for register in self.entry.arguments[1:])
+        return self._before == (saved[self.entry.number] & _NUMBER, first, *others, saved[_STACK], after)
 
     def _name(self) -> str | None:
         return self.entry.named(self._saved[self.entry.number] & _NUMBER)
 
     def _instruction(self) -> int:
-        here = self._saved[self.entry.counter]
+        return self._saved[self.entry.counter] if self._is_at_call() else super()._instruction()
+
+    def _is_at_call(self) -> bool:
+        """Whether it makes a call next, for the first time or again."""
         wanted = self.entry.instruction
-        return here if self._readable(here, len(wanted)) == wanted else super()._instruction()
+        return self._readable(self._saved[self.entry.counter], len(wanted)) == wanted
 
     def _begin(self) -> int:
         if self._at is None and super()._begin() == self._saved[self.entry.counter]:
@@ -102,6 +106,9 @@ class HeldUntold(Held):
             self._saved[self.entry.result] = self._argument
             if self._at is None:
                 super()._begin()
+        elif self._at is None and not restarts and self._is_at_call():
+            with suppress(FrozenError):  # it makes its call when it is thawed
+                self._begin()
         if self._at is not None and self._at == self._saved[self.entry.counter]:
             self._interrupt_anew(restarts=restarts)
         else:
@@ -132,6 +139,7 @@ class HeldUntold(Held):
         """By which the kernel knows how to take it up again: it decides once more, since a signal may have come."""
         if restarts and self._call == NUMBERS["restart_syscall"][self.entry.table]:
             return RESTART_BLOCK
-        if self._argument is None and not self._was_in_call():  # it was about to make the call
+        after = self._saved[self.entry.counter] + len(self.entry.instruction)
+        if not self._was_in_call(self._saved[self.entry.result], after):  # it was about to make the call
             return _RESTARTS_ALWAYS
         return _RESTARTS_UNLESS_HANDLED if self._name() in _UNLESS_HANDLED else _RESTARTS
