@@ -22,8 +22,8 @@ from eunomia.schema.syscalls import NUMBERS
 
 # ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, include/linux/errno.h
 _RESTARTS, _RESTARTS_ALWAYS, _RESTARTS_UNLESS_HANDLED = 512, 513, 514
-_UNLESS_HANDLED = INTERRUPTED | {"clock_nanosleep", "ppoll", "pselect6", "rt_sigsuspend"}
-"""Calls that every handler of a signal ends with EINTR, whatever it was set up with (signal(7))."""
+_UNLESS_HANDLED = frozenset(("clock_nanosleep", "ppoll", "pselect6", "rt_sigsuspend"))
+"""Calls that every handler of a signal ends with EINTR, whatever it was set up with, and nothing else (signal(7))."""
 _CALL_WORDS = 9
 _STACK = 31  # sp in struct user_pt_regs
 _NUMBER = 0x7FFFFFFF
@@ -139,6 +139,8 @@ class HeldUntold(Held):
         """By which the kernel knows how to take it up again: it decides once more, since a signal may have come."""
         if restarts and self._call == NUMBERS["restart_syscall"][self.entry.table]:
             return RESTART_BLOCK
+        if self._argument is not None:
+            return _RESTARTS_UNLESS_HANDLED
         after = self._saved[self.entry.counter] + len(self.entry.instruction)
         if not self._was_in_call(self._saved[self.entry.result], after):  # it was about to make the call
             return _RESTARTS_ALWAYS
