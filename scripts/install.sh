@@ -13,6 +13,7 @@ packages() {
     static_busybox=/usr/share/doc/busybox-static/copyright
     libbpf_tools=/usr/share/doc/libbpf-tools/copyright
     postgres=/usr/share/doc/postgresql/copyright
+    arm64_libc=/usr/aarch64-linux-gnu/lib/libc.a
     arm64_headers=/usr/aarch64-linux-gnu/include/asm/ptrace.h
     cat <<END
 build  make                             make
@@ -32,6 +33,7 @@ test   /usr/lib/cni/bridge              containernetworking-plugins
 test   podman                           podman
 test   $static_busybox                  busybox-static
 test   qemu-system-x86_64               qemu-system-x86
+test   qemu-system-aarch64              qemu-system-arm
 test   debootstrap                      debootstrap
 test   gpgv                             gpgv
 test   $debian_keys                     debian-archive-keyring
@@ -40,6 +42,8 @@ test   mkfs.ext4                        e2fsprogs
 test   openssl                          openssl
 test   strace                           strace
 test   /usr/include/stdio.h             libc6-dev
+test   aarch64-linux-gnu-gcc            gcc-aarch64-linux-gnu
+test   $arm64_libc                      libc6-dev-arm64-cross
 test   $arm64_headers                   linux-libc-dev-arm64-cross
 test   ip                               iproute2
 test   ps                               procps

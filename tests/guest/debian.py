@@ -14,7 +14,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.guest.errors import GuestError
@@ -23,7 +23,6 @@ from tests.guest.programs import need, run
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR_VARIABLE = "EUNOMIA_DEBIAN_MIRROR"
 """Names a mirror of Debian for hosts whose own tools know none, such as an Ubuntu one."""
-_INDEX = "main/binary-amd64/Packages.xz"
 _TIMEOUT_S = 120
 
 
@@ -33,6 +32,12 @@ class Suite:
 
     label: str
     name: str
+    architecture: str = field(default="amd64", repr=False)  # what is cached by suite is not to be fetched again
+
+    @property
+    def index(self) -> str:
+        """Where its packages are listed."""
+        return f"main/binary-{self.architecture}/Packages.xz"
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ def packages(suite: Suite, pattern: str) -> list[Package]:
             if error.code != 404:
                 raise GuestError(f"{error.url}: {error}") from error
             continue
-        index = _get(f"{release}/{_INDEX}")
-        _check(index, _index_digest(_verified(signed, release)), f"{release}/{_INDEX}")
+        index = _get(f"{release}/{suite.index}")
+        _check(index, _index_digest(_verified(signed, release), suite.index), f"{release}/{suite.index}")
         return list(_parse(lzma.decompress(index).decode(), mirror, re.compile(pattern)))
     return []
 
@@ -125,10 +130,10 @@ def _verified(signed: bytes, release: str) -> str:
         return verified.read_text(encoding="utf-8")
 
 
-def _index_digest(release: str) -> str:
-    found = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {re.escape(_INDEX)}$", release, re.MULTILINE)
+def _index_digest(release: str, index: str) -> str:
+    found = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {re.escape(index)}$", release, re.MULTILINE)
     if found is None:
-        raise GuestError(f"the release file names no {_INDEX}")
+        raise GuestError(f"the release file names no {index}")
     return found[1]
 
 

@@ -74,7 +74,7 @@ export PYTHONPATH=/opt/eunomia/src:/opt/eunomia:/opt/python
 mount_all
 ip link set lo up
 cd /opt/eunomia
-exec 3<>/dev/ttyS1
+exec 3<>"/dev/$(option port ttyS1)"
 stty raw -echo <&3
 token=$(option token none)
 run_command

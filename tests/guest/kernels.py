@@ -8,6 +8,8 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+from tests.guest import architectures
+from tests.guest.architectures import Architecture
 from tests.guest.cache import cached
 from tests.guest.debian import Package, Suite, download, packages
 from tests.guest.errors import GuestError
@@ -29,14 +31,25 @@ _SOURCES: dict[str, tuple[str, tuple[Suite, ...]]] = {
     ),
 }
 KERNELS = tuple(_SOURCES)
+"""Those of x86-64, which most is tried on."""
+ARM64 = "6.1-arm64"
+_SOURCES[ARM64] = (
+    r"linux-image-6\.1\.0-\d+-cloud-arm64",
+    (Suite(_MAIN, "bookworm", "arm64"), Suite(_SECURITY, "bookworm-security", "arm64")),
+)
 _MODULES = ("kernel/fs/nls/nls_iso8859-1.ko", "kernel/fs/overlayfs/overlay.ko")
 """None needs another, and none does anything by itself."""
+
+
+def architecture(kernel: str) -> Architecture:
+    """What a kernel runs on."""
+    return architectures.ARM64 if kernel == ARM64 else architectures.AMD64
 
 
 def kernel_image(kernel: str, cache: Path) -> Path:
     """The compressed kernel of a series: the newest there was when it was first asked for."""
     if kernel not in _SOURCES:
-        raise GuestError(f"there is no guest kernel {kernel!r}: take one of {', '.join(KERNELS)}")
+        raise GuestError(f"there is no guest kernel {kernel!r}: take one of {', '.join(_SOURCES)}")
     folder = cached(cache, f"kernel-{kernel}", repr(_SOURCES[kernel]), partial(_build, kernel))
     return folder / "vmlinuz"
 

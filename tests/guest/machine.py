@@ -12,27 +12,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from tests.guest.architectures import Architecture
 from tests.guest.archive import Archive
 from tests.guest.cache import default_cache
 from tests.guest.errors import GuestError
 from tests.guest.image import PROJECT, PYTHON, layers
-from tests.guest.kernels import kernel_image
+from tests.guest.kernels import architecture, kernel_image
 from tests.guest.programs import need
 
 _TAIL_LINES = 60
-# One thread for all of the guest's CPUs: with one for each, a CPU can still run a breakpoint that another has just
-# patched away (static keys and static calls, which every tracepoint is), and the kernel dies of it: "Oops: int3".
-# Under emulation `rep movsb`, which erms and fsrm recommend for every copy, moves one byte at a time: 2 s of each boot.
 _MACHINE = (
-    *("qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max,-erms,-fsrm", "-m", "3G", "-smp", "2"),
+    *("-m", "3G", "-smp", "2"),
     *("-display", "none", "-monitor", "none", "-no-reboot", "-net", "none"),
-    # A disk to which anything can be written, and that keeps nothing; every kernel of ours has this driver built in.
-    *("-blockdev", "driver=null-co,node-name=disk,size=16777216", "-device", "nvme,drive=disk,serial=disk"),
 )
 # A nanosecond for each instruction: what work takes is the same each time, whoever else is at work on the host.
 _COUNTING = ("-icount", "shift=0,sleep=on")
-# The check of the timer fails where the host is so busy that the emulated one does not tick in time.
-_KERNEL_OPTIONS = "console=ttyS0 panic=-1 loglevel=3 no_timer_check lsm=lockdown,capability,landlock,bpf"
+_KERNEL_OPTIONS = "panic=-1 loglevel=3 lsm=lockdown,capability,landlock,bpf"
 
 
 @dataclass(frozen=True)
@@ -92,9 +87,10 @@ def run_in_guest(
     """
     if cgroup not in ("v1", "v2", "hybrid"):
         raise GuestError(f"cgroup is {cgroup!r}: take v1, v2 or hybrid")
-    need("qemu-system-x86_64", "setpriv")
     cache = cache or default_cache()
-    image, bases = kernel_image(kernel, cache), layers(cache)
+    image, kind = kernel_image(kernel, cache), architecture(kernel)
+    need(kind.emulator[0], "setpriv")
+    bases = layers(cache, kind)
     # The initrd has no name: however this process ends, its 400 MB go with it.
     with tempfile.TemporaryDirectory(prefix="guest-") as folder, tempfile.TemporaryFile(dir=cache) as initrd:
         run = _Run(Path(folder))
@@ -102,7 +98,7 @@ def run_in_guest(
         options = f"eunomia.cgroup={cgroup} eunomia.tracefs={'yes' if tracefs else 'no'} eunomia.token={run.token}"
         further = [word for device in devices for word in ("-device", device)]
         further += _COUNTING if counts_instructions else ()
-        with _powered_on(run, image, initrd, options, further) as machine:
+        with _powered_on(run, kind, image, initrd, options, further) as machine:
             try:
                 machine.wait(timeout_s)
             except subprocess.TimeoutExpired as error:
@@ -131,18 +127,20 @@ def _of_use(path: Path) -> bool:
 
 @contextmanager
 def _powered_on(
-    run: _Run, image: Path, initrd: BinaryIO, options: str, further: Sequence[str]
+    run: _Run, kind: Architecture, image: Path, initrd: BinaryIO, options: str, further: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The emulator, which outlives neither this block nor, whatever ends it, this process."""
-    command = ["setpriv", "--pdeathsig", "KILL", *_MACHINE, *further]
-    command += ["-serial", f"file:{run.folder / 'console'}", "-serial", f"file:{run.folder / 'output'}"]
+    command = ["setpriv", "--pdeathsig", "KILL", *kind.emulator, *_MACHINE]
+    command += ["-serial", f"file:{run.folder / 'console'}"]
+    command += ["-chardev", f"file,id=output,path={run.folder / 'output'}", *kind.port_options]
+    command += further
     command += [
         "-kernel",
         str(image),
         "-initrd",
         f"/proc/self/fd/{initrd.fileno()}",
         "-append",
-        f"{_KERNEL_OPTIONS} {options}",
+        f"console={kind.console} {kind.kernel_options} {_KERNEL_OPTIONS} eunomia.port={kind.port} {options}",
     ]
     with (run.folder / "emulator").open("wb") as said:
         machine = subprocess.Popen(

@@ -12,6 +12,7 @@ _PACKAGES = {
     "dpkg-deb": "dpkg",
     "gpgv": "gpgv",
     "nice": "coreutils",
+    "qemu-system-aarch64": "qemu-system-arm",
     "qemu-system-x86_64": "qemu-system-x86",
     "setpriv": "util-linux",
     "tar": "tar",

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import dataclasses
 import os
+import platform
 import re
 import signal
 import socket
@@ -21,6 +22,8 @@ from eunomia.errors import EunomiaError
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.privileges.profile import Action, Profile
+from eunomia.respond.haste import on_own_thread
+from eunomia.respond.holding import hold
 from eunomia.respond.install import RefusedError, install
 from eunomia.respond.instructions import Instruction
 from eunomia.respond.machines import machine
@@ -34,6 +37,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.kernel
 _THREADS = 200
+_OF_32_BITS = ("epoll_32",) if platform.machine() == "x86_64" else ()
 
 
 def _report(target: Target) -> list[int]:
@@ -87,7 +91,7 @@ def test_the_same_filter_is_put_on_once(target: Path) -> None:
 @pytest.mark.parametrize(
     "how",
     [
-        *("read", "poll", "ppoll", "select", "epoll", "epoll_pwait", "epoll_32", "futex", "wait", "accept"),
+        *("read", "poll", "ppoll", "select", "epoll", "epoll_pwait", *_OF_32_BITS, "futex", "wait", "accept"),
         *("connect_limit", "io_getevents"),
     ],
 )
@@ -130,6 +134,28 @@ def test_a_signal_is_delivered_as_ever(target: Path) -> None:
         until(lambda: _state(process) == "S")
         os.kill(process.pid, signal.SIGUSR1)
         assert process.line().split()[:2] == ["1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        *(("read", "-1 4"), ("ppoll", "-1 4"), ("epoll", "-1 4"), ("accept", "0 0")),
+        *(("sigsuspend", "1 0"), ("nanosleep_long", "0 0")),
+    ],
+)
+def test_a_signal_that_comes_while_it_is_held(target: Path, how: str, said: str) -> None:
+    """It ends the call then as it would have ended it without us: no program waits for one that it had."""
+    with running(target, "block", how) as process:
+        process.line()
+        process.blocks()
+        on_own_thread(lambda: _signalled_while_held(process.pid))
+        assert process.line().split()[:2] == said.split()
+
+
+def _signalled_while_held(pid: int) -> None:
+    with hold(pid, 10, Roots(), restarts=True) as held:
+        assert held.call("getppid") == os.getpid()
+        os.kill(pid, signal.SIGUSR1)
 
 
 def test_no_signal_is_lost(target: Path) -> None:

@@ -60,6 +60,18 @@ def test_arm64(tmp_path: Path) -> None:
     assert entry.instruction in assembled(ARM64, "\tsvc #0\n", tmp_path)
 
 
+def test_an_instruction_of_arm64_begins_where_one_can() -> None:
+    """And comes after no indirect jump that the thread may just have made."""
+    (entry,) = MACHINES["aarch64"].entries.values()
+    between = b"\0\0" + entry.instruction + b"\0\0"
+    assert entry.find(between) == -1
+    assert entry.find(between + entry.instruction) == len(between)
+    registers = Registers((ctypes.c_uint64 * 34)())
+    registers[33] = 0x80000C00
+    entry.prepare(registers, 0x1000, "munmap", (1, 2))
+    assert (registers[33], registers[32], registers[0]) == (0x80000000, 0x1000, 1)
+
+
 @pytest.mark.skipif(not Path("/usr/include/x86_64-linux-gnu").exists(), reason="not to be had here: headers of x86-64")
 @pytest.mark.parametrize("table", X86_REGISTERS)
 def test_x86_64(table: str, tmp_path: Path) -> None:

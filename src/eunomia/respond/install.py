@@ -20,9 +20,10 @@ from eunomia.errors import EunomiaError
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.respond.haste import on_own_thread
-from eunomia.respond.holding import Held, hold
+from eunomia.respond.held import Held
+from eunomia.respond.holding import hold
 from eunomia.respond.program import Program
-from eunomia.respond.ptrace import FrozenError, GoneError, StuckError
+from eunomia.respond.ptrace import ForeignError, FrozenError, GoneError, StuckError
 from eunomia.respond.subject import Subject, candidates
 
 _SET_MODE_FILTER, _TSYNC = 1, 1
@@ -98,7 +99,7 @@ def _install(
                 continue
             except StuckError as error:
                 stuck[tid] = error
-            except FrozenError as error:
+            except (FrozenError, ForeignError) as error:
                 raise RefusedError(str(error)) from error
             except OSError as error:
                 _refuse_unless_ended(tid, error, subject, roots)

@@ -27,6 +27,9 @@ class Entry:
         number, result, counter: registers of the call's number, its result, and of where the thread is.
         in_call: the register in which the kernel keeps the number of the call that the thread is in, -1 for none; None
             where a tracer does not see one.
+        step: instructions begin at multiples of it.
+        landing: a register, and its bits that say that an indirect jump has just been made, after which not every
+            instruction may come (BTI).
     """
 
     table: str
@@ -37,6 +40,8 @@ class Entry:
     result: int
     counter: int
     in_call: int | None
+    step: int = 1
+    landing: tuple[int, int] | None = None
 
     def prepare(self, registers: Registers, at: int, name: str, arguments: tuple[int, ...]) -> None:
         """Sets registers for a call by the instruction at an address."""
@@ -46,6 +51,16 @@ class Entry:
         registers[self.counter] = at
         if self.in_call is not None:
             registers[self.in_call] = -1
+        if self.landing is not None:
+            register, bits = self.landing
+            registers[register] &= ~bits
+
+    def find(self, code: bytes) -> int:
+        """Where in some code, which begins at a page, an instruction stands that makes a call; -1 for nowhere."""
+        at = code.find(self.instruction)
+        while at % self.step and at >= 0:
+            at = code.find(self.instruction, at + 1)
+        return at
 
     def outcome(self, registers: Registers) -> int:
         """What a call has returned; below 0 an error."""
@@ -56,7 +71,11 @@ class Entry:
         """The call that the thread is in."""
         if self.in_call is None:
             return None
-        number, table = registers[self.in_call] & 0xFFFFFFFF, self.table
+        return self.named(registers[self.in_call] & 0xFFFFFFFF)
+
+    def named(self, number: int) -> str | None:
+        """What a call of its table is called."""
+        table = self.table
         if table == "x86_64" and number & X32_BIT:
             number, table = number ^ X32_BIT, "x32"
         return next((name for name, numbers in NUMBERS.items() if numbers.get(table) == number), None)
@@ -87,7 +106,10 @@ _CS_32_BIT = 0x23
 _X86_64 = Entry("x86_64", 64, b"\x0f\x05", (_RDI, _RSI, _RDX, _R10, _R8, _R9), _RAX, _RAX, _RIP, _ORIG_RAX)
 _I386 = Entry("i386", 32, b"\xcd\x80", (_RBX, _RCX, _RDX, _RSI, _RDI, _RBP), _RAX, _RAX, _RIP, _ORIG_RAX)
 # struct user_pt_regs: x0 ... x30 sp pc pstate
-_AARCH64 = Entry("aarch64", 64, b"\x01\x00\x00\xd4", (0, 1, 2, 3, 4, 5), 8, 0, 32, None)
+_PSTATE, _BTYPE = 33, 0b11 << 10
+_AARCH64 = Entry(
+    "aarch64", 64, b"\x01\x00\x00\xd4", (0, 1, 2, 3, 4, 5), 8, 0, 32, None, step=4, landing=(_PSTATE, _BTYPE)
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +125,11 @@ class Machine:
     words: int
     has_getregs: bool
     entries: Mapping[str, Entry]
+
+    @property
+    def tells_call(self) -> bool:
+        """Whether a tracer sees which call a thread is in."""
+        return all(entry.in_call is not None for entry in self.entries.values())
 
     def entry(self, registers: Registers) -> Entry:
         """The entry of a thread's program."""

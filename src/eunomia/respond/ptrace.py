@@ -11,8 +11,10 @@ import ctypes
 import errno
 import os
 import signal
+import struct
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from eunomia.errors import EunomiaError
 
@@ -23,7 +25,9 @@ _TRACE_SYSGOOD, _SUSPEND_SECCOMP = 1, 1 << 21
 _WALL = 0x40000000
 _SYSCALL_STOP = signal.SIGTRAP | 0x80
 _EVENT_STOP = 128
-_NT_PRSTATUS = 1
+_NT_PRSTATUS, _NT_ARM_SYSTEM_CALL, _NT_ARM_SVE, _NT_ARM_SSVE = 1, 0x404, 0x405, 0x40B
+_VECTORS = struct.Struct("<IIHHHH")  # struct user_sve_header: bytes, most of them, length, longest, flags, nothing
+_IN_USE = 1
 _SIGSET_BYTES = 8
 _ALL_SIGNALS = (1 << 64) - 1
 _ENDS = (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
@@ -37,6 +41,10 @@ _libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c
 
 class GoneError(EunomiaError):
     """The thread has ended."""
+
+
+class ForeignError(EunomiaError):
+    """The thread runs a program of another machine."""
 
 
 class StuckError(EunomiaError):
@@ -202,15 +210,17 @@ class Tracee:
     # What may be asked and changed while it is stopped.
 
     def registers(self) -> Registers:
-        """All of them."""
+        """All of them.
+
+        Raises:
+            ForeignError: they are not this machine's.
+        """
         words = (ctypes.c_uint64 * self._words)()
         if self._has_getregs:
             _request(_GETREGS, self.tid, 0, words)
         else:
-            vector = _Vector(ctypes.addressof(words), ctypes.sizeof(words))
-            _request(_GETREGSET, self.tid, _NT_PRSTATUS, vector)
-            if vector.bytes != ctypes.sizeof(words):
-                raise EunomiaError(f"thread {self.tid} runs a 32-bit program, which is not handled on this machine")
+            if self._regset(_GETREGSET, _NT_PRSTATUS, words) != ctypes.sizeof(words):
+                raise ForeignError(f"thread {self.tid} runs a 32-bit program, which is not handled on this machine")
         return Registers(words)
 
     def set_registers(self, registers: Registers) -> None:
@@ -218,8 +228,39 @@ class Tracee:
         if self._has_getregs:
             _request(_SETREGS, self.tid, 0, registers.words)
             return
-        vector = _Vector(ctypes.addressof(registers.words), ctypes.sizeof(registers.words))
-        _request(_SETREGSET, self.tid, _NT_PRSTATUS, vector)
+        self._regset(_SETREGSET, _NT_PRSTATUS, registers.words)
+
+    def _regset(self, request: int, kind: int, content: ctypes.Array[Any]) -> int:
+        """Asks for or changes a set of registers; gives how many bytes that were."""
+        vector = _Vector(ctypes.addressof(content), ctypes.sizeof(content))
+        _request(request, self.tid, kind, vector)
+        return int(vector.bytes)
+
+    def set_call(self, number: int) -> None:
+        """Changes which call it is in, by the kernel's opinion; -1 is none, and calls off one that begins. arm64."""
+        self._regset(_SETREGSET, _NT_ARM_SYSTEM_CALL, (ctypes.c_int * 1)(number))
+
+    def vectors(self) -> dict[int, ctypes.Array[ctypes.c_char]]:
+        """Vector registers that it uses and that would not outlive a system call (Documentation/arm64/sve.rst)."""
+        found = {}
+        for kind in (_NT_ARM_SVE, _NT_ARM_SSVE):
+            content = ctypes.create_string_buffer(_VECTORS.size)
+            try:
+                self._regset(_GETREGSET, kind, content)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # the machine has none
+                    raise
+                continue
+            size, *_, flags, _ = _VECTORS.unpack(content)
+            if flags & _IN_USE:
+                found[kind] = ctypes.create_string_buffer(size)
+                self._regset(_GETREGSET, kind, found[kind])
+        return found
+
+    def set_vectors(self, vectors: dict[int, ctypes.Array[ctypes.c_char]]) -> None:
+        """Puts them back."""
+        for kind, content in vectors.items():
+            self._regset(_SETREGSET, kind, content)
 
     def block_signals(self, mask: int = _ALL_SIGNALS) -> int:
         """Sets which signals wait; gives those that did before."""
