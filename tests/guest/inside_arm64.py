@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from eunomia.host.roots import Roots
+from eunomia.privileges import oci
 from eunomia.privileges.profile import Action, Profile, Rule
 from eunomia.respond.haste import on_own_thread
 from eunomia.respond.install import RefusedError
@@ -18,6 +21,7 @@ from eunomia.respond.program import compile_profile
 from eunomia.respond.ptrace import Tracee
 from eunomia.respond.untold import call_of
 from eunomia.schema.syscalls import NUMBERS
+from tests.cli.command import EUNOMIA, environment
 from tests.respond.targets import COMPILED, DENIED, Target, allowing_all_but, running
 from tests.waiting import until
 
@@ -82,6 +86,23 @@ def test_a_wait_with_a_limit_is_taken_up(target: Path, denied: str, goes_on_by: 
             call = until(lambda: call_of(process.pid, Roots()))
             assert call is not None
             assert call[0] == NUMBERS[goes_on_by]["aarch64"]
+
+
+def test_the_command(target: Path, tmp_path: Path) -> None:
+    """As a user calls it."""
+    profile = Profile((Rule((DENIED,), Action.ERRNO),), Action.ALLOW, architectures=("SCMP_ARCH_AARCH64",))
+    (tmp_path / "profile.json").write_text(oci.write(profile))
+    with running(target, "block", "read") as process:
+        process.line()
+        process.blocks()
+        options = (tmp_path / "profile.json", "-p", str(process.pid), "--log", tmp_path / "log", "--fmt", "json")
+        command = [*EUNOMIA, "seccomp", "apply", *map(str, options)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["result"] == "done"
+        assert process.status("Seccomp_filters") == "1"
+        process.tell(b"x")
+        assert process.line().split()[:2] == ["1", "0"]
 
 
 _PAUSING = struct.pack("<3I", 0xE3A0701D, 0xEF000000, 0xEAFFFFFC)  # mov r7, #29 (pause); svc #0; b to the first
