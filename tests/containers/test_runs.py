@@ -32,8 +32,10 @@ def named(run: Run, container: str) -> list[str | None]:
 @pytest.fixture
 def lasting() -> Iterator[DockerDaemon]:
     """A daemon whose containers outlive it, and have addresses."""
-    directory = Path(tempfile.mkdtemp(prefix="eunomia-"))
-    with docker_daemon(directory, bridge=True, options=["--live-restore"]) as daemon:
+    with (
+        tempfile.TemporaryDirectory(prefix="eunomia-") as folder,
+        docker_daemon(Path(folder, "d"), bridge=True, options=["--live-restore"]) as daemon,
+    ):
         yield daemon
 
 

@@ -10,6 +10,7 @@ tried by the tests from then on. Exit code 1 when there was any.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -39,9 +40,10 @@ def main() -> int:
 
 def _run(name: str, seconds: int) -> bool:
     print(f"{name}: {seconds} s", flush=True)
-    with tempfile.TemporaryDirectory() as corpus:
+    with tempfile.TemporaryDirectory() as corpus, tempfile.TemporaryDirectory() as scratch:
         command = (sys.executable, "-m", "tests.fuzz", "--inside", name, "--corpus", corpus, "--seconds", str(seconds))
-        return subprocess.run(command, check=False).returncode == 0
+        # libFuzzer ends by _exit(2): nothing in there cleans up after itself.
+        return subprocess.run(command, env={**os.environ, "TMPDIR": scratch}, check=False).returncode == 0
 
 
 def _fuzz(name: str, corpus: Path, seconds: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -101,7 +103,9 @@ def _default_rules():  # type: ignore[no-untyped-def]
 
 @cache
 def _directory() -> Path:
-    return Path(tempfile.mkdtemp(prefix="eunomia-fuzz-"))
+    folder = Path(tempfile.mkdtemp(prefix="eunomia-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _file(name: str) -> Path:

@@ -86,6 +86,10 @@ def test_older_cgroup_layouts(layout: str) -> None:
     assert in_guest("5.10", "tests/guest/inside_cgroups.py", cgroup=layout, environment=environment)
 
 
+def test_resources_of_cgroup2_alone() -> None:
+    assert in_guest("6.12", "tests/guest/inside_resources.py") == 1
+
+
 def test_failed_execs_without_tracefs() -> None:
     tests = ("tests/trackers/process/test_process.py", "-k", "failed_execs or exec_and_exit")
-    assert in_guest("5.10", *tests, tracefs=False) == 2
+    assert in_guest("5.10", *tests, tracefs=False) == 3
