@@ -139,27 +139,27 @@ def test_a_run_sends_what_it_serves(tmp_path: Path, prometheus: Prometheus, coll
     assert " 0 lost" in run.stderr
 
 
-@pytest.mark.kernel
-def test_a_daemon_sends_alerts_and_counts_them(tmp_path: Path, prometheus: Prometheus, logs: WebServer) -> None:
-    write_config(
-        tmp_path,
-        f"""
+def only_sent(prometheus: Prometheus) -> str:
+    """A daemon's section: its own metrics and its alerts, sent and not served."""
+    return f"""
         [prometheus]
         listen = "none"
         trackers = []
         remote_write = {{url = "{prometheus.url}{WRITE}", interval_s = 0.2}}
-        [alerts.collector]
-        type = "otlp"
-        url = "http://127.0.0.1:{logs.port}"
-        """,
-    )
+"""
+
+
+@pytest.mark.kernel
+def test_a_daemon_sends_alerts_and_counts_them(tmp_path: Path, prometheus: Prometheus, logs: WebServer) -> None:
+    place = f'[alerts.collector]\ntype = "otlp"\nurl = "http://127.0.0.1:{logs.port}"\n'
+    write_config(tmp_path, only_sent(prometheus) + place)
     with daemon_running(tmp_path) as daemon:
         assert "metrics: " not in daemon.stderr
         cat()
         until(lambda: prometheus.query('eunomia_alerts_total{rule="cat",instance="here",job="eunomia"} >= 1'))
         until(lambda: logs.bodies)
-        (place,) = (one for one in daemon.status()["alerts"] if one["name"] == "collector")
-        assert (place["type"], place["error"], place["dropped"]) == ("otlp", "", {})
+        (told_of,) = (one for one in daemon.status()["alerts"] if one["name"] == "collector")
+        assert (told_of["type"], told_of["error"], told_of["dropped"]) == ("otlp", "", {})
         assert daemon.stop() == 0
     (resource,) = logs.bodies[0].resource_logs
     record = resource.scope_logs[0].log_records[0]
@@ -173,15 +173,7 @@ def test_a_daemon_sends_alerts_and_counts_them(tmp_path: Path, prometheus: Prome
 @pytest.mark.kernel
 def test_a_daemon_says_how_metrics_get_there(tmp_path: Path, prometheus: Prometheus) -> None:
     shell = Shell()
-    write_config(
-        tmp_path,
-        f"""
-        [prometheus]
-        listen = "none"
-        trackers = []
-        remote_write = {{url = "{prometheus.url}{WRITE}", interval_s = 0.2}}
-        """,
-    )
+    write_config(tmp_path, only_sent(prometheus))
 
     def state() -> str:
         return str(daemon.status()["health"]["state"])
