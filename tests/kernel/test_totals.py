@@ -29,14 +29,20 @@ def call(number: int) -> None:
     _libc.setpriority(NONE_SUCH, number, 0)
 
 
-def tracing(interval_s: float = 0.001, **sizes: int) -> Tracing:
-    settings = Settings({"tally_pid": os.getpid()}, max_entries=sizes)
+def tracing(interval_s: float = 0.001, *, front: bool = False, **sizes: int) -> Tracing:
+    settings = Settings({"tally_pid": os.getpid(), "tally_front": int(front)}, max_entries=sizes)
     return Tracing(native_fixture("tally"), [HOOK], settings, Roots(), interval_s)
 
 
+@pytest.fixture(params=[False, True], ids=["tables", "front"])
+def front(request: pytest.FixtureRequest) -> bool:
+    """Whether CPUs count by themselves in front of the tables."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def tally() -> Iterator[Tracing]:
-    opened = tracing()
+def tally(front: bool) -> Iterator[Tracing]:
+    opened = tracing(front=front)
     yield opened
     opened.close()
 
@@ -103,8 +109,8 @@ def test_nothing_is_lost_between_reading_and_clearing(tally: Tracing) -> None:
 
 
 @pytest.mark.kernel
-def test_what_finds_no_room_is_counted() -> None:
-    opened = tracing(totals_0=1, totals_1=1)
+def test_what_finds_no_room_is_counted(front: bool) -> None:
+    opened = tracing(front=front, totals_0=1, totals_1=1)
     try:
         for number in range(100):
             call(number)
@@ -113,6 +119,21 @@ def test_what_finds_no_room_is_counted() -> None:
         counted = opened.counters()
         assert counted.totals_full == 100 - frame["count"].sum()
         assert counted.emitted == 0
+    finally:
+        opened.close()
+
+
+@pytest.mark.kernel
+def test_more_keys_than_a_cpu_has_slots() -> None:
+    opened = tracing(interval_s=600, front=True, totals_0=4096, totals_1=4096)
+    try:
+        for _ in range(2):  # each of the two tables
+            for number in [*range(1500)] * 3:
+                call(number)
+            frame = rows(opened, final=True)
+            assert frame is not None
+            assert dict(frame.select("number", "count").iter_rows()) == dict.fromkeys(range(1500), 3)
+        assert opened.counters() == Counters()
     finally:
         opened.close()
 
@@ -127,8 +148,8 @@ def early(tally: Tracing, timeout_s: float = 10.0) -> pl.DataFrame:
 
 
 @pytest.mark.kernel
-def test_an_interval_ends_early_when_the_table_is_half_full() -> None:
-    opened = tracing(interval_s=600)
+def test_an_interval_ends_early_when_the_table_is_half_full(front: bool) -> None:
+    opened = tracing(interval_s=600, front=front)
     try:
         for turn in range(4):  # each of the two tables twice
             for number in range(127):

@@ -112,7 +112,7 @@ def entries(fd: int, key: np.dtype[Any], value: np.dtype[Any]) -> tuple[npt.NDAr
 def take_values(
     fd: int, key_bytes: int, value_bytes: int, keys: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]
 ) -> int:
-    """Takes all entries out of a hash map, writes their values one behind the other; gives their number.
+    """Takes all entries out of a hash map, writes keys and values one behind the other; gives their number.
 
     Nobody may change the map meanwhile. The kernel can do it in batches since 5.6.
 
@@ -126,7 +126,13 @@ def take_values(
     while True:
         count = ctypes.c_uint32(room - taken)
         result = libbpf.library().bpf_map_lookup_and_delete_batch(
-            fd, place if taken else None, place, keys.ctypes.data, out.ctypes.data + taken * value_bytes, count, None
+            fd,
+            place if taken else None,
+            place,
+            keys.ctypes.data + taken * key_bytes,
+            out.ctypes.data + taken * value_bytes,
+            count,
+            None,
         )
         if result and ctypes.get_errno() != errno.ENOENT:
             raise _failed("batched look-up", fd)

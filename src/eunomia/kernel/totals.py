@@ -10,6 +10,7 @@ import numpy as np
 
 from eunomia.kernel import maps
 from eunomia.kernel.barrier import wait_for_programs
+from eunomia.kernel.front import Front
 from eunomia.kernel.ring import PAD_BYTES, Records, Ring
 
 TABLES = ("totals_0", "totals_1")
@@ -32,6 +33,7 @@ class Totals:
         key_bytes, row_bytes: sizes of their keys and values.
         most_rows: that a table can have.
         interval_s: how often `drain` gives what was counted.
+        front: what CPUs count by themselves, if they do.
         clock: monotonic seconds.
     """
 
@@ -45,6 +47,7 @@ class Totals:
         row_bytes: int,
         most_rows: int,
         interval_s: float,
+        front: Front | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._turn_fd = turn_fd
@@ -59,6 +62,7 @@ class Totals:
         self._rows = np.frombuffer(self._memory, np.uint8)
         self._keys = np.empty(most_rows * key_bytes, np.uint8)
         self._interval_s = interval_s
+        self._front = front
         self._clock = clock
         self._turn = 0
         self._begun_s = clock()
@@ -88,6 +92,8 @@ class Totals:
         maps.update(self._fills_fd, done.to_bytes(4, "little"), _EMPTY)
         rows = self._rows[:-PAD_BYTES]
         count = maps.take_values(self._fds[done], self._key_bytes, self._row_bytes, self._keys, rows)
+        if self._front:
+            self._front.take(done, self._keys[: count * self._key_bytes], rows[: count * self._row_bytes])
         return Records(self._rows[: count * self._row_bytes + PAD_BYTES], count, 0, self._row_bytes) if count else None
 
     def forget(self) -> None:

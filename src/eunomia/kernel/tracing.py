@@ -12,6 +12,7 @@ import numpy.typing as npt
 from eunomia.host.roots import Roots
 from eunomia.kernel import libbpf, maps
 from eunomia.kernel.counters import Counters
+from eunomia.kernel.front import FRONT, Front
 from eunomia.kernel.hooks import Hook, load
 from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.relay import Relay
@@ -87,7 +88,15 @@ class Tracing:
             self.layout.size,
             self._size(TABLES[0]),
             interval_s,
+            self._open_front(opened, key_bytes),
         )
+
+    def _open_front(self, opened: BpfObject, key_bytes: int) -> Front | None:
+        outline = self.spec.maps.get(FRONT)
+        if outline is None:
+            return None
+        count_at = next(one.offset for one in self.layout.fields if one.column.name == "count")
+        return Front(opened.map_fd(FRONT), outline.value_bytes, key_bytes, count_at)
 
     def drain(self, *, final: bool = False) -> Records | None:
         """What has come since the last time, or None. What is counted comes at its interval, and the last time."""

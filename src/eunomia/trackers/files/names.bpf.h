@@ -8,7 +8,6 @@
 
 #include "place.bpf.h"
 
-#define HASH_PRIME 0x9e3779b97f4a7c15ULL
 #define READ_PLACES 512
 #define READ_PLACE_BITS 9
 #define READ_NAME_BYTES 64

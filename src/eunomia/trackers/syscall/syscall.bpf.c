@@ -65,6 +65,7 @@ struct total {
 };
 
 TOTALS(struct key, struct total, 32768);
+TOTALS_FRONT(struct key);
 CALLS(enum call);
 
 const volatile bool timed DOC("whether calls are timed") = false;
@@ -175,7 +176,7 @@ static __always_inline u64 program_of(struct task_struct *caller)
 	return (u64)SYSCALL_CALLER(caller, mm) - (u64)SYSCALL_CALLER(caller, cgroups);
 }
 
-static __noinline struct total *add(const struct key *key, u32 code, u32 nr)
+static __noinline struct total *add(const struct key *key, u32 turn, u32 code, u32 nr)
 {
 	struct total first = {};
 
@@ -185,23 +186,36 @@ static __noinline struct total *add(const struct key *key, u32 code, u32 nr)
 	first.error = key->error;
 	first.abi = abi_of(code);
 	first.nr = nr_of(code, nr);
-	return totals_add(key, &first);
+	return totals_add_in(turn, key, &first);
 }
 
-static __always_inline int count_call(const struct moment *at, u64 took)
+/* `often`: from the program that every call comes to, the only one that may count in slots. */
+static __always_inline int count_call(const struct moment *at, u64 took, bool often)
 {
 	u32 pid = SYSCALL_CALLER(at->caller, tgid), tid = SYSCALL_CALLER(at->caller, pid);
 	struct key key = {.pid = pid, .error = error_of(at->result)};
+	struct totals_slot *slot = 0;
 	struct total *total;
+	u32 turn;
 
 	/* Threads of a process that make the same call on many CPUs would spend their time on one counter's cache line.
 	 */
 	key.call = (at->code & 0xfff) | (tid - pid) % SHARES << 12;
 	key.program = program_of(at->caller);
-	total = totals_find(&key) ?: add(&key, at->code, at->nr);
+	turn = totals_now();
+	if (often && !timed)
+		slot = totals_slot(turn, &key);
+	if (slot && slot->count) {
+		slot->count++;
+		return 0;
+	}
+	total = totals_find_in(turn, &key) ?: add(&key, turn, at->code, at->nr);
 	if (!total)
 		return 0;
-	__sync_fetch_and_add(&total->count, 1);
+	if (slot)
+		totals_take(slot, &key);
+	else
+		__sync_fetch_and_add(&total->count, 1);
 	if (took)
 		latency_add(&total->total_latency, &total->max_latency, took);
 	return 0;
@@ -213,7 +227,7 @@ static __always_inline int on_count(struct pt_regs *regs, u32 nr, long result, b
 
 	if (!is_wanted(at.caller, at.code) || is_of_new_task(at.code, result))
 		return 0;
-	return count_call(&at, latency(&at));
+	return count_call(&at, latency(&at), true);
 }
 
 RELAY(count_btf);
@@ -304,7 +318,7 @@ static __always_inline int on_last_count(struct pt_regs *regs, u32 nr, bool type
 {
 	struct moment at = beginning(regs, nr, typed);
 
-	return is_last(at.code) && is_wanted(at.caller, at.code) ? count_call(&at, 0) : 0;
+	return is_last(at.code) && is_wanted(at.caller, at.code) ? count_call(&at, 0, false) : 0;
 }
 
 static __always_inline int on_last(struct pt_regs *regs, u32 nr, bool typed)
