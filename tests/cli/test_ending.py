@@ -7,13 +7,14 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, Shell, environment, eunomia, running
+from tests.cli.command import DEFAULT_SIGNALS, EUNOMIA, TIMEOUT_S, Shell, environment, eunomia, running
 
 pytestmark = pytest.mark.kernel
 
@@ -171,3 +172,20 @@ def test_killed(ending: str, tmp_path: Path, shell: Shell) -> None:
     assert again.returncode == 0, again.stderr
     left = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("stderr"))
     assert left == [out.name], "the next run cleans up"
+
+
+def test_ctrl_c_while_it_still_loads() -> None:
+    loading = """
+import os, signal, sys, time
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+sys.meta_path.insert(0, Interrupted())
+from eunomia.__main__ import main
+main()
+"""
+    command = [*DEFAULT_SIGNALS, sys.executable, "-c", loading]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=TIMEOUT_S)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

@@ -54,7 +54,7 @@ def test_help_is_quick() -> None:
     """Neither Polars nor NumPy is needed for it."""
     loaded = "import sys; sys.argv = ['eunomia', '--help']\nimport atexit\n"
     loaded += "atexit.register(lambda: print({'polars', 'numpy'} & set(sys.modules), file=sys.stderr))\n"
-    loaded += "from eunomia.cli.main import main; main()"
+    loaded += "from eunomia.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, env=environment())
     assert done.stderr == "set()\n"
 

@@ -88,10 +88,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 failed, 2 used wrongly; ended by a signal before it began."""
-    # Ctrl-C ends us as it ends any program, where a run has not asked for better.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Runs the command that the arguments name, and ends with its exit code."""
     _open_standard_descriptors()
     sys.exit(_run())
 
