@@ -26,22 +26,34 @@ _MOST_CODE = 64 << 20
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 INTERRUPTED = frozenset(
-    (
-        *(
-            "accept",
-            "accept4",
-            "connect",
-            "epoll_pwait",
-            "epoll_pwait2",
-            "epoll_wait",
-            "io_getevents",
-            "io_uring_enter",
-        ),
-        *("read", "readv", "recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg", "rt_sigtimedwait"),
-        *("rt_sigtimedwait_time64", "semop", "semtimedop", "semtimedop_time64", "sendmmsg", "sendmsg", "sendto"),
-        *("write", "writev"),
-        *("ipc", "socketcall"),  # of i386, which hold several of these
-    )
+    {
+        "accept",
+        "accept4",
+        "connect",
+        "epoll_pwait",
+        "epoll_pwait2",
+        "epoll_wait",
+        "io_getevents",
+        "io_uring_enter",
+        "read",
+        "readv",
+        "recvfrom",
+        "recvmmsg",
+        "recvmmsg_time64",
+        "recvmsg",
+        "rt_sigtimedwait",
+        "rt_sigtimedwait_time64",
+        "semop",
+        "semtimedop",
+        "semtimedop_time64",
+        "sendmmsg",
+        "sendmsg",
+        "sendto",
+        "write",
+        "writev",
+        "ipc",  # of i386, which holds several of these
+        "socketcall",  # of i386, which holds several of these
+    }
 )
 """Calls that any interruption ends with EINTR, some of them on sockets with a time limit only (signal(7)).
 
