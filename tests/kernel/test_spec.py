@@ -77,6 +77,8 @@ def test_maps(job: tuple[ObjectSpec, str]) -> None:
         hash_type, array_type = types["BPF_MAP_TYPE_HASH"], types["BPF_MAP_TYPE_ARRAY"]
         written |= {"totals_0": (hash_type, None), "totals_1": (hash_type, None), "totals_turn": (array_type, 1)}
         written |= {"totals_fills": (array_type, 2), "totals_bell": (types["BPF_MAP_TYPE_RINGBUF"], 65536)}
+    if "\nTOTALS_FRONT(" in text:
+        written["totals_front"] = (types["BPF_MAP_TYPE_PERCPU_ARRAY"], 2)
     for program in re.findall(r"^RELAY\((\w+)\);", text, re.MULTILINE):
         written[f"{program}_next"] = (types["BPF_MAP_TYPE_PROG_ARRAY"], 1)
     assert set(spec.maps) == set(written)
