@@ -19,7 +19,7 @@ class Counters:
         emitted: events that passed the filter.
         ring_full: of these, events for which the ring had no room.
         filter_full: processes, cgroups or sockets that could not be followed, because there was no room for them.
-        totals_full: what could not be counted in the kernel, because the table had no room.
+        totals_full: what could not be counted in the kernel, because the table had no room or the row was gone.
         unanswered: requests of io_uring told without what came of them, because there was no room to wait for it.
         nested: calls of programs that the kernel left out because the same program was running on that CPU just then.
     """

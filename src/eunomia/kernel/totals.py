@@ -35,6 +35,9 @@ class Totals:
         interval_s: how often `drain` gives what was counted.
         front: what CPUs count by themselves, if they do.
         clock: monotonic seconds.
+
+    Attributes:
+        lost: what CPUs counted by themselves of rows that were gone.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Totals:
         self._keys = np.empty(most_rows * key_bytes, np.uint8)
         self._interval_s = interval_s
         self._front = front
+        self.lost = 0
         self._clock = clock
         self._turn = 0
         self._begun_s = clock()
@@ -93,7 +97,8 @@ class Totals:
         rows = self._rows[:-PAD_BYTES]
         count = maps.take_values(self._fds[done], self._key_bytes, self._row_bytes, self._keys, rows)
         if self._front:
-            self._front.take(done, self._keys[: count * self._key_bytes], rows[: count * self._row_bytes])
+            keys = self._keys[: count * self._key_bytes]
+            self.lost += self._front.take(done, keys, rows[: count * self._row_bytes])
         return Records(self._rows[: count * self._row_bytes + PAD_BYTES], count, 0, self._row_bytes) if count else None
 
     def forget(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,8 +114,10 @@ class Tracing:
         return self.ring.size // _BUSY_PART if self.ring else 1 << 62
 
     def counters(self) -> Counters:
-        """What has been counted in the kernel until now."""
-        return self._object.counters()
+        """What has been counted in the kernel until now, and what of that was lost."""
+        counted = self._object.counters()
+        lost = self.totals.lost if self.totals else 0
+        return replace(counted, totals_full=counted.totals_full + lost)
 
     def summed(self, name: str) -> tuple[npt.NDArray[np.uint64], dict[str, npt.NDArray[Any]]]:
         """A per-CPU hash from 64-bit keys to a struct of its own name: keys, and by member the sums over all CPUs."""
