@@ -27,16 +27,19 @@ def int80(number):
     code.write(b"\\xb8" + number.to_bytes(4, "little") + b"\\xcd\\x80\\xc3")
     return ctypes.CFUNCTYPE(ctypes.c_long)(ctypes.addressof(ctypes.c_char.from_buffer(code))), code
 
+print("ready", flush=True)
 sys.stdin.readline()
 """
 
 
 @contextmanager
 def worker(program: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python process that waits before `program`; `go` lets it. It is gone at the end."""
+    """A Python process that has all it needs and waits before `program`; `go` lets it. It is gone at the end."""
     command = [sys.executable, "-I", "-S", "-c", _PRELUDE + program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
             yield process
         finally:
             process.kill()
