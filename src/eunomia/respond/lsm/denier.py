@@ -25,7 +25,7 @@ from eunomia.schema.batch import Schema
 
 _TRIAL = "trial"
 _ENTERING = (
-    Hook("cgroup_attach_task", "who enters a container", (("attach_enters",),)),
+    Hook("cgroup_attach_task", "who enters a container", (("attach_begins",), ("attach_enters",))),
     Hook("fork", "children of who enters", (("fork_enters",),)),
     Hook("exec", "who has entered", (("exec_entered",),)),
     Hook("free", "who has ended before", (("free_entered",),)),

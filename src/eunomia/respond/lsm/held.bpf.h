@@ -98,17 +98,32 @@ static __always_inline bool runs_foreign_program(struct task_struct *task)
  * the same mounts (a container is started) or still runs the runtime's program (one is entered: runc joins the mounts
  * first). A process of the container's that is moved about within it stays held.
  */
-SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(attach_enters, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
+static __always_inline int on_attach(struct cgroup *cgroup, struct task_struct *task)
 {
+	u32 tgid = BPF_CORE_READ(task, tgid);
+
 	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != hierarchy_id)
 		return 0;
 	if (!filter_find(FILTER_CGROUP, BPF_CORE_READ(cgroup, kn, id)) ||
-	    filter_find(FILTER_CGROUP, current_cgroup_id()))
+	    filter_find(FILTER_CGROUP, current_cgroup_id()) || tgid == bpf_get_current_pid_tgid() >> 32)
 		return 0;
 	if (task_mnt_ns(task) == task_mnt_ns(current_task()) || runs_foreign_program(task))
-		mark_entering(BPF_CORE_READ(task, tgid));
+		mark_entering(tgid);
 	return 0;
+}
+
+/* Before it is moved: it goes on running meanwhile, and would be held for the moment until it has a mark. */
+SEC("fentry/cgroup_attach_task")
+int BPF_PROG(attach_begins, struct cgroup *cgroup, struct task_struct *leader)
+{
+	return on_attach(cgroup, leader);
+}
+
+/* After it, where the kernel's function has no place for a program. */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(attach_enters, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
+{
+	return on_attach(cgroup, task);
 }
 
 /* The parent is the current task; a child may begin in another cgroup than it (CLONE_INTO_CGROUP). */
