@@ -1,8 +1,8 @@
 """What is paid for those that nobody asked to see: a process, or a system call, that the filter turns away.
 
-Compared with programs that do nothing on the hooks that are really attached (with -p: exec and exit; with --children
-fork and free, too), in three ways, since what a few programs take is far below what can be seen in the time of a fork
-and exec:
+Compared with programs that do nothing on the hooks that are really attached (with -p or -c: exec and exit; with
+--children fork and free, too), in three ways, since what a few programs take is far below what can be seen in the time
+of a fork and exec:
 
 - the whole of it, with one set of programs attached: what somebody else's process really pays;
 - what the programs add to it, seen through a hundred copies of each. Every copy has code and constants of its own, so
@@ -29,8 +29,8 @@ from eunomia.kernel.spec import ObjectSpec
 from eunomia.trackers import registry
 
 _STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
-_MAPS = ("filter", "filter_slots")
-_PROCESS, _FOLLOW = ("exec_btf", "exit_btf"), ("fork_btf", "free_btf")
+_MAPS = ("filter", ".bss.filter")
+_PROCESS, _MARKS = ("exec_btf", "exit_btf"), ("fork_marked", "free_marked")
 _PLAIN, _ALL = ("exec", "exit"), ("exec", "exit", "fork", "free")
 """The hooks of a run with -p, and those with --children, in the order of the programs above."""
 _NOBODY = (1 << 31) - 1  # no such pid, uid or namespace
@@ -38,8 +38,8 @@ _CALLS = {
     "by pid": (Kind.PID, True),
     "by uid": (Kind.UID, True),
     "by mount namespace": (Kind.MNT_NS, True),
-    "by pid, slots": (Kind.PID, False),
-    "by cgroup, slots": (Kind.CGROUP, False),
+    "by many pids": (Kind.PID, False),
+    "by container": (Kind.CGROUP, False),
 }
 Objects = Sequence[BpfObject]
 
@@ -50,26 +50,28 @@ class _Programs:
     def __init__(self, resources: ExitStack) -> None:
         self._resources = resources
         self._process = ObjectSpec.read(object_file(registry.folder("process"), "process"))
-        self._follow = ObjectSpec.read(object_file(Path(eunomia.kernel.__path__[0]), "follow"))
-        owner = self._load(self._follow, (), Settings())
+        self._marks = ObjectSpec.read(object_file(Path(eunomia.kernel.__path__[0]), "marks"))
+        owner = self._load(self._marks, (), Settings())
         self._maps = {name: owner.map_fd(name) for name in _MAPS}
 
     def _load(self, spec: ObjectSpec, programs: tuple[str, ...], settings: Settings) -> BpfObject:
         return self._resources.enter_context(BpfObject(spec, programs, settings))
 
-    def _settings(self, kind: Kind, *, few: bool, ring_bytes: int | None = None) -> Settings:
+    def _settings(
+        self, kind: Kind, *, few: bool = False, marks: bool = False, ring_bytes: int | None = None
+    ) -> Settings:
         sizes = {"events": ring_bytes} if ring_bytes else {}
         nobody = dict.fromkeys((f"few_{place}" for place in range(4)), _NOBODY)
-        constants = {"filter_kinds": kind, "few_kinds": kind if few else 0, **nobody}
+        constants = {"filter_kinds": kind, "few_kinds": kind if few else 0, "filter_marks": marks, **nobody}
         return Settings(constants, self._maps, sizes)
 
-    def filtered(self, *, few: bool, children: bool = False) -> Objects:
-        """What `eunomia run process -p PID` attaches; when not few, with more than four pids; or with --children."""
-        small = self._settings(Kind.PID, few=few, ring_bytes=1 << 16)  # nothing ever comes into the ring
+    def filtered(self, kind: Kind, *, few: bool = False, children: bool = False) -> Objects:
+        """What `eunomia run process` attaches with -p of a few processes, of more, with --children, or with -c."""
+        small = self._settings(kind, few=few, marks=children, ring_bytes=1 << 16)  # nothing ever comes into the ring
         process = self._load(self._process, _PROCESS, small)
         if not children:
             return (process,)
-        return (process, self._load(self._follow, _FOLLOW, self._settings(Kind.PID, few=few)))
+        return (process, self._load(self._marks, _MARKS, self._settings(kind, marks=True)))
 
     def empty(self, hooks: Sequence[str]) -> Objects:
         """Programs that do nothing."""
@@ -118,9 +120,9 @@ def _processes(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterat
     cases: dict[str, Objects] = {
         "nothing": (),
         "empty": programs.empty(_PLAIN),
-        "filtered": programs.filtered(few=True),
+        "filtered": programs.filtered(Kind.PID, few=True),
         "empties": [one for _ in range(copies) for one in programs.empty(_PLAIN)],
-        "filters": [one for _ in range(copies) for one in programs.filtered(few=True)],
+        "filters": [one for _ in range(copies) for one in programs.filtered(Kind.PID, few=True)],
     }
 
     def work() -> float:
@@ -142,33 +144,47 @@ def _processes(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterat
     yield _row("  filtered to empty, what the programs add", "times", with_bounds(ratio, found), 1.2)
 
 
-def _statistics(programs: _Programs, loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
-    """All at the same time, in another order each round: whoever comes first finds the colder caches."""
-    cases = {
-        "empty": programs.empty(_ALL),
-        "by pid": programs.filtered(few=True),
-        "by slots": programs.filtered(few=False),
-        "--children": programs.filtered(few=False, children=True),
-    }
-    rounds: dict[str, list[Numbers]] = {case: [] for case in cases}
-    names = list(cases)
-    for turn in range(4 if quick else 44):
-        before = {case: _runs(objects) for case, objects in cases.items()}
-        with ExitStack() as attached, _enabled():
-            for case in names[turn % 4 :] + names[: turn % 4]:
-                attached.enter_context(_attached(cases[case]))
-            loop.ns("spawn", 20, 2)
-        for case, objects in cases.items():
-            took = _runs(objects) - before[case]
-            rounds[case].append(took[:, 0] / np.maximum(took[:, 1], 1))
-    for case, of_case in rounds.items():
-        hooks = len(of_case[0])
-        sums = {name: [float(one[:hooks].sum()) for one in rounds[name]] for name in ("empty", case)}
-        shown = ", ".join(f"{hook} {ns:.0f}" for hook, ns in zip(_ALL, np.median(of_case, axis=0), strict=False))
-        yield Row(f"{case}: statistics' {shown}", float(np.median(sums[case])), "ns")
-        if case != "empty":
-            ratio = with_bounds(_median_ratio(case, "empty"), sums)
-            yield _row("  to empty on the same hooks, by the statistics", "times", ratio, 1.2)
+_CASES: dict[str, Callable[[_Programs], Objects]] = {
+    "by pid": lambda programs: programs.filtered(Kind.PID, few=True),
+    "by many pids": lambda programs: programs.filtered(Kind.PID),
+    "by container": lambda programs: programs.filtered(Kind.CGROUP),
+    "--children": lambda programs: programs.filtered(Kind.PID, children=True),
+}
+
+
+def _statistics(loop: loops.Loops, *, quick: bool) -> Iterator[Row]:
+    """Each case with nothing but the empty programs beside it, as a run is alone."""
+    for case, load in _CASES.items():
+        took = np.array([_side_by_side(load, loop, turn) for turn in range(2 if quick else 40)])
+        for place, name in enumerate(("empty", case)):
+            means = zip(_ALL, np.median(took[:, place], axis=0), strict=False)
+            shown = ", ".join(f"{hook} {ns:.0f}" for hook, ns in means)
+            yield Row(f"{name}: statistics' {shown}", float(np.median(took[:, place].sum(axis=1))), "ns")
+        sums = {"empty": took[:, 0].sum(axis=1).tolist(), case: took[:, 1].sum(axis=1).tolist()}
+        ratio = with_bounds(_median_ratio(case, "empty"), sums)
+        yield _row("  to empty on the same hooks, by the statistics", "times", ratio, 1.2)
+
+
+def _side_by_side(load: Callable[[_Programs], Objects], loop: loops.Loops, turn: int) -> Numbers:
+    """Mean times of empty programs and of a case's, shape (2, hooks).
+
+    Which of them comes first, and so finds the colder caches, changes from turn to turn; and so does, by others that
+    are only loaded, where the kernel puts their code: a program may take twice the time where that lies badly.
+    """
+    with ExitStack() as resources:
+        programs = _Programs(resources)
+        for _ in range(turn * 7 % 40):
+            programs.empty(_ALL[turn % 4 :])
+        filtered = load(programs)
+        empty = programs.empty(_ALL[: sum(len(one.programs) for one in filtered)])
+        for objects in (filtered, empty) if turn % 2 else (empty, filtered):
+            resources.enter_context(_attached(objects))
+        loop.ns("spawn", 20, 1)
+        with _enabled():
+            loop.ns("spawn", 20, 3)
+        runs = np.array([_runs(empty), _runs(filtered)])
+    took: Numbers = runs[..., 0] / np.maximum(runs[..., 1], 1)
+    return took
 
 
 @contextmanager
@@ -217,5 +233,5 @@ def run(*, quick: bool) -> Iterator[Row]:
     with loops.compiled() as loop, ExitStack() as resources:
         programs = _Programs(resources)
         yield from _processes(programs, loop, quick=quick)
-        yield from _statistics(programs, loop, quick=quick)
+        yield from _statistics(loop, quick=quick)
         yield from _calls(programs, loop, quick=quick)

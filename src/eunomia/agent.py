@@ -49,7 +49,7 @@ from eunomia.trackers import registry
 from eunomia.trackers.declaration import Tracker
 
 _STOP_S = 5.0
-_CONTROLLERS = {"": 0, "pids": 1, "memory": 2, "cpu": 3, "devices": 4}  # enum cgroup_controller in eunomia.bpf.h
+_CONTROLLERS = {"": 0, "pids": 1, "memory": 2, "cpu": 3, "devices": 4}  # enum cgroup_controller in filter.bpf.h
 _LEAST_END_S = 0.2
 
 SinkFactory = Callable[[TrackerConfig, Tracker, Schema], Handler | Mapping[str, Handler]]

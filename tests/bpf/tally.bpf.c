@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Counts on demand: a call of setpriority(2) with a `which` that there is not, by its second argument. */
 #include "syscall.bpf.h"
+#include "totals.bpf.h"
 
 enum call {
 	CALL_OTHER,

@@ -51,6 +51,7 @@ def test_every_event(kernel: str) -> None:
         "trackers/test_relay.py",
         "trackers/process/test_process.py",
         "trackers/process/test_changes.py",
+        "trackers/process/test_watched.py",
         "trackers/syscall/test_syscall.py",
         "trackers/ipc/test_ipc.py",
         "trackers/ipc/test_traffic.py",

@@ -20,7 +20,7 @@ from eunomia.kernel.filter import KernelFilter, Kind
 
 pytestmark = pytest.mark.kernel
 
-SLOTS = 8192
+SLOTS, STRANGERS = 8192, 1024
 NOBODY = (1 << 22) + 1
 """No kernel has such a pid: PID_MAX_LIMIT."""
 KEY = np.dtype([("kind", "<u8"), ("value", "<u8")])
@@ -33,9 +33,9 @@ def holds(kernel_filter: KernelFilter, value: int) -> bytes | None:
 
 def slots(kernel_filter: KernelFilter) -> dict[int, int]:
     """What is counted in front of the filter: slot -> values in it, those with none left out."""
-    word = np.dtype("<u4")
-    _, counts = maps.entries(kernel_filter.shared_maps["filter_slots"], word, np.dtype((word, 2)))
-    sums = counts.sum(axis=1, dtype=np.uint32)
+    front = maps.lookup(kernel_filter.shared_maps[".bss.filter"], bytes(4), (SLOTS + STRANGERS) * 8)
+    assert front
+    sums = np.frombuffer(front, "<u4", SLOTS * 2).reshape(-1, 2).sum(axis=1, dtype=np.uint32)
     return {int(slot): int(sums[slot]) for slot in np.flatnonzero(sums)}
 
 
@@ -120,25 +120,28 @@ def test_what_finds_no_room_is_not_counted() -> None:
         kernel_filter.close()
 
 
-def test_children_come_and_go_and_pids_are_given_back() -> None:
+@pytest.mark.parametrize("others", [set(), {NOBODY}], ids=["marked", "by number"])
+def test_children_come_and_go_and_pids_are_given_back(others: set[int]) -> None:
+    """Who is waited for cannot be marked, and then nobody is."""
     with subprocess.Popen(["/bin/sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
         kernel_filter = KernelFilter(
-            {Kind.PID: [shell.pid]}, children=True, undecided=False, hierarchy_id=0, roots=Roots()
+            {Kind.PID: [shell.pid, *others]}, children=True, undecided=False, hierarchy_id=0, roots=Roots()
         )
         try:
+            assert kernel_filter.constants.get("filter_marks", 0) == (not others)
             assert shell.stdin
             assert shell.stdout
             shell.stdin.write(b"sleep 100 & echo $!\n")
             shell.stdin.flush()
             sleeper = int(shell.stdout.readline())
-            assert pids(kernel_filter) == {shell.pid, sleeper}
-            assert sum(slots(kernel_filter).values()) == 2
+            assert pids(kernel_filter) == {shell.pid, sleeper} | others
+            assert sum(slots(kernel_filter).values()) == 2 + len(others)
             shell.communicate(b"for n in 1 2 3 4 5 6 7 8; do (/bin/true); done; kill $!; wait")
             end = time.monotonic() + 5
-            while slots(kernel_filter) and time.monotonic() < end:
+            while pids(kernel_filter) != others and time.monotonic() < end:
                 time.sleep(0.05)  # the kernel frees a process some time after it has been waited for
-            assert slots(kernel_filter) == {}
-            assert pids(kernel_filter) == set()
+            assert pids(kernel_filter) == others
+            assert sum(slots(kernel_filter).values()) == len(others)
             assert kernel_filter.full == 0
         finally:
             kernel_filter.close()

@@ -15,21 +15,26 @@ from eunomia.host.lives import Lives
 from eunomia.host.procfs import Procfs
 from eunomia.host.roots import Roots
 from eunomia.kernel import maps
-from eunomia.kernel.hooks import Hook, Trial, load
+from eunomia.kernel.hooks import Hook, Trial, load, try_way
 from eunomia.kernel.object import BpfObject, Settings
 from eunomia.kernel.paths import object_file
 from eunomia.kernel.spec import ObjectSpec
 
 _KEY = struct.Struct("<QQ")
 _WATCHED = b"\1"
-_SLOT_BYTES = 8
-_FEW = 4  # IMMEDIATE_FEW_0 and so on, in eunomia.bpf.h
+_FEW = 4  # IMMEDIATE_FEW_0 and so on, in filter.bpf.h
 _MOST_LIVES = 64
 """More pids than that would take too many descriptors."""
 _NO_COUNTS = np.empty(0, "<u4")
 _GROWING_ENTRIES = 16_384
 """Room for what comes while a run lasts; the object's own size, which fits into a cache, does for fixed values."""
 
+_FRONT = ".bss.filter"
+_SHARED_MAPS = ("filter", _FRONT)
+_MARKED = Hook(
+    "marks", "watched processes and their children, marked", (("mark_watched", "fork_marked", "free_marked"),)
+)
+_MARK = "mark_watched"
 _CHILDREN = Hook("fork", "children of watched processes", (("fork_btf",), ("fork_raw",)))
 _FREED = Hook("free", "pids that are given back", (("free_btf",), ("free_raw",)))
 _BELOW = Hook("cgroup_mkdir", "cgroups below watched ones, and new ones", (("mkdir_btf",), ("mkdir_raw",)))
@@ -37,7 +42,7 @@ _GONE = Hook("cgroup_release", "cgroups that are gone", (("release_btf",), ("rel
 
 
 class Kind(IntFlag):
-    """What a filter looks at: `enum filter_kind` in eunomia.bpf.h. Kinds are combined with AND, values with OR."""
+    """What a filter looks at: `enum filter_kind` in filter.bpf.h. Kinds are combined with AND, values with OR."""
 
     CGROUP = 1
     PID = 2
@@ -46,10 +51,12 @@ class Kind(IntFlag):
     PID_NS = 16
 
 
-def _user_counts(fd: int, slots: int) -> npt.NDArray[np.uint32]:
-    """User space's half of the counts in front of the filter, see eunomia.bpf.h; the last view on it unmaps it."""
-    memory = mmap.mmap(fd, slots * _SLOT_BYTES, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-    return np.frombuffer(memory, "<u4").reshape(slots, 2)[:, 1]
+def _user_counts(fd: int, spec: ObjectSpec) -> npt.NDArray[np.uint32]:
+    """User space's half of the counts in front of the filter, see filter.bpf.h; the last view on it unmaps it."""
+    (front,) = spec.btf.variables(_FRONT)
+    slots = spec.btf.resolve(front.type_id)[0].members[0]
+    memory = mmap.mmap(fd, front.size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    return np.frombuffer(memory, "<u4", spec.btf.size(slots.type_id) // 4).reshape(-1, 2)[:, 1]
 
 
 def _lives(pids: Collection[int], roots: Roots) -> Lives | None:
@@ -63,6 +70,16 @@ def _lives(pids: Collection[int], roots: Roots) -> Lives | None:
         return Lives(pids)
     except OSError:
         return None
+
+
+def _spec(name: str) -> ObjectSpec:
+    return ObjectSpec.read(object_file(Path(__file__).parent, name))
+
+
+def _can_be_marked(pids: Collection[int], roots: Roots) -> bool:
+    """Whether each of them has tasks that we can get at. Who is waited for has none yet."""
+    procfs = Procfs(roots)
+    return bool(procfs.in_initial_pid_namespace()) and set(pids) <= set(procfs.pids())
 
 
 class KernelFilter:
@@ -93,6 +110,7 @@ class KernelFilter:
         self.constants: dict[str, int] = {"filter_kinds": self.kinds}
         """What every tracker's object has to be told."""
         self._object: BpfObject | None = None
+        self._marks: BpfObject | None = None
         self.trials: tuple[Trial, ...] = ()
         """The ways to its hooks that were refused, and those taken."""
         self._lives: Lives | None = None
@@ -122,29 +140,49 @@ class KernelFilter:
     def _open(
         self, values: Mapping[Kind, Collection[int]], settings: Settings, roots: Roots, *, children: bool
     ) -> None:
-        spec = ObjectSpec.read(object_file(Path(__file__).parent, "follow"))
+        if children and _can_be_marked(values.get(Kind.PID, ()), roots):
+            settings = self._open_marks(settings, roots)
+        spec = _spec("follow")
         hooks = [hook for hook, wanted in self._hooks(children).items() if wanted]
-        self._object, self.trials = load(spec, hooks, settings, roots)
+        self._object, trials = load(spec, hooks, settings, roots)
+        self.trials = (*self.trials, *trials)
         self._fd = self._object.map_fd("filter")
-        self._counts = _user_counts(self._object.map_fd("filter_slots"), spec.maps["filter_slots"].max_entries)
+        self._counts = _user_counts(self._object.map_fd(_FRONT), spec)
         for kind, numbers in values.items():
             for number in numbers:
                 self.watch(kind, number)
 
+    def _open_marks(self, settings: Settings, roots: Roots) -> Settings:
+        """Has processes and their children marked where the kernel can; gives what the other object is to share."""
+        spec = _spec("marks")
+        trial = try_way(spec, _MARKED, _MARKED.ways[0], settings, roots)
+        self.trials = (trial,)
+        if trial.reason is not None:
+            return settings
+        self._marks, _ = load(spec, [_MARKED], settings, roots)
+        self.constants["filter_marks"] = 1
+        return Settings(settings.constants, {name: self._marks.map_fd(name) for name in _SHARED_MAPS})
+
     def _hooks(self, children: bool) -> dict[Hook, bool]:
-        cgroups, pids = Kind.CGROUP in self.kinds, Kind.PID in self.kinds
+        cgroups, pids = Kind.CGROUP in self.kinds, Kind.PID in self.kinds and not self._marks
         freed = pids and self._lives is None
         return {_CHILDREN: pids and children, _FREED: freed, _BELOW: cgroups, _GONE: cgroups}
 
     @property
     def shared_maps(self) -> dict[str, int]:
         """The maps that every tracker's object takes over."""
-        return {name: self._object.map_fd(name) for name in ("filter", "filter_slots")} if self._object else {}
+        return {name: self._object.map_fd(name) for name in _SHARED_MAPS} if self._object else {}
 
     def watch(self, kind: Kind, value: int) -> None:
-        """Lets a value pass from now on: one given at the start, or of a kind that grows, also one still undecided."""
+        """Lets a value pass from now on: one given at the start, or of a kind that grows, also one still undecided.
+
+        A cgroup that is neither new nor undecided has to come before the programs run that are told of the filter: they
+        take note of who is a stranger.
+        """
         if not self._put_in(kind, value):
             self.confirm(kind, value)
+        if self._marks and kind is Kind.PID:
+            self._marks.attach(_MARK)
 
     def _put_in(self, kind: Kind, value: int) -> bool:
         self._count(value, 1)  # before the value comes
@@ -182,7 +220,7 @@ class KernelFilter:
     @property
     def full(self) -> int:
         """How many processes and cgroups could not be followed because the filter had no room."""
-        return self._object.counters().filter_full if self._object else 0
+        return sum(one.counters().filter_full for one in (self._marks, self._object) if one)
 
     def close(self) -> None:
         """Takes the programs away and frees the maps."""
@@ -190,5 +228,6 @@ class KernelFilter:
         if self._lives:
             self._lives.close()
             self._lives = None
-        if self._object:
-            self._object.close()
+        for one in (self._object, self._marks):
+            if one:
+                one.close()

@@ -3,45 +3,10 @@
  * Keeps the filter true while the machine changes: children of watched processes, cgroups below watched ones, new
  * cgroups of which user space has yet to say whether they are meant, pids that have come free.
  */
-#include "eunomia.bpf.h"
-
-enum {
-	WATCHED = 1,
-	UNDECIDED = 2, /* passes for now; user space confirms it or takes it out */
-};
+#include "follow.bpf.h"
 
 const volatile int hierarchy_id DOC("the hierarchy whose ids the filter holds: each numbers its cgroups by itself") = 0;
 const volatile bool undecided_cgroups DOC("whether new cgroups pass until user space has decided") = false;
-
-/* The programs' half of a value's slot; both architectures have the low half first. */
-static __always_inline void count_value(u64 value, s32 change)
-{
-	s32 *slot = (s32 *)filter_slot(value);
-
-	if (slot)
-		__sync_fetch_and_add(slot, change);
-}
-
-static __always_inline void put(u64 kind, u64 value, u8 state)
-{
-	struct filter_key key = {.kind = kind, .value = value};
-
-	count_value(value, 1);
-	if (!bpf_map_update_elem(&filter, &key, &state, BPF_NOEXIST))
-		return;
-	count_value(value, -1);
-	if (!bpf_map_lookup_elem(&filter, &key))
-		count(COUNTER_FILTER_FULL);
-}
-
-static __always_inline void take_out(u64 kind, u64 value)
-{
-	struct filter_key key = {.kind = kind, .value = value};
-
-	/* Looking first takes no lock, and nearly everything that goes is none of ours. */
-	if (filter_find(kind, value) && !bpf_map_delete_elem(&filter, &key))
-		count_value(value, -1);
-}
 
 /* The parent is the current task. */
 static __always_inline int on_fork(struct task_struct *child)
@@ -76,6 +41,15 @@ int BPF_PROG(free_raw, struct task_struct *task)
 	return on_free(BPF_CORE_READ(task, pid), BPF_CORE_READ(task, tgid));
 }
 
+/* When it is gone another cgroup may get its address: what was noted of that is over. */
+static __always_inline void forget_stranger(struct cgroup *cgroup)
+{
+	u64 *note = stranger_note(cgroup);
+
+	if (*note == (u64)cgroup)
+		*note = 0;
+}
+
 static __always_inline int on_mkdir(struct cgroup *cgroup)
 {
 	u64 id = BPF_CORE_READ(cgroup, kn, id);
@@ -83,6 +57,7 @@ static __always_inline int on_mkdir(struct cgroup *cgroup)
 
 	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != hierarchy_id)
 		return 0;
+	forget_stranger(cgroup); /* nobody can be in it before this */
 	state = filter_find(FILTER_CGROUP, BPF_CORE_READ(cgroup, self.parent, cgroup, kn, id));
 	if (state)
 		put(FILTER_CGROUP, id, *state);
@@ -105,8 +80,10 @@ int BPF_PROG(mkdir_raw, struct cgroup *cgroup)
 
 static __always_inline int on_release(struct cgroup *cgroup)
 {
-	if (BPF_CORE_READ(cgroup, root, hierarchy_id) == hierarchy_id)
-		take_out(FILTER_CGROUP, BPF_CORE_READ(cgroup, kn, id));
+	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != hierarchy_id)
+		return 0;
+	forget_stranger(cgroup);
+	take_out(FILTER_CGROUP, BPF_CORE_READ(cgroup, kn, id));
 	return 0;
 }
 

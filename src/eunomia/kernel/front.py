@@ -1,4 +1,4 @@
-"""What each CPU counts by itself in front of a pair of tables (TOTALS_FRONT in eunomia.bpf.h)."""
+"""What each CPU counts by itself in front of a pair of tables (TOTALS_FRONT in totals.bpf.h)."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class BpfObject:
         self._set_constants(spec, call_constants(spec))
         self._set_constants(spec, settings.constants)
         for name, fd in settings.shared_maps.items():
-            if name in spec.maps and self._lib.bpf_map__reuse_fd(self._map(name), fd):
+            if spec.has_map(name) and self._lib.bpf_map__reuse_fd(self._map(name), fd):
                 raise self._refused(libbpf.last_error(), f"map {name} could not be shared")
         for name, size in settings.max_entries.items():
             if self._lib.bpf_map__set_max_entries(self._map(name), size):
@@ -165,7 +165,7 @@ class BpfObject:
         return read(self.map_fd("counters"), [self.program_fd(name) for name in self.programs])
 
     def attach(self, name: str) -> None:
-        """Attaches a loaded program to what its section names. An iterator's runs at once, over all there is.
+        """Attaches a loaded program to what its section names. An iterator's runs once, over all there is.
 
         Raises:
             LoadError: the kernel refused.
@@ -175,9 +175,13 @@ class BpfObject:
             link = self._lib.bpf_program__attach(self._program(name))
             if not link:
                 raise self._refused(libbpf.last_error(), "it could not be attached", name)
-        self._links.append(link)
-        if self.spec.programs[name].startswith(_ITERATOR):
+        if not self.spec.programs[name].startswith(_ITERATOR):
+            self._links.append(link)
+            return
+        try:
             self._iterate(name, self._lib.bpf_link__fd(link))
+        finally:
+            self._lib.bpf_link__destroy(link)
 
     def _iterate(self, name: str, link_fd: int) -> None:
         fd = self._lib.bpf_iter_create(link_fd)

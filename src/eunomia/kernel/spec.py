@@ -90,7 +90,7 @@ class ObjectSpec:
 
     @cached_property
     def immediates(self) -> dict[str, int]:
-        """The constants that stand in instructions: name -> the number that stands for it (eunomia.bpf.h)."""
+        """The constants that stand in instructions: name -> the number that stands for it (filter.bpf.h)."""
         found = self.btf.find("enum", "immediate")
         return {name.lower().removeprefix("immediate_"): number for name, number in found.values} if found else {}
 
@@ -106,6 +106,10 @@ class ObjectSpec:
     def maps(self) -> dict[str, MapSpec]:
         """The maps, by name."""
         return {variable.name: self._map(variable) for variable in self.btf.variables(".maps")}
+
+    def has_map(self, name: str) -> bool:
+        """Whether there is such a map: one that is declared, or a section of variables, which libbpf makes one of."""
+        return name in self.maps or bool(self.btf.variables(name))
 
     @property
     def outline(self) -> Outline:

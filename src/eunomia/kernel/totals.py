@@ -1,4 +1,4 @@
-"""What programs count in the kernel (TOTALS in eunomia.bpf.h), taken out as one array at every interval."""
+"""What programs count in the kernel (TOTALS in totals.bpf.h), taken out as one array at every interval."""
 
 from __future__ import annotations
 

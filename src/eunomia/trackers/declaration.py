@@ -160,7 +160,7 @@ class Tracker:
         handlers: what its batches go through in user space, given the options, the schema and the host.
         fold: what rows counted in the kernel go through before that and before they count as events, as when several
             rows are one to the user; a batch that comes out empty is left out.
-        interval: for one that counts in the kernel (TOTALS in eunomia.bpf.h): how often what was counted becomes a
+        interval: for one that counts in the kernel (TOTALS in totals.bpf.h): how often what was counted becomes a
             batch, in seconds; None with options that report events one by one (EVENTS).
         totals_table: the columns that the table shows of what was counted.
         shown_with: columns that the table shows only with an option -> that option, or those of which one will do.

@@ -8,6 +8,7 @@
  * refused since; one that takes the first for a request has to be refused before.
  */
 #include "slot.bpf.h"
+#include "totals.bpf.h"
 #include "types.h"
 
 #define OPERATION_MASK 0xff /* REQ_OP_MASK, include/linux/blk_types.h */

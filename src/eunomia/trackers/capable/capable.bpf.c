@@ -5,6 +5,7 @@
  */
 #include "arrivals.bpf.h"
 #include "knowledge.bpf.h"
+#include "totals.bpf.h"
 
 #define EPERM 1
 #define DENIALS_MOST 4	 /* in one call */

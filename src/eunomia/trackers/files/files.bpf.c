@@ -3,6 +3,7 @@
 #include "names.bpf.h"
 #include "place.bpf.h"
 #include "slot.bpf.h"
+#include "totals.bpf.h"
 
 #define S_IFMT 0170000 /* include/uapi/linux/stat.h */
 #define S_IFREG 0100000
@@ -819,6 +820,12 @@ static __always_inline void start(struct request *request)
 
 #include "submitted.bpf.h"
 
+/* A function of its own, since there is no stack to spare in the one that asks. */
+static __noinline bool is_asked_for(void)
+{
+	return filter_pass_current();
+}
+
 static __always_inline int report_call(struct pt_regs *regs, long result, bool followed)
 {
 	struct returned call;
@@ -831,7 +838,7 @@ static __always_inline int report_call(struct pt_regs *regs, long result, bool f
 		return 0;
 	if (call.call == CALL_IO_URING_ENTER)
 		return on_call_over();
-	if ((result < 0 && !failed) || !filter_pass_current())
+	if ((result < 0 && !failed) || !is_asked_for())
 		return 0;
 	start(&request);
 	if (!read_request(&call, &request))

@@ -7,6 +7,7 @@
 #define __FILES_NAMES_BPF_H
 
 #include "place.bpf.h"
+#include "words.bpf.h"
 
 #define READ_PLACES 512
 #define READ_PLACE_BITS 9

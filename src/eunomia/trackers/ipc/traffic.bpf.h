@@ -4,6 +4,7 @@
 #define __IPC_TRAFFIC_BPF_H
 
 #include "sysv.bpf.h"
+#include "totals.bpf.h"
 #include "unix.bpf.h"
 
 typedef u64 bytes_t;

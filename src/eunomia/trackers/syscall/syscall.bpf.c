@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "latency.bpf.h"
+#include "totals.bpf.h"
 #include "types.h"
 
 #define ENOSYS 38

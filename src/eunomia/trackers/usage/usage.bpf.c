@@ -13,6 +13,7 @@
  */
 #include "syscall.bpf.h"
 #include "arrivals.bpf.h"
+#include "totals.bpf.h"
 #include "types.h"
 
 #define PAGE 256
