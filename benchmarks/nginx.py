@@ -25,11 +25,14 @@ import numpy as np
 from benchmarks import empty
 from benchmarks.measure import Numbers, Row, cpu_s, memory_mb, until, with_bounds
 from benchmarks.tools import EUNOMIA, peer, running, with_tracefs
+from eunomia.kernel.spec import ObjectSpec
 from tests.dockerd import docker_daemon
 
 TRACKERS = ("process", "syscall", "files", "tcp", "ipc")
 _PORT = 18080
 _WARM_S = 2.0
+_LEAST = ("tp_btf/sys_exit",)
+"""What it takes to see system calls at all."""
 _CONFIG = """
 worker_processes 2;
 daemon off;
@@ -134,11 +137,13 @@ def requests_per_s(address: str, duration_s: float, connections: int) -> float:
 
 
 def cases(folder: Path) -> dict[str, Callable[[], AbstractContextManager[int | None]]]:
-    """What runs beside the load: nothing, empty programs, Eunomia with the core trackers, bpftrace if it is there."""
-    spec = empty.compiled(empty.sections(TRACKERS))
+    """What runs beside the load: nothing, empty programs (one at each call, or one on each hook of the core trackers),
+    Eunomia with those trackers, and bpftrace if it is there.
+    """
+    single, every = empty.compiled(_LEAST), empty.compiled(empty.sections(TRACKERS))
 
     @contextmanager
-    def hooks_only() -> Iterator[None]:
+    def hooks_only(spec: ObjectSpec) -> Iterator[None]:
         with empty.attached(spec):
             time.sleep(0.5)
             yield
@@ -147,7 +152,8 @@ def cases(folder: Path) -> dict[str, Callable[[], AbstractContextManager[int | N
     command = (*EUNOMIA, "run", "--config", str(config))
     found: dict[str, Callable[[], AbstractContextManager[int | None]]] = {
         "nothing": nullcontext,
-        "empty programs": hooks_only,
+        "one empty program": lambda: hooks_only(single),
+        "empty programs": lambda: hooks_only(every),
         "eunomia": lambda: running(command),
     }
     if peer("bpftrace"):
