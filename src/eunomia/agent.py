@@ -248,8 +248,8 @@ class Agent:
         """Fills a filter with what runs now; what comes later is decided as it is announced."""
         selection, missing = targets.select(self._containers)
         self.missing += [one for one in missing if one not in self.missing]
-        for kind, value in targets.values(self._containers, selection):
-            kernel.watch(kind, value)
+        for kind, values in targets.values(self._containers, selection):
+            kernel.watch(kind, *values)
         return _Watch(kernel, selection, Decisions(selection, partial(self._decide, kernel), targets.cgroup_paths()))
 
     def _trace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
 from eunomia.config import FilterConfig
@@ -100,27 +100,27 @@ class Targets:
         """The cgroups that were asked for themselves, as paths in the hierarchy."""
         return [self._cgroups.inside(path) for path in self._config.cgroups]
 
-    def values(self, containers: Containers, selection: Selection) -> Iterator[tuple[Kind, int]]:
+    def values(self, containers: Containers, selection: Selection) -> Iterator[tuple[Kind, Collection[int]]]:
         """What goes into the kernel's filter for what runs now."""
         for container in containers:
             if selection and selection.matches(container):
-                yield from ((Kind.CGROUP, cgroup_id) for cgroup_id in container.cgroups)
+                yield Kind.CGROUP, container.cgroups
         for path in self._config.cgroups:
-            yield Kind.CGROUP, self._cgroups.id(path)
+            yield Kind.CGROUP, (self._cgroups.id(path),)
             yield from self._entered(Kind.CGROUP, partial(self._cgroups_below, path))
         if self._config.children:
             yield from self._entered(Kind.PID, self._descendants)
 
     @staticmethod
-    def _entered(kind: Kind, look: Callable[[], set[int]]) -> Iterator[tuple[Kind, int]]:
+    def _entered(kind: Kind, look: Callable[[], set[int]]) -> Iterator[tuple[Kind, Collection[int]]]:
         """Looks again after entering what was found, until nothing is new.
 
         The kernel follows only what has been entered: a child made before its parent was, but after we looked, is found
-        the next time. The caller enters each value before it asks for the next.
+        the next time. The caller enters what it is given before it asks for more.
         """
         entered: set[int] = set()
         while new := look() - entered:
-            yield from ((kind, value) for value in sorted(new))
+            yield kind, sorted(new)
             entered |= new
 
     def _cgroups_below(self, path: str) -> set[int]:

@@ -149,8 +149,7 @@ class KernelFilter:
         self._fd = self._object.map_fd("filter")
         self._counts = _user_counts(self._object.map_fd(_FRONT), spec)
         for kind, numbers in values.items():
-            for number in numbers:
-                self.watch(kind, number)
+            self.watch(kind, *numbers)
 
     def _open_marks(self, settings: Settings, roots: Roots) -> Settings:
         """Has processes and their children marked where the kernel can; gives what the other object is to share."""
@@ -173,14 +172,16 @@ class KernelFilter:
         """The maps that every tracker's object takes over."""
         return {name: self._object.map_fd(name) for name in _SHARED_MAPS} if self._object else {}
 
-    def watch(self, kind: Kind, value: int) -> None:
-        """Lets a value pass from now on: one given at the start, or of a kind that grows, also one still undecided.
+    def watch(self, kind: Kind, *values: int) -> None:
+        """Lets values pass from now on: given at the start, or of a kind that grows, also those still undecided.
 
-        A cgroup that is neither new nor undecided has to come before the programs run that are told of the filter: they
-        take note of who is a stranger.
+        Processes come best together: to mark any of them is a walk over all tasks of the machine. A cgroup that is
+        neither new nor undecided has to come before the programs run that are told of the filter: they take note of who
+        is a stranger.
         """
-        if not self._put_in(kind, value):
-            self.confirm(kind, value)
+        for value in values:
+            if not self._put_in(kind, value):
+                self.confirm(kind, value)
         if self._marks and kind is Kind.PID:
             self._marks.attach(_MARK)
 

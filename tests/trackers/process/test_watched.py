@@ -77,7 +77,7 @@ def test_many_generations(way: str, nothing_left: None) -> None:
     text = 'if [ "$1" -gt 0 ]; then "$0" -c "$2" sh $(($1 - 1)) "$2"; :; fi'
     with subprocess.Popen(["/bin/sh"], stdin=subprocess.PIPE, text=True) as shell:
         with collecting(watch=one_watched(shell.pid, way)) as run:
-            shell.communicate(f"set -- {depth} '{text}'\n/bin/sh -c '{text}' /bin/sh {depth} '{text}'\n", timeout=30)
+            shell.communicate(f"/bin/sh -c '{text}' /bin/sh {depth} '{text}'\n", timeout=30)
     assert len(run.events.filter(event="exec", comm="sh")) > depth
 
 
